@@ -1,0 +1,1 @@
+"""Body, hand and face tracks: backends behind one protocol, filtering, persons, camera."""
