@@ -35,3 +35,41 @@ def draw_sphere(center_px, radius_px, R_cam_head, height, width):
     colour = (normal_head * 0.5 + 0.5) * 255.0 * coverage_01
     image_u8[top:bottom, left:right] = np.round(np.clip(colour, 0, 255)).astype(np.uint8)
     return image_u8
+
+
+def recover_sphere(sphere_map):
+    """Return what `draw_sphere` was called with, measured from the pixels alone; the sphere may be cut by the border.
+
+    sphere_map  uint8 [H, W, 3]    one sphere on black
+    returns     center_px float64 [2], radius_px float64, R_cam_head float64 [3, 3]; NaN where fewer than 12 pixels can
+                be read (an empty map, or a radius below about 2 px)
+    Source: our own. A pixel x = centre + radius * (first row of R) . normal_head is linear in the decoded normal, so
+    two linear regressions give all of it; the third row is the cross product.
+    """
+    normal = np.asarray(sphere_map, np.float64) / 127.5 - 1.0
+    # Inside the sphere decoded normals have length 1; at the rim they are mixed with black.
+    rows, columns = np.nonzero(np.abs(np.linalg.norm(normal, axis=-1) - 1.0) < 0.02)
+    unknown = np.full(2, np.nan), np.nan, np.full((3, 3), np.nan)
+    if len(rows) < 12:
+        return unknown
+    design = np.c_[normal[rows, columns], np.ones(len(rows))]
+    target = np.c_[columns, rows].astype(np.float64)
+    keep = np.ones(len(rows), bool)
+    for _ in range(4):  # rim pixels whose mix happens to have length 1 are thrown out
+        if keep.sum() < 12:
+            return unknown
+        solution, _, rank, _ = np.linalg.lstsq(design[keep], target[keep], rcond=None)
+        if rank < 4:
+            return unknown
+        residual = np.abs(design @ solution - target).max(axis=1)
+        keep = residual < max(0.25, 3.0 * float(np.median(residual[keep])))
+    across, down = solution[:3, 0], solution[:3, 1]
+    u, singular, vt = np.linalg.svd(np.stack([across, down]), full_matrices=False)
+    first_rows = u @ vt
+    R_cam_head = np.vstack([first_rows, np.cross(first_rows[0], first_rows[1])])
+    return solution[3], float(singular.mean()), R_cam_head
+
+
+def recover_rotation(sphere_map):
+    """Return R_cam_head float64 [3, 3] of a drawn sphere; NaN when there is none. See `recover_sphere`."""
+    return recover_sphere(sphere_map)[2]
