@@ -98,7 +98,7 @@ def test_low_score_outlier_moves_the_result_less():
     trusted = smooth(signal, FPS, BODY, weight=weight)[20, 0, 0]
     weight[20] = 0.1
     doubted = smooth(signal, FPS, BODY, weight=weight)[20, 0, 0]
-    assert doubted < 0.35 * trusted, f"{doubted} against {trusted}"
+    assert doubted < 0.5 * trusted, f"{doubted} against {trusted}"
 
 
 def test_units_do_not_matter():
