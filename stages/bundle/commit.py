@@ -1,0 +1,160 @@
+"""Crash-safe placing: locks, hidden build directories, fsync and atomic renames. Nothing here knows about arrays."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from stages.core.errors import ResourceError
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2  # Linux renameat2(2) and, by coincidence, macOS renamex_np(2) RENAME_SWAP
+_NOT_SUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+@contextlib.contextmanager
+def bundle_lock(path: Path) -> Iterator[None]:
+    """Hold the lock of a bundle (a hidden file beside it) while the block runs; waits for other processes.
+
+    The file is removed on release. Whoever waited on a removed file notices (its inode is gone) and starts over.
+    """
+    lock_path = path.parent / f".{path.name}.lock"
+    while True:
+        handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            here = os.fstat(handle)
+            there = os.stat(lock_path)
+        except FileNotFoundError:
+            os.close(handle)
+            continue
+        except BaseException:
+            os.close(handle)
+            raise
+        if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino):
+            break
+        os.close(handle)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            lock_path.unlink()
+        os.close(handle)
+
+
+class BuildDirectory:
+    """A hidden directory beside the bundle, owned by this process until closed.
+
+    `.NAME.zarr.LAYER.PID-RANDOM/` holds `owner` (locked while the process lives; the kernel drops the lock when it
+    dies, on whatever machine) and `store/`, a complete bundle with only the new layer.
+    """
+
+    def __init__(self, path: Path, layer: str) -> None:
+        self.path = path.parent / f".{path.name}.{layer}.{os.getpid()}-{secrets.token_hex(4)}"
+        with bundle_lock(path):
+            remove_stale(path)
+            self.path.mkdir()
+            self._owner = os.open(self.path / "owner", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fcntl.flock(self._owner, fcntl.LOCK_EX)
+        self.store = self.path / "store"
+        (self.store / layer).mkdir(parents=True)
+
+    def close(self) -> None:
+        """Remove the directory and give up the lock; safe to call twice."""
+        if self._owner < 0:
+            return
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._owner)
+        self._owner = -1
+
+
+def remove_stale(path: Path) -> int:
+    """The number of hidden build directories of dead processes that were removed. Call it under `bundle_lock`."""
+    removed = 0
+    for entry in path.parent.glob(f".{_escaped(path.name)}.*.*-*"):
+        if not entry.is_dir():
+            continue
+        try:
+            handle = os.open(entry / "owner", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            handle = -1  # killed between mkdir and open; both happen under the lock that we hold now
+        except OSError:
+            continue
+        try:
+            if handle >= 0:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        else:
+            shutil.rmtree(entry, ignore_errors=True)
+            removed += 1
+        finally:
+            if handle >= 0:
+                os.close(handle)
+    return removed
+
+
+def sync_tree(folder: Path) -> None:
+    """Return when every file and directory below `folder` is on disk."""
+    for parent, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            _sync(Path(parent) / name)
+        _sync(Path(parent))
+
+
+def place(new: Path, target: Path) -> bool:
+    """Rename `new` to `target`, or swap both when `target` exists; True when something was replaced.
+
+    Where the file system cannot swap, the old one is first renamed to `new`.old; a kill between the two renames
+    leaves no `target`, which a rerun makes again.
+    """
+    replaced = target.exists()
+    if not replaced:
+        os.rename(new, target)
+    elif not _exchange(new, target):
+        os.rename(target, new.with_name(new.name + ".old"))
+        os.rename(new, target)
+    _sync(target.parent)
+    return replaced
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """True when the two paths were swapped in one step, False where the system cannot do it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    name_a, name_b = os.fsencode(a), os.fsencode(b)
+    if sys.platform == "darwin" and hasattr(libc, "renamex_np"):
+        failed = libc.renamex_np(name_a, name_b, _RENAME_EXCHANGE)
+    elif sys.platform == "linux" and hasattr(libc, "renameat2"):
+        failed = libc.renameat2(_AT_FDCWD, name_a, _AT_FDCWD, name_b, _RENAME_EXCHANGE)
+    else:
+        return False
+    if not failed:
+        return True
+    code = ctypes.get_errno()
+    if code in _NOT_SUPPORTED:
+        return False
+    raise ResourceError(f"{b}: cannot replace it ({os.strerror(code)})")
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):  # file systems that cannot sync a directory
+            raise
+    finally:
+        os.close(handle)
+
+
+def _escaped(name: str) -> str:
+    """The name with the special characters of glob patterns made literal."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)

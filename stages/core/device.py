@@ -1,0 +1,56 @@
+"""Which device computes, and with how many threads."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from stages.core.errors import ResourceError, UsageError
+
+
+def pick_device(name: str = "auto") -> str:
+    """The name of a torch device that exists here: "cpu", "cuda:0", "cuda:1", "mps".
+
+    name    "auto" (cuda, else mps, else cpu), "cpu", "cuda", "cuda:N" or "mps"
+    errors  UsageError for another word, ResourceError for a device this machine has not
+    """
+    if name == "cpu":
+        return "cpu"
+    if not re.fullmatch(r"auto|mps|cuda(:\d+)?", name):
+        raise UsageError(f"--device: found {name!r}, expected auto, cpu, cuda, cuda:N or mps")
+    import torch
+
+    cuda_count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    has_mps = torch.backends.mps.is_available()
+    if name == "auto":
+        return "cuda:0" if cuda_count else "mps" if has_mps else "cpu"
+    if name == "mps":
+        if not has_mps:
+            raise ResourceError("--device mps: found no Metal device, expected one. Use --device auto or cpu")
+        return "mps"
+    index = int(name.partition(":")[2] or 0)
+    if index >= cuda_count:
+        raise ResourceError(
+            f"--device {name}: found {cuda_count} CUDA device(s), expected at least {index + 1}. Use --device auto or cpu"
+        )
+    return f"cuda:{index}"
+
+
+def set_threads(count: int | None = None) -> int:
+    """The number of threads torch uses from now on.
+
+    count   None: OMP_NUM_THREADS when set, else the cores this process may run on
+    errors  UsageError when count is not positive
+    """
+    import torch
+
+    if count is None:
+        from_environment = os.environ.get("OMP_NUM_THREADS", "")
+        if from_environment.isdigit() and int(from_environment) > 0:
+            count = int(from_environment)
+        else:
+            count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if count < 1:
+        raise UsageError(f"--threads: found {count}, expected 1 or more")
+    torch.set_num_threads(count)
+    return count
