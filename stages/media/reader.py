@@ -1,0 +1,106 @@
+"""Streams the frames of a normalised MP4 (never of a stranger's file) in small blocks."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from stages.core.errors import InputError, WeightsError
+from stages.media.ffmpeg import checked_file
+
+_BLOCK_FRAMES = 8
+
+
+class VideoReader:
+    """Frames of a file written by `normalise` or `write_video`, one at a time; a context manager.
+
+    fps      Fraction
+    size     (height, width) px
+    times_s  float64 [T], n / fps
+    iterating gives uint8 [H, W, 3] RGB; at most 8 decoded frames are held
+    errors   InputError when the file is not readable; WeightsError when decord is not installed
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = checked_file(path)
+        try:
+            import decord
+        except ImportError:
+            raise WeightsError("decord: not installed; install it with: pip install decord (or decord2)") from None
+        from stages.media.probe import snap_rate
+
+        try:
+            self._video = decord.VideoReader(str(self.path), ctx=decord.cpu(0), num_threads=1)
+            self._count = len(self._video)
+            first = self._video[0].asnumpy() if self._count else None
+        except (decord.DECORDError, RuntimeError, IndexError) as error:
+            raise InputError(f"{self.path}: cannot be decoded ({str(error).splitlines()[0][:120]})") from None
+        if first is None:
+            raise InputError(f"{self.path}: has no frames, expected at least one")
+        self.size: tuple[int, int] = first.shape[:2]
+        self.fps: Fraction = snap_rate(self._video.get_avg_fps(), 0.004)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def times_s(self) -> np.ndarray:
+        return np.arange(self._count, dtype=np.float64) / float(self.fps)
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._video = None
+
+    def frame(self, index: int) -> np.ndarray:
+        """uint8 [H, W, 3] of one frame. errors  InputError when there is no such frame"""
+        if not 0 <= index < self._count:
+            raise InputError(f"{self.path}: has frames 0 to {self._count - 1}, found {index}")
+        return self._read(index, index + 1)[0]
+
+    def blocks(self, frames: int = _BLOCK_FRAMES) -> Iterator[np.ndarray]:
+        """uint8 [n, H, W, 3] blocks of at most `frames`, in order."""
+        for start in range(0, self._count, frames):
+            yield self._read(start, min(start + frames, self._count))
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for block in self.blocks():
+            yield from block
+
+    def _read(self, start: int, stop: int) -> np.ndarray:
+        if self._video is None:
+            raise ValueError("VideoReader: used after it was closed")
+        try:
+            return self._video.get_batch(range(start, stop)).asnumpy()
+        except RuntimeError as error:  # decord.DECORDError is one
+            raise InputError(f"{self.path}: frame {start} cannot be decoded ({str(error).splitlines()[0][:120]})") from None
+
+
+@contextmanager
+def frames_from_bytes(mp4_u8: np.ndarray | bytes) -> Iterator[VideoReader]:
+    """A VideoReader over a normalised MP4 held in memory; its temporary file is gone afterwards.
+
+    mp4_u8  uint8 [N] or bytes, the whole file
+    errors  InputError when the bytes are no readable video
+    """
+    with bytes_as_file(mp4_u8) as path, VideoReader(path) as reader:
+        yield reader
+
+
+@contextmanager
+def bytes_as_file(data: np.ndarray | bytes, suffix: str = ".mp4") -> Iterator[Path]:
+    """Path of a temporary file that holds `data`, for programs that need a name."""
+    with tempfile.TemporaryDirectory(prefix="dreamactor-") as folder:
+        path = Path(folder) / f"media{suffix}"
+        if isinstance(data, np.ndarray):
+            np.ascontiguousarray(data, np.uint8).tofile(path)
+        else:
+            path.write_bytes(data)
+        yield path
