@@ -1,0 +1,218 @@
+"""The default backend: MediaPipe's networks on one video, two stages side by side (bodies; faces and hands)."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from stages.core.errors import UsageError
+from stages.pose.mediapipe import detector as detectors
+from stages.pose.mediapipe.details import Details, expected_face, face_of_detection
+from stages.pose.mediapipe.face import FaceNet
+from stages.pose.mediapipe.landmarks import BodyNet, BodyResult, HandNet
+from stages.pose.mediapipe.nets import Net
+from stages.pose.mediapipe.record import Recorder, Sight
+from stages.pose.mediapipe.roi import Picture, Roi
+from stages.pose.mediapipe.search import Search
+from stages.pose.mediapipe.tracker import BodyTracker
+from stages.pose.track import PoseTrack
+from stages.weights import describe, resolve
+
+NETWORKS = (
+    "pose_detection", "pose_landmark", "palm_detection", "hand_recrop", "hand_landmark",
+    "face_detection_short", "face_detection_full", "face_landmark", "iris_landmark",
+)  # fmt: skip
+_LONE_FACE_SCORE = 0.6
+_AHEAD_FRAMES = 3
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class MediaPipeParams:
+    """Settings of the backend.
+
+    person       largest, center, left, right, or a number
+    max_people   people followed at once; with 1 nobody else is looked for while one is followed
+    threads      CPU threads: 1 = everything in turn, 2 = bodies beside faces and hands, more = also inside networks
+    rescan_s     seconds between looks for new people while somebody is followed
+    retry_s      seconds for which a lost body is looked for around its last place
+    deep_every   frames between tile searches while nobody is there
+    weights      network name -> the user's own file (with the registered checksum)
+    """
+
+    person: str = "largest"
+    max_people: int = 4
+    threads: int = 2
+    rescan_s: float = 1.0
+    retry_s: float = 0.5
+    deep_every: int = 6
+    weights: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.weights or {}) - set(NETWORKS))
+        if unknown:
+            raise UsageError(f"weights of the mediapipe backend: {unknown[0]!r} unknown, expected {', '.join(NETWORKS)}")
+        if self.threads < 1 or self.max_people < 1:
+            raise UsageError(f"mediapipe backend: threads {self.threads}, max_people {self.max_people}, expected >= 1")
+
+
+class MediaPipeBackend:
+    """Backend (see stages.pose.track.Backend). Networks are loaded at the first use; one object serves one thread."""
+
+    def __init__(self, params: MediaPipeParams | None = None) -> None:
+        self.params = params or MediaPipeParams()
+        self.people: dict[int, int] = {}  # frames per person of the last video
+
+    def paths(self) -> dict[str, Path]:
+        """The verified network files."""
+        own = self.params.weights or {}
+        return {name: resolve(name, path=own.get(name)) for name in NETWORKS}
+
+    def process(
+        self, frames: Iterable[np.ndarray], fps: float, progress: Callable[[int], None] | None = None
+    ) -> PoseTrack:
+        """The chosen person's track; `progress` gets the number of frames done.
+
+        errors  WeightsError when a network is not to be had; UsageError for a person who is not there
+        """
+        paths = self.paths()
+        inner = max(1, self.params.threads // 2)
+
+        def net(name: str) -> Net:
+            return Net(paths[name], inner)
+
+        faces = detectors.face_detector_far(net("face_detection_full"))
+        body = BodyNet(net("pose_landmark"))
+        people = detectors.pose_detector(net("pose_detection"))
+        tracker = BodyTracker(
+            body=body,
+            search=Search(people, faces, body),
+            people=self.params.max_people,
+            retry=max(1, round(self.params.retry_s * fps)),
+            rescan=max(1, round(self.params.rescan_s * fps)),
+            deep_rescan=self.params.deep_every,
+        )
+        finder = _Finder(
+            face=FaceNet(net("face_landmark"), net("iris_landmark")),
+            near=detectors.face_detector_near(net("face_detection_short")),
+            far=detectors.face_detector_far(net("face_detection_full")),
+            hand=HandNet(net("hand_landmark"), net("hand_recrop")),
+            palms=detectors.palm_detector(net("palm_detection")),
+        )
+
+        def bodies() -> Iterator[tuple[Picture, dict[int, BodyResult]]]:
+            for frame in frames:
+                picture = Picture(frame)
+                yield picture, tracker.update(picture)
+
+        recorder: Recorder | None = None
+        for done, (picture, seen) in enumerate(ahead(bodies(), _AHEAD_FRAMES if self.params.threads > 1 else 0), 1):
+            recorder = recorder or Recorder(picture.size)
+            recorder.add(finder.sights(picture, seen, recorder.aliases))
+            if progress is not None:
+                progress(done)
+        recorder = recorder or Recorder((0, 0))
+        self.people = recorder.people()
+        return recorder.track(
+            self.params.person, backend="mediapipe", weights={name: describe(name) for name in NETWORKS}, fps=float(fps)
+        )
+
+
+class _Finder:
+    """Faces and hands of all people of a frame, and the face nobody's body was found for."""
+
+    _LONE = -2  # number of the person known by the face alone, until a body claims it
+
+    def __init__(self, face: FaceNet, near, far, hand: HandNet, palms) -> None:
+        self._face, self._far = face, far
+        self._make = lambda: Details(face, near, far, hand, palms)
+        self._details: dict[int, Details] = {}
+        self._lone: Roi | None = None
+        self._lone_number: int | None = None
+
+    def sights(self, picture: Picture, seen: Mapping[int, BodyResult], aliases: dict[int, int]) -> dict[int, Sight]:
+        for number, details in self._details.items():
+            if number not in seen:
+                details.lose()
+        out = {}
+        for number, body in seen.items():
+            details = self._details.setdefault(number, self._make())
+            out[number] = Sight(body, details.find_face(picture, body), details.find_hands(picture, body))
+            self._claim(number, body, aliases)
+        if not seen:
+            out |= self._lone_face(picture)
+        return out
+
+    def _lone_face(self, picture: Picture) -> dict[int, Sight]:
+        """A face without a body: followed by its own region, or the best detection of the whole frame."""
+        result = None
+        if self._lone is not None:
+            result = self._face(picture, self._lone, 0.5)
+            result = result if result.presence >= 0.5 else None
+        if result is None:
+            found = self._far.find(picture, detectors.whole_frame(picture.size), _LONE_FACE_SCORE)
+            result = face_of_detection(picture, self._face, found[0]) if found else None
+        self._lone = None if result is None else result.next_roi
+        if result is None:
+            return {}
+        return {self._LONE if self._lone_number is None else self._lone_number: Sight(None, result, {})}
+
+    def _claim(self, number: int, body: BodyResult, aliases: dict[int, int]) -> None:
+        """A body that comes up where the lone face was is the same person."""
+        if self._lone is not None:
+            expected = expected_face(body)
+            if np.hypot(self._lone.x - expected.x, self._lone.y - expected.y) < expected.side:
+                if self._lone_number is None:
+                    aliases[self._LONE] = number
+                    self._lone_number = number
+            self._lone = None
+
+
+def ahead(items: Iterable[T], depth: int) -> Iterator[T]:
+    """The same items in the same order, made by another thread up to `depth` items ahead; 0 = no thread.
+
+    An exception of the maker is raised here; when the consumer stops early, the maker stops too.
+    """
+    if depth == 0:
+        yield from items
+        return
+    line: queue.Queue = queue.Queue(depth)
+    stop = threading.Event()
+
+    def put(entry: tuple[str, object]) -> bool:
+        while not stop.is_set():
+            try:
+                line.put(entry, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def make() -> None:
+        try:
+            for item in items:
+                if not put(("item", item)):
+                    return
+            put(("end", None))
+        except BaseException as error:  # handed to the consumer, who raises it
+            put(("error", error))
+
+    maker = threading.Thread(target=make, daemon=True, name="pose-bodies")
+    maker.start()
+    try:
+        while True:
+            kind, value = line.get()
+            if kind == "end":
+                return
+            if kind == "error":
+                raise value  # type: ignore[misc]
+            yield value  # type: ignore[misc]
+    finally:
+        stop.set()
+        maker.join()

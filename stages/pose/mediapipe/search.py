@@ -1,0 +1,112 @@
+"""Where people may be in a frame: the whole frame, then faces, then overlapping tiles at finer scales."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from stages.pose.mediapipe.detector import (
+    Detector,
+    body_roi_of_face,
+    body_roi_of_person,
+    tiles,
+    whole_frame,
+)
+from stages.pose.mediapipe.landmarks import BODY_AT, BodyNet, BodyResult
+from stages.pose.mediapipe.roi import Picture, Roi
+
+# Our choices. A new person needs a surer flag than one who is followed already (hysteresis), and has to be confirmed by
+# the body network on its own second crop: the flag of the first crop is high on some textures.
+ENTER_FLAG = 0.7
+MIN_SEEN_JOINTS = 4
+VISIBLE = 0.5
+TILE_SHARES = (0.5, 0.25)  # sides of the tiles as shares of the frame's longer side
+_SAME_PERSON = 0.35  # distance of two bodies' joints over their size below which they are one person
+
+
+class Search:
+    """Finds people that nobody follows yet."""
+
+    def __init__(self, people: Detector, faces: Detector, body: BodyNet) -> None:
+        self._people, self._faces, self._body = people, faces, body
+
+    def find(self, picture: Picture, known: list[BodyResult], *, depth: int, limit: int) -> list[BodyResult]:
+        """Bodies in the frame that are not among the known ones.
+
+        depth   0 whole frame; 1 also the squares of the shorter side; 2 also fine tiles, while nobody is found
+        limit   most bodies to return
+        """
+        found: list[BodyResult] = []
+        tried: list[Roi] = []
+        for roi in self._proposals(picture, depth, found):
+            if len(found) >= limit:
+                break
+            if any(roi.overlap(other) > 0.7 for other in tried):
+                continue
+            tried.append(roi)
+            body = self.confirm(picture, roi)
+            if body is not None and not any(same_person(body, other) for other in [*known, *found]):
+                found.append(body)
+        return found
+
+    def near(self, picture: Picture, last: Roi) -> BodyResult | None:
+        """The body in or around the region where it was last, or None."""
+        height, width = picture.size
+        region = last.scaled(1.6)
+        if region.side >= 2 * max(height, width):
+            region = whole_frame(picture.size)
+        region = Roi(region.x, region.y, region.side)
+        best = sorted(self._people.find(picture, region), key=lambda f: -body_roi_of_person(f).overlap(last))
+        return self.confirm(picture, body_roi_of_person(best[0])) if best else None
+
+    def confirm(self, picture: Picture, roi: Roi) -> BodyResult | None:
+        """The body in a region after letting the region settle once; None when there is none."""
+        first = self._body(picture, roi)
+        if first.flag < ENTER_FLAG / 2:
+            return None
+        second = self._body(picture, first.next_roi)
+        ok = second.flag >= ENTER_FLAG and seen_joints(second, picture.size).sum() >= MIN_SEEN_JOINTS
+        return second if ok else None
+
+    def _proposals(self, picture: Picture, depth: int, found: list[BodyResult]) -> Iterator[Roi]:
+        """Regions worth the body network, surest first; the costly ones only while nothing is found."""
+        height, width = picture.size
+        everything = whole_frame(picture.size)
+        yield from (body_roi_of_person(f) for f in self._people.find(picture, everything))
+        yield from (body_roi_of_face(f) for f in self._faces.find(picture, everything))
+        if depth >= 1 and max(height, width) > 1.2 * min(height, width):
+            for tile in tiles(picture.size, float(min(height, width))):
+                yield from (body_roi_of_person(f) for f in self._people.find(picture, tile))
+        if depth < 2:
+            return
+        for share in TILE_SHARES:
+            for tile in tiles(picture.size, share * max(height, width)):
+                if found:
+                    return
+                yield from (body_roi_of_person(f) for f in self._people.find(picture, tile))
+                if not found:
+                    yield from (body_roi_of_face(f) for f in self._faces.find(picture, tile))
+
+
+def seen_joints(body: BodyResult, size: tuple[int, int]) -> np.ndarray:
+    """Body points that are visible and inside the frame of (H, W), bool [33]."""
+    points = body.points_px[: len(BODY_AT)]
+    inside = (points >= -0.5).all(axis=1) & (points[:, 0] <= size[1] - 0.5) & (points[:, 1] <= size[0] - 0.5)
+    return inside & (body.visibility >= VISIBLE)
+
+
+def same_person(one: BodyResult, other: BodyResult) -> bool:
+    """True when two results lie on one person: shoulders and hips coincide."""
+    torso = [BODY_AT[name] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip", "nose")]
+    size = min(torso_size(one), torso_size(other))
+    distance = np.linalg.norm(one.points_px[torso] - other.points_px[torso], axis=1).mean()
+    return bool(distance < _SAME_PERSON * size)
+
+
+def torso_size(body: BodyResult) -> float:
+    """Distance middle of the shoulders -> middle of the hips or twice the shoulders' width, the larger one, px."""
+    at = body.points_px
+    left, right = at[BODY_AT["left_shoulder"]], at[BODY_AT["right_shoulder"]]
+    hips = (at[BODY_AT["left_hip"]] + at[BODY_AT["right_hip"]]) / 2
+    return float(max(np.linalg.norm((left + right) / 2 - hips), 2 * np.linalg.norm(left - right), 1.0))
