@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.core.geometry import default_K_px, project_px
-from stages.pose.filtering import OneEuro, fill_gaps, person_segments, smooth
+from stages.pose.cleaning import person_segments
+from stages.pose.filtering import OneEuro, fill_gaps, smooth
 from stages.pose.track import PoseTrack
 
 # Our choice: depth follows from the apparent size, so its noise is that of the size; nobody walks at 5 Hz.

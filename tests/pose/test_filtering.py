@@ -5,16 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.pose.filtering import (
-    FilterParams,
-    OneEuro,
-    clean_track,
-    fill_gaps,
-    jitter,
-    person_segments,
-    px_per_metre,
-    smooth,
-)
+from stages.pose.cleaning import FilterParams, clean_track, person_segments, px_per_metre
+from stages.pose.filtering import OneEuro, fill_gaps, jitter, smooth
 from stages.pose.track import PoseTrack, empty_arrays, empty_track
 
 FPS = 25.0
@@ -165,6 +157,14 @@ def test_clean_track_fills_without_claiming_validity():
     assert jitter(out.joints_px[:20]) < 0.3 * jitter(track.joints_px[:20])
     assert np.isnan(out.hands_px).all() and np.isnan(out.face_px).all()
     assert out.joints_px.dtype == np.float32
+
+
+def test_face_without_depth_is_smoothed_and_stays_without_depth():
+    track = moving_track()
+    face = track.face_px.copy()
+    face[..., :2] = np.random.default_rng(3).normal(300, 1, face[..., :2].shape)
+    out = clean_track(track.with_arrays(face_px=face, face_valid=np.ones(50, bool), face_score=np.ones(50, np.float32)))
+    assert np.isnan(out.face_px[..., 2]).all() and jitter(out.face_px[..., :2]) < 0.6 * jitter(face[..., :2])
 
 
 def test_clean_track_of_nobody_and_of_one_frame():
