@@ -1,4 +1,4 @@
-"""Where the person stands in front of the camera: one translation a frame that makes 3D joints project onto 2D joints."""
+"""Where the person stands before the camera: one translation a frame that makes 3D joints project onto 2D joints."""
 
 from __future__ import annotations
 
