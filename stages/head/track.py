@@ -1,0 +1,197 @@
+"""The head through a clip: rotation, centre and radius, from the face where it is seen, else from the body."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.core.geometry import matrix_to_rotvec, rotation_angle_deg, rotvec_to_matrix
+from stages.core.headpose import HEAD_POINTS_M, face_forward_deg, head_from_body
+from stages.core.skeleton import BODY_INDEX
+from stages.head.face_fit import fit_face, head_in_picture
+from stages.head.template import has_template
+
+SOURCE_NONE, SOURCE_FACE, SOURCE_BODY = 0, 1, 2
+ADULT_RADIUS_M = 0.115
+_RADIUS_RANGE_M = (0.09, 0.14)  # half of chin to crown, child to large adult
+_HEAD_JOINTS = tuple(HEAD_POINTS_M)
+
+
+@dataclass(frozen=True)
+class HeadParams:
+    """How `track_head` decides. All values are our choice.
+
+    blend_frames       frames over which the face takes over from the body and back
+    face_score_least   below this the face mesh is not believed
+    residual_most      landmark error, in head radii, above which a fit is not believed (99 % of good fits: 0.032)
+    face_turn_most_deg a face mesh turned further from the camera than this is not believed
+    disagree_most_deg  a face that differs more from a well seen body is a false detection
+    joint_score_least  head joints below this do not count
+    """
+
+    blend_frames: int = 4
+    face_score_least: float = 0.5
+    residual_most: float = 0.06
+    face_turn_most_deg: float = 85.0
+    disagree_most_deg: float = 60.0
+    joint_score_least: float = 0.3
+
+
+@dataclass(frozen=True)
+class HeadTrack:
+    """The head in every frame.
+
+    R_cam_head  float32 [T, 3, 3]  head to camera axes, identity = upright and facing the camera; NaN where not valid
+    center_px   float32 [T, 2]     middle of the head sphere; NaN where not valid
+    radius_px   float32 [T]        half of chin to crown at the head's depth; NaN where not valid
+    radius_m    float              one number for the clip
+    valid       bool [T]
+    source      uint8 [T]          0 none, 1 face, 2 body (the one with the larger share in a blend)
+    """
+
+    R_cam_head: np.ndarray
+    center_px: np.ndarray
+    radius_px: np.ndarray
+    radius_m: float
+    valid: np.ndarray
+    source: np.ndarray
+
+
+def track_head(pose, K_px, face_layout, params=None):
+    """Return the HeadTrack of a pose layer.
+
+    pose         mapping of the arrays of the `pose` layer: joints_px, joints_m, joint_score, transl_m, face_px,
+                 face_score, face_valid, present
+    K_px         float [3, 3]
+    face_layout  str; a layout without a template ("none") leaves everything to the body
+    Source: sphere of paper section 3.2. Face and body are made to agree first (the body's constant offset in rotation,
+    place and size is measured where both are seen), then blended by slerp, so that there is no jump between them.
+    """
+    params = params or HeadParams()
+    K_px = np.asarray(K_px, np.float64)
+    present = np.asarray(pose["present"], bool)
+    face = _face(pose, K_px, face_layout, params)
+    body = _body(pose, K_px, params)
+    radius_m = _radius_m(face, body)
+    focal = np.sqrt(K_px[0, 0] * K_px[1, 1])
+    body_R, body_center, body_radius = body.R, body.center_px, focal * radius_m / body.depth_m
+    body_ok = body.ok & present
+    disagree = body.sure & body_ok & (rotation_angle_deg(body_R, face.R) > params.disagree_most_deg)
+    face_ok = face.ok & present & ~disagree
+    both = face_ok & body_ok
+    if both.sum() >= 3:
+        offset = _mean_rotation(np.swapaxes(body_R[both], 1, 2) @ face.R[both])
+        scale = float(np.exp(np.median(np.log(face.radius_px[both] / body_radius[both]))))
+        shift = (face.center_px[both] - body_center[both]) / face.radius_px[both, None]
+        in_head = np.einsum("tij,ti->tj", face.R[both], np.c_[shift, np.zeros(len(shift))])
+        body_R = body_R @ offset
+        body_radius = body_radius * scale
+        body_center = body_center + np.einsum("tij,j->ti", body_R, np.median(in_head, 0))[:, :2] * body_radius[:, None]
+    share = _face_share(face_ok, params.blend_frames)
+    share = np.where(body_ok, share, np.where(face_ok, 1.0, 0.0))
+    valid = face_ok | body_ok
+    turn = matrix_to_rotvec(np.swapaxes(body_R, 1, 2) @ face.R)
+    R = np.where(_wide(share >= 1), face.R, np.where(_wide(share <= 0), body_R, np.nan))
+    mixed = (share > 0) & (share < 1)
+    R[mixed] = body_R[mixed] @ rotvec_to_matrix(turn[mixed] * share[mixed, None])
+    center = _blend(body_center, face.center_px, share[:, None])
+    radius = np.exp(_blend(np.log(body_radius), np.log(face.radius_px), share))
+    source = np.where(valid, np.where(share >= 0.5, SOURCE_FACE, SOURCE_BODY), SOURCE_NONE)
+    return HeadTrack(
+        np.where(valid[:, None, None], R, np.nan).astype(np.float32),
+        np.where(valid[:, None], center, np.nan).astype(np.float32),
+        np.where(valid, radius, np.nan).astype(np.float32),
+        radius_m,
+        valid,
+        source.astype(np.uint8),
+    )
+
+
+@dataclass(frozen=True)
+class _Face:
+    R: np.ndarray
+    center_px: np.ndarray
+    radius_px: np.ndarray
+    depth_radii: np.ndarray
+    ok: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Body:
+    R: np.ndarray
+    center_px: np.ndarray
+    depth_m: np.ndarray
+    ok: np.ndarray
+    sure: np.ndarray
+
+
+def _face(pose, K_px, layout, params):
+    """Head from the face mesh, and which frames may be believed."""
+    frames = len(pose["present"])
+    if not has_template(layout):
+        nan = np.full(frames, np.nan)
+        return _Face(np.full((frames, 3, 3), np.nan), np.full((frames, 2), np.nan), nan, nan, np.zeros(frames, bool))
+    R, center_radii, residual = fit_face(pose["face_px"], layout, K_px)
+    center_px, radius_px = head_in_picture(center_radii, K_px)
+    score = np.nan_to_num(np.asarray(pose["face_score"], np.float64))
+    ok = np.asarray(pose["face_valid"], bool) & (score >= params.face_score_least) & np.isfinite(radius_px)
+    ok &= np.nan_to_num(residual, nan=np.inf) <= params.residual_most
+    ok &= np.nan_to_num(face_forward_deg(R), nan=np.inf) <= params.face_turn_most_deg
+    return _Face(R, center_px, radius_px, center_radii[:, 2], ok)
+
+
+def _body(pose, K_px, params):
+    """Head from nose, eyes and ears; its centre is placed in the picture by those joints, not by the far pelvis."""
+    joints_m, joints_px = np.asarray(pose["joints_m"], np.float64), np.asarray(pose["joints_px"], np.float64)
+    score = np.nan_to_num(np.asarray(pose["joint_score"], np.float64))
+    weight = np.where(score >= params.joint_score_least, score, 0.0)
+    R, center_m = head_from_body(joints_m, weight)
+    depth_m = center_m[:, 2] + np.asarray(pose["transl_m"], np.float64)[:, 2]
+    index = [BODY_INDEX[name] for name in _HEAD_JOINTS]
+    offset_m = joints_m[:, index] - center_m[:, None]
+    focal = np.array([K_px[0, 0], K_px[1, 1]])
+    guess_px = joints_px[:, index] - offset_m[..., :2] * focal / (depth_m[:, None] + offset_m[..., 2])[..., None]
+    used = np.where(np.isfinite(guess_px).all(-1), weight[:, index], 0.0)
+    total = used.sum(1)
+    center_px = (np.nan_to_num(guess_px) * used[..., None]).sum(1) / np.where(total > 0, total, np.nan)[:, None]
+    ok = np.isfinite(R).all((1, 2)) & np.isfinite(center_px).all(1) & (np.nan_to_num(depth_m) > 0.1)
+    depth_m = np.where(ok, depth_m, np.nan)
+    return _Body(R, center_px, depth_m, ok, ok & ((weight[:, index] > 0.5).sum(1) >= 3))
+
+
+def _radius_m(face, body):
+    """One radius for the clip: the face's size at the body's depth, an average adult's where there is no such frame."""
+    both = face.ok & body.ok
+    if not both.any():
+        return ADULT_RADIUS_M
+    return float(np.clip(np.median(body.depth_m[both] / face.depth_radii[both]), *_RADIUS_RANGE_M))
+
+
+def _face_share(face_ok, blend_frames):
+    """Weight of the face, 0..1: 0 where it is not seen, growing to 1 over `blend_frames` frames from there."""
+    frames = len(face_ok)
+    missing = np.nonzero(~face_ok)[0]
+    if not len(missing):
+        return np.ones(frames)
+    after = np.searchsorted(missing, np.arange(frames))
+    to_right = np.abs(missing[np.clip(after, 0, len(missing) - 1)] - np.arange(frames))
+    to_left = np.abs(missing[np.clip(after - 1, 0, len(missing) - 1)] - np.arange(frames))
+    return np.clip(np.minimum(to_left, to_right) / (blend_frames + 1), 0.0, 1.0)
+
+
+def _mean_rotation(rotations):
+    """The robust mean of rotations [N, 3, 3] near each other (iterated, weighted by 1 / (1 + (angle / 10 deg)^2))."""
+    mean = rotations[len(rotations) // 2]
+    for _ in range(10):
+        step = matrix_to_rotvec(np.swapaxes(mean, 0, 1) @ rotations)
+        weight = 1.0 / (1.0 + (np.linalg.norm(step, axis=1) / np.radians(10.0)) ** 2)
+        mean = mean @ rotvec_to_matrix((step * weight[:, None]).sum(0) / weight.sum())
+    return mean
+
+
+def _wide(mask):
+    return mask[:, None, None]
+
+
+def _blend(first, second, share):
+    """(1 - share) * first + share * second, where a share of exactly 0 or 1 never touches a NaN of the other."""
+    return np.where(share <= 0, first, np.where(share >= 1, second, first + share * (second - first)))

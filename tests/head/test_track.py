@@ -1,0 +1,131 @@
+"""Head tracking on exact landmarks: project the template from a known pose, then find the pose again."""
+
+import numpy as np
+import pytest
+
+from stages.core.geometry import default_K_px, project_px, rotation_angle_deg, yaw_pitch_roll_to_matrix
+from stages.core.headpose import HEAD_POINTS_M
+from stages.core.skeleton import BODY_INDEX, BODY_JOINTS
+from stages.head.face_fit import fit_face, head_in_picture
+from stages.head.template import face_template
+from stages.head.track import SOURCE_BODY, SOURCE_FACE, SOURCE_NONE, track_head
+
+K_PX = default_K_px(720, 1280)
+RADIUS_M = 0.12
+LANDMARKS = {"mediapipe478": 478, "ibug68": 68}
+
+
+def head_path(frames):
+    """A head that turns, nods and drifts: R [T, 3, 3], centre in the camera frame [T, 3] in metres."""
+    time = np.linspace(0, 1, frames)
+    angles = np.stack([0.9 * np.sin(5 * time), 0.4 * np.sin(9 * time + 1), 0.3 * np.cos(7 * time)], -1)
+    center_m = np.stack([0.3 * np.sin(3 * time), -0.1 + 0.1 * time, 1.2 + 0.4 * time], -1)
+    return yaw_pitch_roll_to_matrix(angles), center_m
+
+
+def face_of(R, center_m, layout, *, depth=True):
+    index, points, _ = face_template(layout)
+    cam = center_m[:, None] + RADIUS_M * np.einsum("tij,pj->tpi", R, points)
+    face = np.full((len(R), LANDMARKS[layout], 3), np.nan, np.float32)
+    scale = K_PX[0, 0] / center_m[:, 2]
+    face[:, index, :2] = project_px(cam, K_PX)
+    if depth:
+        face[:, index, 2] = (cam[..., 2] - center_m[:, None, 2]) * scale[:, None] + 13.0
+    return face
+
+
+def pose_of(R, center_m, layout="mediapipe478", pitch_bias=0.0):
+    frames = len(R)
+    joints = np.full((frames, 25, 3), np.nan)
+    bias = yaw_pitch_roll_to_matrix(np.array([0.0, pitch_bias, 0.0]))
+    for name, place in HEAD_POINTS_M.items():
+        joints[:, BODY_INDEX[name]] = center_m + np.einsum("tij,jk,k->ti", R, bias, np.array(place))
+    pelvis_m = center_m + [0.0, 0.7, 0.05]
+    joints[:, BODY_INDEX["pelvis"]] = pelvis_m
+    return {
+        "joints_px": project_px(joints, K_PX).astype(np.float32),
+        "joints_m": (joints - pelvis_m[:, None]).astype(np.float32),
+        "joint_score": np.where(np.isfinite(joints[..., 0]), 0.9, 0.0).astype(np.float32),
+        "transl_m": pelvis_m.astype(np.float32),
+        "face_px": face_of(R, center_m, layout),
+        "face_score": np.full(frames, 0.95, np.float32),
+        "face_valid": np.ones(frames, bool),
+        "present": np.ones(frames, bool),
+    }
+
+
+@pytest.mark.parametrize(("layout", "depth"), [("mediapipe478", True), ("mediapipe478", False), ("ibug68", False)])
+def test_exact_landmarks_give_the_exact_pose(layout, depth):
+    R, center_m = head_path(40)
+    found_R, center_radii, residual = fit_face(face_of(R, center_m, layout, depth=depth), layout, K_PX)
+    angle = rotation_angle_deg(found_R, R)
+    center_px, radius_px = head_in_picture(center_radii, K_PX)
+    expected_px, expected_radius = project_px(center_m, K_PX), K_PX[0, 0] * RADIUS_M / center_m[:, 2]
+    off = np.linalg.norm(center_px - expected_px, axis=1) / expected_radius
+    size = np.abs(radius_px / expected_radius - 1)
+    tolerance = (0.5, 0.01, 0.01) if not depth else (1.0, 0.02, 0.02)  # with depth: the network's depth is orthographic
+    for name, error, most in zip(("degrees", "centre", "radius"), (angle, off, size), tolerance, strict=True):
+        assert error.max() < most, f"{name}: max {error.max():.4f}, mean {error.mean():.4f}, tolerance {most}"
+    assert residual.max() < 0.02
+
+
+def test_a_tenth_of_wrong_landmarks_hardly_moves_the_head():
+    R, center_m = head_path(30)
+    face = face_of(R, center_m, "mediapipe478")
+    index, _, _ = face_template("mediapipe478")
+    rng = np.random.default_rng(0)
+    for frame in range(len(face)):
+        wrong = rng.choice(index, len(index) // 10, replace=False)
+        face[frame, wrong, :2] += rng.normal(0, 60, (len(wrong), 2)).astype(np.float32)
+    angle = rotation_angle_deg(fit_face(face, "mediapipe478", K_PX)[0], R)
+    assert angle.max() < 3.0, f"max {angle.max():.2f}, mean {angle.mean():.2f}, tolerance 3 degrees"
+
+
+def test_too_few_landmarks_give_nan():
+    face = np.full((2, 478, 3), np.nan, np.float32)
+    R, center_radii, residual = fit_face(face, "mediapipe478", K_PX)
+    assert np.isnan(R).all() and np.isnan(center_radii).all() and np.isnan(residual).all()
+    assert fit_face(face[:0], "mediapipe478", K_PX)[0].shape == (0, 3, 3)
+
+
+def test_body_takes_over_without_a_jump_and_keeps_the_face_calibration():
+    R, center_m = head_path(80)
+    pose = pose_of(R, center_m, pitch_bias=0.25)  # this body sees the ears too low, by 14 degrees of pitch
+    pose["face_valid"][30:50] = False
+    head = track_head(pose, K_PX, "mediapipe478")
+    assert head.valid.all() and head.R_cam_head.dtype == np.float32
+    assert (head.source[30:50] == SOURCE_BODY).all() and (head.source[:25] == SOURCE_FACE).all()
+    angle = rotation_angle_deg(head.R_cam_head, R)
+    assert angle.max() < 3.0, f"max {angle.max():.2f}, mean {angle.mean():.2f}, tolerance 3 degrees"
+    expected_radius = K_PX[0, 0] * RADIUS_M / center_m[:, 2]
+    off = np.linalg.norm(head.center_px - project_px(center_m, K_PX), axis=1) / expected_radius
+    assert off.max() < 0.1, f"centre: max {off.max():.3f}, tolerance 0.1 radius"
+    assert np.abs(head.radius_px / expected_radius - 1).max() < 0.05
+    assert abs(head.radius_m / RADIUS_M - 1) < 0.03
+    steps = rotation_angle_deg(head.R_cam_head[1:], head.R_cam_head[:-1])
+    true_steps = rotation_angle_deg(R[1:], R[:-1])
+    assert (steps - true_steps).max() < 1.5, f"largest extra step {(steps - true_steps).max():.2f} degrees"
+
+
+def test_a_frontal_face_found_on_the_back_of_a_head_is_not_believed():
+    R, center_m = head_path(40)
+    pose = pose_of(R, center_m)
+    turned = np.array(pose_of(R @ yaw_pitch_roll_to_matrix(np.array([2.6, 0.0, 0.0])), center_m)["joints_m"])
+    head_joints = [BODY_INDEX[name] for name in HEAD_POINTS_M]
+    pose["joints_m"][10:20, head_joints] = turned[10:20, head_joints]
+    head = track_head(pose, K_PX, "mediapipe478")
+    assert (head.source[10:20] == SOURCE_BODY).all()
+
+
+def test_absent_frames_and_clips_without_any_face():
+    R, center_m = head_path(12)
+    pose = pose_of(R, center_m)
+    pose["present"][5:8] = False
+    head = track_head(pose, K_PX, "mediapipe478")
+    assert not head.valid[5:8].any() and (head.source[5:8] == SOURCE_NONE).all()
+    assert np.isnan(head.center_px[5:8]).all() and np.isnan(head.R_cam_head[5:8]).all()
+    pose["face_px"] = np.zeros((12, 0, 3), np.float32)
+    head = track_head(pose, K_PX, "none")
+    assert (head.source[head.valid] == SOURCE_BODY).all() and head.valid.sum() == 9
+    assert rotation_angle_deg(head.R_cam_head[head.valid], R[head.valid]).max() < 1.0
+    assert len(BODY_JOINTS) == pose["joints_m"].shape[1]
