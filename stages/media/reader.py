@@ -94,6 +94,57 @@ def frames_from_bytes(mp4_u8: np.ndarray | bytes) -> Iterator[VideoReader]:
         yield reader
 
 
+class StillReader:
+    """One photo with the interface of VideoReader: a clip of a single frame."""
+
+    def __init__(self, frame_u8: np.ndarray) -> None:
+        self._frame = frame_u8
+        self.size: tuple[int, int] = frame_u8.shape[:2]
+        self.fps = Fraction(1)
+        self.times_s = np.zeros(1)
+
+    def __len__(self) -> int:
+        return 1
+
+    def frame(self, index: int) -> np.ndarray:
+        """uint8 [H, W, 3]. errors  InputError when index is not 0"""
+        if index != 0:
+            raise InputError(f"a photo has only frame 0, found {index}")
+        return self._frame
+
+    def blocks(self, frames: int = _BLOCK_FRAMES) -> Iterator[np.ndarray]:
+        """The one block uint8 [1, H, W, 3]; `frames` is there for VideoReader's interface."""
+        yield self._frame[None]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        yield self._frame
+
+
+@contextmanager
+def clip_frames(bundle) -> Iterator[VideoReader | StillReader]:
+    """A reader over the frames of a bundle's `clip` layer, video or photo, in bounded memory.
+
+    bundle  a Bundle (only array_names, read and iter_frames are used)
+    errors  InputError when the layer is damaged or its media cannot be decoded
+    """
+    if "media" not in bundle.array_names("clip"):
+        yield StillReader(bundle.read("clip", "frames")[0])
+        return
+    with clip_media(bundle) as path, VideoReader(path) as reader:
+        yield reader
+
+
+@contextmanager
+def clip_media(bundle) -> Iterator[Path]:
+    """Path of a temporary copy of a bundle's normalised MP4 (with its sound), written block by block."""
+    with tempfile.TemporaryDirectory(prefix="dreamactor-") as folder:
+        path = Path(folder) / "media.mp4"
+        with path.open("wb") as file:
+            for block in bundle.iter_frames("clip", "media", 1 << 22):
+                file.write(np.ascontiguousarray(block, np.uint8).data)
+        yield path
+
+
 @contextmanager
 def bytes_as_file(data: np.ndarray | bytes, suffix: str = ".mp4") -> Iterator[Path]:
     """Path of a temporary file that holds `data`, for programs that need a name."""
