@@ -49,7 +49,11 @@ def digest_of(value: Any) -> str:
 
 
 def layer_key(
-    stage: str, version: int, params: Mapping[str, Any], inputs: Mapping[str, str], weights: Mapping[str, str] | None = None
+    stage: str,
+    version: int,
+    params: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    weights: Mapping[str, str] | None = None,
 ) -> str:
     """The key of a layer: sha256 hex of everything that decides its bytes.
 
@@ -58,9 +62,7 @@ def layer_key(
     inputs   name -> key of a layer or sha256 of a file
     weights  name -> sha256 of the weights that take part
     """
-    return digest_of(
-        {"stage": stage, "version": version, "params": params, "inputs": inputs, "weights": weights or {}}
-    )
+    return digest_of({"stage": stage, "version": version, "params": params, "inputs": inputs, "weights": weights or {}})
 
 
 def make_provenance(

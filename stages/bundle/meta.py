@@ -40,7 +40,9 @@ def read_root(path: Path) -> dict[str, Any]:
     errors  InputError: missing, not a bundle, newer schema, damaged
     """
     if not path.exists():
-        raise InputError(f"{path}: found nothing, expected a bundle. Make it with: dreamactor extract-pose VIDEO -o {path}")
+        raise InputError(
+            f"{path}: found nothing, expected a bundle. Make it with: dreamactor extract-pose VIDEO -o {path}"
+        )
     if not path.is_dir() or not (path / "zarr.json").is_file():
         raise InputError(f"{path}: found no bundle, expected a directory NAME.zarr made by dreamactor extract-pose")
     values = read_json(path / "zarr.json", str(path))

@@ -38,8 +38,8 @@ def plan_layer(
     there = read_layer(path, layer)["key"]
     if there != key:
         raise ConflictError(
-            f"{path}: layer '{layer}' exists and was made with other settings or inputs (key {there[:12]}, now {key[:12]})."
-            " --overwrite replaces it"
+            f"{path}: layer '{layer}' exists and was made with other settings or inputs"
+            f" (key {there[:12]}, now {key[:12]}). --overwrite replaces it"
         )
     damage = find_damage(path, layer)
     if damage:

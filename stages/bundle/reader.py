@@ -129,7 +129,7 @@ class Bundle:
             raise
         except Exception as error:  # zarr's codecs raise many kinds, all of them mean the same here
             raise InputError(
-                f"{self.path}: array '{layer}/{name}': found damaged bytes, expected what was written. {self._remedy(layer)}"
+                f"{self.path}: array '{layer}/{name}': found damaged bytes. {self._remedy(layer)}"
             ) from error
         return np.asarray(values)
 

@@ -89,6 +89,6 @@ def _against_schema(part: str, values: Any, where: str) -> list[str]:
     schema = load_schema()
     validator = jsonschema.Draft202012Validator({"$ref": f"#/$defs/{part}", "$defs": schema["$defs"]})
     return [
-        f"{where}: {'/'.join(str(p) for p in error.absolute_path) or 'attributes'}: {' '.join(error.message.split())[:200]}"
+        f"{where}: {'/'.join(map(str, error.absolute_path)) or 'attributes'}: {' '.join(error.message.split())[:200]}"
         for error in validator.iter_errors(values)
     ]

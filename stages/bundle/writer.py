@@ -29,10 +29,17 @@ class ArrayStream:
     """Frames appended to one array of a layer, with bounded memory (one chunk or shard is held back)."""
 
     def __init__(
-        self, folder: Path, name: str, shape_tail: Sequence[int], spec: ArraySpec, chunk: Sequence[int] | None, length: int | None
+        self,
+        folder: Path,
+        name: str,
+        shape_tail: Sequence[int],
+        spec: ArraySpec,
+        chunk: Sequence[int] | None,
+        length: int | None,
     ) -> None:
         self.name, self.spec, self.count = name, spec, 0
-        self._folder, self._tail, self._length = folder, tuple(int(n) for n in shape_tail), length
+        self._folder, self._length = folder, length
+        self._tail = tuple(int(n) for n in shape_tail)
         self._array: Any = None
         self._pending: list[np.ndarray] = []
         self._digest = hashlib.sha256()
@@ -41,7 +48,7 @@ class ArrayStream:
     def append(self, block: np.ndarray) -> None:
         """Add frames.
 
-        block   [n, *shape_tail] (or one frame [*shape_tail]); cast only within its kind (float64 to float32, not to int)
+        block   [n, *shape_tail] (or one frame [*shape_tail]); cast only within its kind (f64 to f32, not to int)
         errors  ValueError: wrong shape, dtype or range, or more frames than announced
         """
         import numpy as np
@@ -129,7 +136,9 @@ class LayerWriter:
             raise InputError(f"{self._shown}: cannot write beside it ({error.strerror})") from None
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._build is not None:
             self._build.close()
             self._build = None
@@ -148,7 +157,12 @@ class LayerWriter:
         stream.append(array)
 
     def stream(
-        self, name: str, shape_tail: Sequence[int], spec: ArraySpec, chunk: Sequence[int] | None = None, length: int | None = None
+        self,
+        name: str,
+        shape_tail: Sequence[int],
+        spec: ArraySpec,
+        chunk: Sequence[int] | None = None,
+        length: int | None = None,
     ) -> ArrayStream:
         """A stream of frames [T, *shape_tail].
 
@@ -172,8 +186,12 @@ class LayerWriter:
         arrays = {name: stream.close() for name, stream in self._streams.items()}
         new_layer = self._build.store / self.layer
         layer = {
-            "layer": self.layer, "key": self.key, "attrs": self._attrs, "provenance": self._provenance, "arrays": arrays,
-        }  # fmt: skip
+            "layer": self.layer,
+            "key": self.key,
+            "attrs": self._attrs,
+            "provenance": self._provenance,
+            "arrays": arrays,
+        }
         _write_group(self._build.store, {"schema": SCHEMA_VERSION})
         _write_group(new_layer, layer)
         sync_tree(self._build.store)
@@ -300,4 +318,6 @@ def _layout(tail: tuple[int, ...], dtype: str, chunk: Sequence[int] | None, leng
 def _write_group(folder: Path, values: Mapping[str, Any]) -> None:
     """Write the zarr.json of a group with our attributes and their digest."""
     document = {"zarr_format": 3, "node_type": "group", "attributes": {ATTRIBUTE: with_digest(values)}}
-    (folder / "zarr.json").write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    (folder / "zarr.json").write_text(
+        json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
+    )

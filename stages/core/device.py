@@ -31,7 +31,7 @@ def pick_device(name: str = "auto") -> str:
     index = int(name.partition(":")[2] or 0)
     if index >= cuda_count:
         raise ResourceError(
-            f"--device {name}: found {cuda_count} CUDA device(s), expected at least {index + 1}. Use --device auto or cpu"
+            f"--device {name}: found {cuda_count} CUDA device(s), expected {index + 1} or more. Use --device auto"
         )
     return f"cuda:{index}"
 

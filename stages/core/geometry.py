@@ -80,7 +80,7 @@ def euler_yaw_pitch_roll_rad(rotation: np.ndarray) -> np.ndarray:
 
     rotation  float [..., 3, 3]   R_cam_head
     returns   float64 [..., 3]    yaw in (-pi, pi]: positive turns the face to the image right (towards +x);
-                                  pitch in [-pi/2, pi/2]: positive lifts the face; roll: positive is clockwise in the image
+                                  pitch in [-pi/2, pi/2]: positive lifts the face; roll: positive is clockwise on screen
     The face looks along -z of the head, so at yaw > 0 the looking direction -R[:, 2] has a positive x.
     """
     m = np.asarray(rotation, dtype=np.float64)
