@@ -1,0 +1,196 @@
+"""A person as one deformable mesh: parts joined, skin pulled under cloth, posed by bone rotations and expressions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stages.synthetic import kernels, raster
+from stages.synthetic.assets import Assets
+from stages.synthetic.parts import Part
+
+BODY_VERTICES = 13_380  # the base mesh proper; helper geometry follows
+COVER_DISTANCE_DM = 0.28
+MAX_PULL_DM = 0.22
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Bone transforms float32 [B, 3, 4] (world from rest), bone heads and tails float64 [B, 3], decimetres."""
+
+    transform: np.ndarray
+    head_dm: np.ndarray
+    tail_dm: np.ndarray
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a person without looking: seed, phenotype words, part names (for the list of credits)."""
+
+    seed: int
+    male: bool
+    age_years: float
+    origin: str
+    outfit: str
+    skin: str
+    hair: str
+    parts: tuple[str, ...] = field(default_factory=tuple)
+
+
+class Character:
+    """State of one person: constant arrays over all parts, and the buffers `position` and `normal` of the last pose.
+
+    rest_dm        f32 [V, 3] base mesh at rest; head_dm, tail_dm f64 [B, 3] bones at rest
+    position       f32 [P, 3] world decimetres of all points; normal f32 [P, 3]
+    corner_point   i32 [C] point of each corner; uv f32 [C, 2]; rest_corner_dm f32 [C, 3]
+    part_triangles list of i32 [F, 3] over corners, one array a part
+    """
+
+    def __init__(self, assets: Assets, rest_dm: np.ndarray, parts: list[Part], about: About) -> None:
+        self.assets = assets
+        self.about = about
+        self.parts = parts
+        self.rest_dm = rest_dm.astype(np.float32)
+        self.head_dm = np.stack([rest_dm[ids].mean(0) for ids in assets.head_vertices]).astype(np.float64)
+        self.tail_dm = np.stack([rest_dm[ids].mean(0) for ids in assets.tail_vertices]).astype(np.float64)
+        starts = np.cumsum([0] + [len(part.corner) for part in parts])
+        corner_starts = np.cumsum([0] + [len(part.surface.vertex) for part in parts])
+        self.part_points = list(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True))
+        self._corner = np.concatenate([part.corner for part in parts])
+        self._weight = np.concatenate([part.weight for part in parts])
+        self._offset = np.concatenate([part.offset for part in parts])
+        self._bone, self._bone_weight = kernels.largest_weights(np.concatenate([part.skinning for part in parts]))
+        self.corner_point = np.concatenate([p.surface.vertex + s for p, s in zip(parts, starts, strict=False)])
+        self.uv = np.concatenate([part.surface.uv for part in parts])
+        self.part_triangles = [p.surface.triangles + s for p, s in zip(parts, corner_starts, strict=False)]
+        self._point_triangles = np.concatenate([self.corner_point[triangles] for triangles in self.part_triangles])
+        count = int(starts[-1])
+        self._fitted = np.empty((count, 3), np.float32)
+        self.position = np.empty((count, 3), np.float32)
+        self.normal = np.empty((count, 3), np.float32)
+        self._expressed = self.rest_dm.copy()
+        self._fit(self.rest_dm)
+        self.rest_corner_dm = self._fitted[self.corner_point].copy()
+        self._tuck_in()
+
+    @property
+    def height_dm(self) -> float:
+        """Crown to sole at rest."""
+        body_y = self.rest_dm[:BODY_VERTICES, 1]
+        return float(body_y.max() - body_y.min())
+
+    def joint(self, bone: str) -> np.ndarray:
+        """Head of a bone at rest, float64 [3]."""
+        return self.head_dm[self.assets.bone_index[bone]]
+
+    def transforms(self, rotations: dict[str, np.ndarray], root_shift_dm: np.ndarray) -> np.ndarray:
+        """World-from-rest transforms float64 [B, 3, 4] of local rotations given about the rest pose's world axes."""
+        count = len(self.assets.bone_names)
+        out = np.zeros((count, 3, 4))
+        identity = np.eye(3)
+        for bone, name in enumerate(self.assets.bone_names):
+            parent = self.assets.parents[bone]
+            base, shift = (out[parent, :, :3], out[parent, :, 3]) if parent >= 0 else (identity, root_shift_dm)
+            local = rotations.get(name)
+            if local is None:
+                out[bone, :, :3], out[bone, :, 3] = base, shift
+            else:
+                pivot = self.head_dm[bone]
+                out[bone, :, :3] = base @ local
+                out[bone, :, 3] = base @ (pivot - local @ pivot) + shift
+        return out
+
+    def pose(
+        self, rotations: dict[str, np.ndarray], expression: dict[str, float], root_shift_dm: np.ndarray
+    ) -> Pose:
+        """Deform every point into `position` and `normal`, and return where the bones went.
+
+        rotations      bone name -> float64 [3, 3]; a missing bone keeps its rest rotation
+        expression     ARKit name -> weight 0..1
+        root_shift_dm  float64 [3] world shift of the root
+        """
+        transforms = self.transforms(rotations, root_shift_dm)
+        self._fit(self.expressed(expression))
+        kernels.skin(self._fitted, self._bone, self._bone_weight, transforms.astype(np.float32), self.position)
+        kernels.vertex_normals(self.position, self._point_triangles, self.normal)
+        return Pose(transforms.astype(np.float32), _moved(transforms, self.head_dm), _moved(transforms, self.tail_dm))
+
+    def expressed(self, expression: dict[str, float]) -> np.ndarray:
+        """The base mesh at rest with an expression, f32 [V, 3]; a buffer that the next call overwrites."""
+        self._expressed[:] = self.rest_dm
+        for name, weight in expression.items():
+            if abs(weight) > 1e-3:
+                index, delta = self.assets.arkit[name]
+                kernels.add_morph(self._expressed, index, delta, np.float32(weight))
+        return self._expressed
+
+    def expressed_rest(self) -> np.ndarray:
+        """The base mesh at rest with the expression of the last pose, f32 [V, 3]; read it, do not change it."""
+        return self._expressed
+
+    def _fit(self, base: np.ndarray) -> None:
+        kernels.fit_to_base(base, self._corner, self._weight, self._offset, self._fitted)
+
+    def _tuck_in(self) -> None:
+        """Pull skin and inner garments below outer ones, and leave out the triangles of skin that nothing can see.
+
+        Near the neck less is pulled and a wider rim of skin is kept, because collars stand open and let one look in.
+        """
+        from scipy.spatial import cKDTree
+
+        garments = [index for index, part in enumerate(self.parts) if part.material.covers]
+        if not garments:
+            return
+        body = next(index for index, part in enumerate(self.parts) if part.name == "body")
+        first, last = self.part_points[body]
+        kernels.vertex_normals(self._fitted, self._point_triangles, self.normal)
+        neck_y = self.joint("neck01")[1]
+        covered = np.zeros(last - first, bool)
+        for layer, garment in enumerate(garments):
+            cloth, cloth_normal = self._cloth_samples(garment)
+            tree = cKDTree(cloth)
+            for inner_first, inner_last in [(first, last)] + [self.part_points[index] for index in garments[:layer]]:
+                points = self._fitted[inner_first:inner_last]
+                distance, nearest = tree.query(points)
+                close = distance < COVER_DISTANCE_DM
+                outside = ((points - cloth[nearest]) * cloth_normal[nearest]).sum(1)
+                pull = np.where(close, np.clip(outside + 0.06, 0.03, MAX_PULL_DM), 0.0)
+                near_neck = np.clip((points[:, 1] - (neck_y - 0.7)) / 0.5, 0.0, 1.0)
+                pull *= 1.0 - 0.6 * near_neck
+                self._offset[inner_first:inner_last] -= (self.normal[inner_first:inner_last] * pull[:, None]).astype(
+                    np.float32
+                )
+                if inner_first == first:
+                    covered |= close & (near_neck < 0.5)
+        corners = self.parts[body].surface
+        triangle_points = corners.vertex[corners.triangles]
+        for _ in range(2):  # keep two rings of skin around every opening
+            rim = (~covered)[triangle_points].any(1)
+            covered[triangle_points[rim].ravel()] = False
+        self.part_triangles[body] = self.part_triangles[body][~covered[triangle_points].all(1)]
+
+    def _cloth_samples(self, garment: int) -> tuple[np.ndarray, np.ndarray]:
+        """Points and normals of a garment's drawn triangles (their corners and centres)."""
+        first, last = self.part_points[garment]
+        triangles = self.corner_point[self.part_triangles[garment]]
+        centres = self._fitted[triangles].mean(1)
+        material = self.parts[garment].material
+        if material.kind == raster.CUT_CLOTH:
+            drawn = _inside_cut(centres, material.cut)
+            triangles, centres = triangles[drawn], centres[drawn]
+        used = np.unique(triangles)
+        points = np.concatenate([self._fitted[used], centres])
+        return points, np.concatenate([self.normal[used], self.normal[triangles].mean(1)])
+
+
+def _inside_cut(points: np.ndarray, cut: tuple[float, float, float, float]) -> np.ndarray:
+    """True where a cut garment is drawn; the same rule as in the rasteriser. points f32 [N, 3] at rest."""
+    low, neckline, reach, depth = cut
+    front = np.where(points[:, 2] > 0, depth * np.exp(-((points[:, 0] / 0.55) ** 2)), 0.0)
+    above = points[:, 1] >= low if low > -90 else np.ones(len(points), bool)
+    return above & (points[:, 1] <= neckline - front) & (np.abs(points[:, 0]) <= reach)
+
+
+def _moved(transforms: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return np.einsum("bij,bj->bi", transforms[:, :, :3], points) + transforms[:, :, 3]

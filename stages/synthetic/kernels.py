@@ -1,0 +1,77 @@
+"""Numba kernels that deform a body: sparse morphs, proxy fitting, linear blend skinning, vertex normals."""
+
+import numba
+import numpy as np
+
+
+@numba.njit(cache=True)
+def add_morph(vertices, index, delta, weight):
+    """Add `weight * delta` in place. vertices f32 [V,3]; index i32 [K]; delta f32 [K,3]."""
+    for i in range(index.shape[0]):
+        row = index[i]
+        for axis in range(3):
+            vertices[row, axis] += weight * delta[i, axis]
+
+
+@numba.njit(fastmath=True, cache=True)
+def fit_to_base(base, corner, weight, offset, out):
+    """Place each point at a weighted sum of three base vertices plus an offset (MakeHuman proxy rule).
+
+    base f32 [V,3]; corner i32 [P,3]; weight f32 [P,3]; offset f32 [P,3]; out f32 [P,3] is written
+    """
+    for i in range(corner.shape[0]):
+        for axis in range(3):
+            out[i, axis] = (
+                weight[i, 0] * base[corner[i, 0], axis]
+                + weight[i, 1] * base[corner[i, 1], axis]
+                + weight[i, 2] * base[corner[i, 2], axis]
+                + offset[i, axis]
+            )
+
+
+@numba.njit(fastmath=True, cache=True)
+def skin(rest, bone, weight, transform, out):
+    """Linear blend skinning. rest f32 [P,3]; bone i32 [P,K] and weight f32 [P,K], largest first; transform f32 [B,3,4]."""
+    for i in range(rest.shape[0]):
+        x, y, z = rest[i, 0], rest[i, 1], rest[i, 2]
+        px, py, pz = 0.0, 0.0, 0.0
+        for k in range(bone.shape[1]):
+            w = weight[i, k]
+            if w == 0:
+                break
+            m = transform[bone[i, k]]
+            px += w * (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3])
+            py += w * (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3])
+            pz += w * (m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3])
+        out[i, 0], out[i, 1], out[i, 2] = px, py, pz
+
+
+@numba.njit(fastmath=True, cache=True)
+def vertex_normals(vertices, triangles, out):
+    """Unit normals, the mean of the adjacent faces weighted by their area. out f32 [P,3] is written."""
+    out[:] = 0
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        e0, e1, e2 = (vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1], vertices[b, 2] - vertices[a, 2])
+        f0, f1, f2 = (vertices[c, 0] - vertices[a, 0], vertices[c, 1] - vertices[a, 1], vertices[c, 2] - vertices[a, 2])
+        n0, n1, n2 = e1 * f2 - e2 * f1, e2 * f0 - e0 * f2, e0 * f1 - e1 * f0
+        for corner in (a, b, c):
+            out[corner, 0] += n0
+            out[corner, 1] += n1
+            out[corner, 2] += n2
+    for i in range(out.shape[0]):
+        length = (out[i, 0] ** 2 + out[i, 1] ** 2 + out[i, 2] ** 2) ** 0.5 + 1e-9
+        for axis in range(3):
+            out[i, axis] /= length
+
+
+def largest_weights(dense: np.ndarray, count: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """The `count` largest skinning weights of each point, largest first, summing to 1.
+
+    dense    float32 [P, B]
+    returns  bone int32 [P, count], weight float32 [P, count]
+    """
+    order = np.argsort(-dense, axis=1, kind="stable")[:, :count]
+    weight = np.take_along_axis(dense, order, axis=1)
+    weight = weight / (weight.sum(1, keepdims=True) + 1e-9)
+    return order.astype(np.int32), weight.astype(np.float32)

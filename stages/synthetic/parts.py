@@ -1,0 +1,105 @@
+"""What a person is assembled from: a part is a point set bound to the base mesh, a surface over it, and a material."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.synthetic import raster
+from stages.synthetic.assets import Assets
+from stages.synthetic.parse import Surface
+
+MASK_NAMES = ("background", "skin", "cloth", "shoes", "hair", "eyes", "mouth", "brows", "accessories")
+MASK_ID = {name: index for index, name in enumerate(MASK_NAMES)}
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Material:
+    """How a part is coloured; colours are linear light, 1 = as the texture.
+
+    kind        raster.SKIN, TEXTURED_CLOTH, HAIR, CUT_CLOTH or PLAIN
+    cut         CUT_CLOTH: lowest y, neckline y, largest |x|, depth of the neckline in front; decimetres at rest
+    covers      the skin below is pulled in or hidden
+    """
+
+    kind: int
+    mask: str
+    texture: str = "baked/white"
+    tint: Colour = (1.0, 1.0, 1.0)
+    tint2: Colour = (1.0, 1.0, 1.0)
+    saturation: float = 1.0
+    gain: float = 1.0
+    pattern: int = 0
+    pattern_scale: float = 1.0
+    pattern_mix: float = 1.0
+    cut: tuple[float, float, float, float] = raster.NO_CUT
+    alpha_test: bool = False
+    casts_shadow: bool = True
+    covers: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """corner i32 [P,3], weight f32 [P,3], offset f32 [P,3] dm: each point on the base mesh; skinning f32 [P,B]."""
+
+    name: str
+    corner: np.ndarray
+    weight: np.ndarray
+    offset: np.ndarray
+    surface: Surface
+    skinning: np.ndarray
+    material: Material
+
+
+def make_part(
+    assets: Assets, name: str, binding: tuple[np.ndarray, np.ndarray, np.ndarray], surface: Surface, material: Material
+) -> Part:
+    """A part whose skinning weights follow the base vertices it is bound to. binding: corner, weight, offset."""
+    corner, weight, offset = binding
+    skinning = (assets.weight[corner] * np.clip(weight, 0, None)[:, :, None]).sum(1)
+    skinning /= skinning.sum(1, keepdims=True) + 1e-9
+    return Part(
+        name,
+        corner.astype(np.int32),
+        weight.astype(np.float32),
+        offset.astype(np.float32),
+        surface,
+        skinning,
+        material,
+    )
+
+
+def base_part(
+    assets: Assets, group: str, material: Material, *, name: str = "", offset_dm: np.ndarray | None = None
+) -> Part:
+    """A group of the base mesh itself. offset_dm f32 [V, 3] moves its vertices, for garments that stand off the skin."""
+    surface = assets.groups[group]
+    used, points = np.unique(surface.vertex, return_inverse=True)
+    binding = (
+        np.stack([used, used, used], axis=1),
+        np.tile(np.array([[1.0, 0.0, 0.0]]), (len(used), 1)),
+        np.zeros((len(used), 3)) if offset_dm is None else offset_dm[used],
+    )
+    own = Surface(points.astype(np.int32), surface.uv, surface.triangles)
+    return make_part(assets, name or group, binding, own, material)
+
+
+def proxy_part(assets: Assets, name: str, vertices: np.ndarray, material: Material) -> Part:
+    """A MakeHuman proxy fitted to the person's base mesh `vertices`."""
+    proxy = assets.proxies[name]
+    binding = (proxy.corner, proxy.weight, proxy.offset * _proxy_scale(vertices))
+    return make_part(assets, name, binding, proxy.surface, material)
+
+
+def _proxy_scale(vertices: np.ndarray) -> np.ndarray:
+    """Scale of proxy offsets along x, y, z: three distances on the head against those of the neutral mesh (.mhclo)."""
+    return np.array(
+        [
+            abs(vertices[5399, 0] - vertices[11998, 0]) / 1.43,
+            abs(vertices[791, 1] - vertices[881, 1]) / 2.38,
+            abs(vertices[962, 2] - vertices[5320, 2]) / 1.97,
+        ],
+        np.float32,
+    )

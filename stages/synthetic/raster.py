@@ -1,0 +1,277 @@
+"""Numba kernels of the software renderer: projection, z-buffer with alpha test and garment cuts, deferred shading.
+
+Deterministic on one machine: one thread, fixed order of triangles, no atomics.
+"""
+
+import math
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+SKIN, TEXTURED_CLOTH, HAIR, CUT_CLOTH, PLAIN = range(5)  # Material.kind
+NO_CUT = (-99.0, 99.0, 99.0, 0.0)
+
+
+class Geometry(NamedTuple):
+    """Corner arrays of a posed person. triangles i32 [F,3]; uv f32 [C,2]; position, normal, rest f32 [C,3] decimetres."""
+
+    triangles: np.ndarray
+    uv: np.ndarray
+    position: np.ndarray
+    normal: np.ndarray
+    rest: np.ndarray
+
+
+class MaterialTable(NamedTuple):
+    """One row a part: texture texels in one flat linear-light array, and how to colour them."""
+
+    texel: np.ndarray
+    texel_start: np.ndarray
+    texture_size: np.ndarray
+    kind: np.ndarray
+    tint: np.ndarray
+    tint2: np.ndarray
+    saturation: np.ndarray
+    pattern_mix: np.ndarray
+    pattern: np.ndarray
+    pattern_scale: np.ndarray
+    gain: np.ndarray
+
+
+class LightTable(NamedTuple):
+    """Key and fill direction and colour, ambient from below and above; all f32 [3], world axes."""
+
+    key_direction: np.ndarray
+    key_colour: np.ndarray
+    fill_direction: np.ndarray
+    fill_colour: np.ndarray
+    ambient_down: np.ndarray
+    ambient_up: np.ndarray
+
+
+class Buffers(NamedTuple):
+    """Per sample: depth f32 (NDC), triangle i32 (-1 none), barycentric b and c f32, part i32 (-1 none)."""
+
+    depth: np.ndarray
+    triangle: np.ndarray
+    bary_b: np.ndarray
+    bary_c: np.ndarray
+    part: np.ndarray
+
+
+@numba.njit(fastmath=True, cache=True)
+def project(position, view_projection, size, out):
+    """Samples x, y (origin at the upper left corner), NDC depth and 1/w of each corner. out f32 [C,4] is written."""
+    m = view_projection
+    for i in range(position.shape[0]):
+        x, y, z = position[i, 0], position[i, 1], position[i, 2]
+        inverse_w = 1.0 / (m[3, 0] * x + m[3, 1] * y + m[3, 2] * z + m[3, 3])
+        out[i, 0] = ((m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]) * inverse_w * 0.5 + 0.5) * size
+        out[i, 1] = (0.5 - (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]) * inverse_w * 0.5) * size
+        out[i, 2] = (m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]) * inverse_w
+        out[i, 3] = inverse_w
+
+
+@numba.njit(fastmath=True, cache=True, inline="always")
+def _cut_away(rest_x, rest_y, rest_z, cut):
+    """True where a procedural garment ends: below cut[0], above the neckline cut[1] (lower by cut[3] in front), beyond |x| cut[2]."""
+    neckline = cut[1]
+    if rest_z > 0:
+        neckline -= cut[3] * math.exp(-rest_x * rest_x / 0.3025)
+    return (cut[0] > -90.0 and rest_y < cut[0]) or rest_y > neckline or abs(rest_x) > cut[2]
+
+
+@numba.njit(fastmath=True, cache=True)
+def rasterise(screen, triangles, first, last, uv, rest, alpha, alpha_min, cut, use_cut, part, buffers):
+    """Draw triangles first..last of one part into the z-buffer. alpha u8 [h,w] is tested where alpha_min > 0."""
+    size = buffers.depth.shape[0]
+    texture_h, texture_w = alpha.shape
+    for t in range(first, last):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        if screen[a, 3] <= 0 or screen[b, 3] <= 0 or screen[c, 3] <= 0:
+            continue
+        x0, y0, x1, y1, x2, y2 = screen[a, 0], screen[a, 1], screen[b, 0], screen[b, 1], screen[c, 0], screen[c, 1]
+        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+        if -1e-9 < area < 1e-9:
+            continue
+        left = max(0, int(math.ceil(min(x0, min(x1, x2)) - 0.5)))
+        right = min(size - 1, int(math.floor(max(x0, max(x1, x2)) - 0.5)))
+        top = max(0, int(math.ceil(min(y0, min(y1, y2)) - 0.5)))
+        bottom = min(size - 1, int(math.floor(max(y0, max(y1, y2)) - 0.5)))
+        if right < left or bottom < top:
+            continue
+        inverse = 1.0 / area
+        b_dx, b_dy = (y2 - y0) * inverse, -(x2 - x0) * inverse
+        c_dx, c_dy = -(y1 - y0) * inverse, (x1 - x0) * inverse
+        for y in range(top, bottom + 1):
+            dy = y + 0.5 - y0
+            for x in range(left, right + 1):
+                dx = x + 0.5 - x0
+                wb = dx * b_dx + dy * b_dy
+                wc = dx * c_dx + dy * c_dy
+                wa = 1.0 - wb - wc
+                if wa < 0 or wb < 0 or wc < 0:
+                    continue
+                depth = wa * screen[a, 2] + wb * screen[b, 2] + wc * screen[c, 2]
+                if depth >= buffers.depth[y, x]:
+                    continue
+                qb, qc = wb * screen[b, 3], wc * screen[c, 3]  # perspective-correct barycentrics
+                total = wa * screen[a, 3] + qb + qc
+                qb /= total
+                qc /= total
+                qa = 1.0 - qb - qc
+                if alpha_min > 0:
+                    u = qa * uv[a, 0] + qb * uv[b, 0] + qc * uv[c, 0]
+                    v = qa * uv[a, 1] + qb * uv[b, 1] + qc * uv[c, 1]
+                    if alpha[int((1.0 - v) * texture_h) % texture_h, int(u * texture_w) % texture_w] < alpha_min:
+                        continue
+                if use_cut and _cut_away(
+                    qa * rest[a, 0] + qb * rest[b, 0] + qc * rest[c, 0],
+                    qa * rest[a, 1] + qb * rest[b, 1] + qc * rest[c, 1],
+                    qa * rest[a, 2] + qb * rest[b, 2] + qc * rest[c, 2],
+                    cut,
+                ):
+                    continue
+                buffers.depth[y, x] = depth
+                buffers.triangle[y, x] = t
+                buffers.bary_b[y, x] = qb
+                buffers.bary_c[y, x] = qc
+                buffers.part[y, x] = part
+
+
+@numba.njit(fastmath=True, cache=True, inline="always")
+def _pattern(kind, x, y):
+    """Strength 0..1 of the second colour: 1 stripes, 2 checks, 3 dots, 6 upright stripes, else none."""
+    x -= math.floor(x)
+    y -= math.floor(y)
+    if kind == 1:
+        return 1.0 if y >= 0.5 else 0.0
+    if kind == 2:
+        return (0.5 if y >= 0.5 else 0.0) + (0.5 if x >= 0.5 else 0.0)
+    if kind == 3:
+        return 1.0 if (x - 0.5) ** 2 + (y - 0.5) ** 2 < 0.0625 else 0.0
+    if kind == 6:
+        return 1.0 if x >= 0.5 else 0.0
+    return 0.0
+
+
+@numba.njit(fastmath=True, cache=True, inline="always")
+def _texel(materials, part, u, v, channel_out):
+    """Bilinear texture colour, wrapped; written to channel_out f64 [3]."""
+    height, width = materials.texture_size[part, 0], materials.texture_size[part, 1]
+    fx, fy = u * width - 0.5, (1.0 - v) * height - 0.5
+    ix, iy = int(math.floor(fx)), int(math.floor(fy))
+    ax, ay = fx - ix, fy - iy
+    channel_out[:] = 0.0
+    for k in range(4):
+        column = (ix + (k & 1)) % width
+        row = (iy + (k >> 1)) % height
+        weight = (ax if k & 1 else 1 - ax) * (ay if k >> 1 else 1 - ay)
+        start = materials.texel_start[part] + (row * width + column) * 3
+        for channel in range(3):
+            channel_out[channel] += weight * materials.texel[start + channel]
+
+
+@numba.njit(fastmath=True, cache=True, inline="always")
+def _albedo(materials, part, u, v, rest_x, rest_y, colour):
+    """Surface colour in linear light, written to colour f64 [3]."""
+    _texel(materials, part, u, v, colour)
+    kind = materials.kind[part]
+    luma = 0.3 * colour[0] + 0.6 * colour[1] + 0.1 * colour[2]
+    if kind == HAIR:
+        shade_of_hair = min(math.sqrt(luma * materials.gain[part]), 2.2)
+        for channel in range(3):
+            colour[channel] = shade_of_hair * materials.tint[part, channel]
+    elif kind == TEXTURED_CLOTH or kind == CUT_CLOTH:
+        scale = materials.pattern_scale[part]
+        second = _pattern(materials.pattern[part], rest_x * scale, rest_y * scale)
+        mix = materials.pattern_mix[part]
+        for channel in range(3):
+            first = materials.tint[part, channel]
+            dyed = first + (materials.tint2[part, channel] - first) * second
+            if kind == CUT_CLOTH:
+                colour[channel] *= dyed
+            else:
+                kept = luma + (colour[channel] - luma) * materials.saturation[part]
+                colour[channel] = kept * 2 * materials.gain[part] * (first * (1 - mix) + dyed * mix)
+    else:
+        for channel in range(3):
+            colour[channel] *= materials.tint[part, channel] * materials.gain[part]
+
+
+@numba.njit(fastmath=True, cache=True, inline="always")
+def _lit_share(shadow_depth, shadow_matrix, x, y, z, facing):
+    """Share of 2x2 shadow map samples that see the light, 0..1; 1 outside the map."""
+    size = shadow_depth.shape[0]
+    m = shadow_matrix
+    sx = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
+    sy = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]
+    sz = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
+    if not (1 < sx < size - 2 and 1 < sy < size - 2):
+        return 1.0
+    bias = 0.003 + 0.005 * (1 - max(facing, 0.0))
+    share = 0.0
+    for k in range(4):
+        if shadow_depth[int(sy) + (k >> 1), int(sx) + (k & 1)] > sz - bias:
+            share += 0.25
+    return share
+
+
+@numba.njit(fastmath=True, cache=True)
+def shade(buffers, geometry, materials, light, eye, shadow_depth, shadow_matrix, out):
+    """Colour every covered sample. out f32 [S,S,3] linear light, written where a triangle was drawn."""
+    size = buffers.depth.shape[0]
+    colour = np.empty(3)
+    wrap = np.empty(3)
+    triangles, uv, position, normal, rest = geometry
+    for y in range(size):
+        for x in range(size):
+            t = buffers.triangle[y, x]
+            if t < 0:
+                continue
+            part = buffers.part[y, x]
+            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+            wb, wc = buffers.bary_b[y, x], buffers.bary_c[y, x]
+            wa = 1.0 - wb - wc
+            nx = wa * normal[a, 0] + wb * normal[b, 0] + wc * normal[c, 0]
+            ny = wa * normal[a, 1] + wb * normal[b, 1] + wc * normal[c, 1]
+            nz = wa * normal[a, 2] + wb * normal[b, 2] + wc * normal[c, 2]
+            px = wa * position[a, 0] + wb * position[b, 0] + wc * position[c, 0]
+            py = wa * position[a, 1] + wb * position[b, 1] + wc * position[c, 1]
+            pz = wa * position[a, 2] + wb * position[b, 2] + wc * position[c, 2]
+            scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-12)
+            nx, ny, nz = nx * scale, ny * scale, nz * scale
+            vx, vy, vz = eye[0] - px, eye[1] - py, eye[2] - pz
+            scale = 1.0 / math.sqrt(vx * vx + vy * vy + vz * vz)
+            vx, vy, vz = vx * scale, vy * scale, vz * scale
+            is_skin = materials.kind[part] == SKIN
+            if not is_skin and nx * vx + ny * vy + nz * vz < 0:
+                nx, ny, nz = -nx, -ny, -nz
+            _albedo(
+                materials,
+                part,
+                wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0],
+                wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1],
+                wa * rest[a, 0] + wb * rest[b, 0] + wc * rest[c, 0],
+                wa * rest[a, 1] + wb * rest[b, 1] + wc * rest[c, 1],
+                colour,
+            )
+            key = light.key_direction
+            facing = nx * key[0] + ny * key[1] + nz * key[2]
+            lit = _lit_share(shadow_depth, shadow_matrix, px, py, pz, facing)
+            if is_skin:  # light wraps around, red furthest: a cheap stand-in for scattering under the skin
+                wrap[0] = max((facing + 0.35) / 1.35, 0.0) * (lit * 0.88 + 0.12)
+                wrap[1] = max((facing + 0.12) / 1.12, 0.0) * lit
+                wrap[2] = max((facing + 0.08) / 1.08, 0.0) * lit
+            else:
+                wrap[:] = max(facing, 0.0) * lit
+            hx, hy, hz = key[0] + vx, key[1] + vy, key[2] + vz
+            gloss = max((nx * hx + ny * hy + nz * hz) / math.sqrt(hx * hx + hy * hy + hz * hz), 0.0) ** 16
+            fill = light.fill_direction
+            fill_facing = max(nx * fill[0] + ny * fill[1] + nz * fill[2], 0.0)
+            up = ny * 0.5 + 0.5
+            for channel in range(3):
+                ambient = light.ambient_down[channel] + (light.ambient_up[channel] - light.ambient_down[channel]) * up
+                received = wrap[channel] * light.key_colour[channel] + fill_facing * light.fill_colour[channel] + ambient
+                out[y, x, channel] = colour[channel] * received + 0.08 * gloss * lit

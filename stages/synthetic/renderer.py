@@ -1,0 +1,189 @@
+"""One person, one camera, one light -> picture, part mask and depth. State: buffers and decoded textures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.synthetic import raster
+from stages.synthetic.assets import Assets
+from stages.synthetic.character import Character
+from stages.synthetic.parts import MASK_ID
+
+SHADOW_ALPHA_MIN, ALPHA_MIN = 128, 100
+
+
+@dataclass(frozen=True)
+class View:
+    """A camera. eye_dm f64 [3]; world_to_view f64 [4,4] (OpenGL axes); projection f64 [4,4]; near, far in decimetres."""
+
+    eye_dm: np.ndarray
+    world_to_view: np.ndarray
+    projection: np.ndarray
+    near_dm: float
+    far_dm: float
+
+
+@dataclass(frozen=True)
+class Light:
+    """Table for the shader and the light's own orthographic view, f64 [4, 4], for the shadow map."""
+
+    table: raster.LightTable
+    view_projection: np.ndarray
+
+
+@dataclass(frozen=True)
+class Picture:
+    """rgb_u8 [S,S,3], 0 where empty; part_id u8 [S,S] of MASK_NAMES, 0 where empty; depth_m f32 [S,S], inf where empty."""
+
+    rgb_u8: np.ndarray
+    part_id: np.ndarray
+    depth_m: np.ndarray
+
+
+class Renderer:
+    """Software renderer for pictures of size x size, one sample a pixel; draw larger and shrink for smooth edges.
+
+    shadow_size  side of the shadow map
+    """
+
+    def __init__(self, assets: Assets, size: int, *, shadow_size: int = 256) -> None:
+        self.assets = assets
+        self.size = size
+        self._buffers = _new_buffers(size)
+        self._shadow = _new_buffers(shadow_size)
+        self._linear = np.empty((size, size, 3), np.float32)
+        self._texture_cache: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._alphas: list[np.ndarray] = []
+        self._materials: raster.MaterialTable | None = None
+        self._triangles = np.empty((0, 3), np.int32)
+        self._spans: list[tuple[int, int]] = []
+        self._cuts = np.empty((0, 4))
+        self._mask_ids = np.empty(0, np.uint8)
+
+    def load(self, character: Character, *, texture_halvings: int = 0) -> None:
+        """Make a person the one that `draw` draws. texture_halvings: 0 = full textures, 1 = half size, 2 = a quarter."""
+        materials = [part.material for part in character.parts]
+        textures = [self._texture(material.texture, texture_halvings) for material in materials]
+        colours = [colour for colour, _ in textures]
+        self._alphas = [alpha for _, alpha in textures]
+        self._materials = raster.MaterialTable(
+            texel=np.concatenate([colour.ravel() for colour in colours]),
+            texel_start=np.cumsum([0] + [colour.size for colour in colours])[:-1].astype(np.int64),
+            texture_size=np.array([colour.shape[:2] for colour in colours], np.int64),
+            kind=np.array([m.kind for m in materials], np.int64),
+            tint=np.array([m.tint for m in materials], np.float32),
+            tint2=np.array([m.tint2 for m in materials], np.float32),
+            saturation=np.array([m.saturation for m in materials], np.float32),
+            pattern_mix=np.array([m.pattern_mix for m in materials], np.float32),
+            pattern=np.array([m.pattern for m in materials], np.int64),
+            pattern_scale=np.array([m.pattern_scale for m in materials], np.float32),
+            gain=np.array([m.gain for m in materials], np.float32),
+        )
+        self._triangles = np.concatenate(character.part_triangles).astype(np.int32)
+        ends = np.cumsum([0] + [len(triangles) for triangles in character.part_triangles]).tolist()
+        self._spans = list(zip(ends[:-1], ends[1:], strict=True))
+        self._cuts = np.array([m.cut for m in materials], np.float64)
+        self._mask_ids = np.array([0] + [MASK_ID[m.mask] for m in materials], np.uint8)
+
+    def draw(self, character: Character, view: View, light: Light) -> Picture:
+        """The picture of the character's current pose. The character must be the one last loaded."""
+        if self._materials is None:
+            raise RuntimeError("Renderer.draw before Renderer.load")
+        geometry = raster.Geometry(
+            self._triangles,
+            character.uv,
+            character.position[character.corner_point],
+            character.normal[character.corner_point],
+            character.rest_corner_dm,
+        )
+        light_samples = self._rasterise(character, geometry, light.view_projection, self._shadow, shadow=True)
+        camera = (view.projection @ view.world_to_view).astype(np.float64)
+        self._rasterise(character, geometry, camera, self._buffers, shadow=False)
+        self._linear[:] = 0
+        raster.shade(
+            self._buffers,
+            geometry,
+            self._materials,
+            light.table,
+            view.eye_dm.astype(np.float32),
+            self._shadow.depth,
+            light_samples,
+            self._linear,
+        )
+        return self._resolve(view)
+
+    def _rasterise(
+        self,
+        character: Character,
+        geometry: raster.Geometry,
+        view_projection: np.ndarray,
+        buffers: raster.Buffers,
+        *,
+        shadow: bool,
+    ) -> np.ndarray:
+        """Fill the buffers; returns the matrix from world to (sample x, sample y, depth), f64 [3, 4]."""
+        size = buffers.depth.shape[0]
+        buffers.depth[:] = 2
+        buffers.triangle[:] = -1
+        buffers.part[:] = -1
+        screen = np.empty((len(geometry.position), 4), np.float32)
+        matrix = np.ascontiguousarray(view_projection, np.float64)
+        raster.project(geometry.position, matrix, size, screen)
+        for index, part in enumerate(character.parts):
+            material = part.material
+            if shadow and not material.casts_shadow:
+                continue
+            alpha_min = (SHADOW_ALPHA_MIN if shadow else ALPHA_MIN) if material.alpha_test else 0
+            raster.rasterise(
+                screen,
+                self._triangles,
+                *self._spans[index],
+                geometry.uv,
+                geometry.rest,
+                self._alphas[index],
+                alpha_min,
+                self._cuts[index],
+                material.kind == raster.CUT_CLOTH,
+                index,
+                buffers,
+            )
+        half = np.array([0.0, 0.0, 0.0, 0.5])
+        return np.stack([(matrix[0] * 0.5 + half) * size, (half - matrix[1] * 0.5) * size, matrix[2]])
+
+    def _resolve(self, view: View) -> Picture:
+        """Tone-mapped picture, mask, and depth in metres."""
+        colour = self._linear
+        colour = np.clip(colour * (1 + colour * 0.12) / (1 + colour * 0.55) * 1.25, 0, 1)
+        near, far = view.near_dm, view.far_dm
+        depth_dm = 2 * far * near / ((far + near) - self._buffers.depth.astype(np.float64) * (far - near))
+        part = self._buffers.part
+        return Picture(
+            rgb_u8=(np.power(colour, 1 / 2.2) * 255).astype(np.uint8),
+            part_id=self._mask_ids[part + 1],
+            depth_m=np.where(part >= 0, depth_dm / 10, np.inf).astype(np.float32),
+        )
+
+    def _texture(self, name: str, halvings: int) -> tuple[np.ndarray, np.ndarray]:
+        """Linear colour f32 [h, w, 3], box-filtered down, and full-size alpha u8 [H, W]."""
+        key = (name, halvings)
+        if key not in self._texture_cache:
+            rgba = self.assets.texture_rgba(name)
+            colour = (rgba[..., :3].astype(np.float32) / 255) ** 2.2
+            for _ in range(halvings):
+                if min(colour.shape[:2]) > 16:
+                    height, width = colour.shape[0] // 2 * 2, colour.shape[1] // 2 * 2
+                    colour = colour[:height, :width].reshape(height // 2, 2, width // 2, 2, 3).mean((1, 3))
+            self._texture_cache[key] = (np.ascontiguousarray(colour, np.float32), np.ascontiguousarray(rgba[..., 3]))
+        return self._texture_cache[key]
+
+
+def _new_buffers(size: int) -> raster.Buffers:
+    return raster.Buffers(
+        depth=np.empty((size, size), np.float32),
+        triangle=np.empty((size, size), np.int32),
+        bary_b=np.empty((size, size), np.float32),
+        bary_c=np.empty((size, size), np.float32),
+        part=np.empty((size, size), np.int32),
+    )

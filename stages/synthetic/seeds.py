@@ -1,0 +1,57 @@
+"""Which seeds belong to which split, and the separate seeds of one clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from stages.core.errors import UsageError
+from stages.core.rng import seed_for
+
+GENERATOR_VERSION = 1  # bump when the same seed gives other bytes
+SPLITS: dict[str, tuple[int, int]] = {"train": (0, 500_000), "val": (500_000, 600_000), "test": (600_000, 1_000_000)}
+
+
+@dataclass(frozen=True)
+class ClipSeeds:
+    """One seed for each purpose, so that one can be changed and the rest held."""
+
+    identity: int
+    motion: int
+    camera: int
+    light: int
+    background: int
+
+    @classmethod
+    def of(cls, seed: int) -> ClipSeeds:
+        """All purposes from one clip seed. errors  UsageError outside every split"""
+        split_of(seed)
+        return cls(seed, seed, seed, seed, seed)
+
+    def with_identity(self, identity_seed: int) -> ClipSeeds:
+        """The same motion, camera, light and background on another person."""
+        return replace(self, identity=identity_seed)
+
+
+def split_of(seed: int) -> str:
+    """The split a clip or identity seed belongs to. errors  UsageError outside every split"""
+    for name, (first, end) in SPLITS.items():
+        if first <= seed < end:
+            return name
+    raise UsageError(f"seed {seed}: outside every split, expected 0..{max(end for _, end in SPLITS.values()) - 1}")
+
+
+def clip_seed(split: str, index: int) -> int:
+    """The seed of clip number `index` of a split. errors  UsageError: unknown split, index beyond its end"""
+    if split not in SPLITS:
+        raise UsageError(f"split: found {split!r}, expected one of {', '.join(SPLITS)}")
+    first, end = SPLITS[split]
+    if not 0 <= index < end - first:
+        raise UsageError(f"{split} clip {index}: outside the split, expected 0..{end - first - 1}")
+    return first + index
+
+
+def partner_seed(seed: int) -> int:
+    """Another identity of the same split, for cross-identity pairs; fixed for each seed."""
+    first, end = SPLITS[split_of(seed)]
+    step = 1 + seed_for(seed, "synthetic", "partner", "identity") % (end - first - 1)
+    return first + (seed - first + step) % (end - first)

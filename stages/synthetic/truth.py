@@ -1,0 +1,151 @@
+"""Exact joints of a posed person in the project's names and conventions, and which of them the camera sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.core.skeleton import BODY_JOINTS, HAND_JOINTS
+from stages.synthetic.character import BODY_VERTICES, Character, Pose
+
+FLIP = np.diag([1.0, -1.0, -1.0])  # y up and z towards the viewer -> y down and z away; the same for the head
+BODY_BONES = {
+    "shoulder": "upperarm01", "elbow": "lowerarm01", "wrist": "wrist", "hip": "upperleg01", "knee": "lowerleg01",
+    "ankle": "foot",
+}  # fmt: skip
+TOE_TAILS = {"big_toe": "toe1-2", "small_toe": "toe5-3"}
+FINGERS = ("thumb", "index", "middle", "ring", "pinky")  # finger1..finger5 of the rig
+SIDE_LETTERS = {"left": "L", "right": "R"}
+HEAD_BONES = ("oculi", "orbicularis", "levator", "risorius", "temporalis", "special")
+
+
+@dataclass(frozen=True)
+class JointTruth:
+    """Camera axes, metres: body f64 [25,3], left and right hand f64 [2,21,3]; head centre f64 [3], R_cam_head f64 [3,3]."""
+
+    body_m: np.ndarray
+    hands_m: np.ndarray
+    head_center_m: np.ndarray
+    face_center_m: np.ndarray
+    R_cam_head: np.ndarray
+
+
+class JointReader:
+    """Reads joints off one person. Surface points (nose, eyes, ears, heels) are chosen once, at rest, by shape.
+
+    head_radius_m   half of chin to crown; the sphere's centre is mid-way chin to crown and face to back of the head
+    thickness_m     f64 [25 + 42] how far each joint may lie under the surface and still count as seen
+    """
+
+    def __init__(self, character: Character) -> None:
+        self.character = character
+        rest = character.rest_dm
+        self._anchor_ids = _anchor_vertices(character)
+        weight = character.assets.weight
+        self._anchor_weight = {name: weight[ids].astype(np.float64) for name, ids in self._anchor_ids.items()}
+        bones = character.assets.bone_names
+        on_head = [at for at, bone in enumerate(bones) if bone in ("head", "jaw") or bone.startswith(HEAD_BONES)]
+        skull = rest[:BODY_VERTICES][weight[:BODY_VERTICES][:, on_head].sum(1) > 0.6]
+        low, high = skull.min(0), skull.max(0)
+        self._head_center_dm = np.array([0.0, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2])
+        self._radius_dm = float(high[1] - low[1]) / 2
+        self._face_center_dm = self._head_center_dm + np.array([0.0, -0.15, 0.55 * self._radius_dm])
+        self.thickness_m = self._thickness()
+
+    @property
+    def head_radius_m(self) -> float:
+        """Radius of the head sphere."""
+        return self._radius_dm / 10
+
+    def read(self, pose: Pose, world_to_view: np.ndarray) -> JointTruth:
+        """Joints of the character's last pose in camera axes. world_to_view f64 [4, 4] with OpenGL axes."""
+        head = pose.transform[self.character.assets.bone_index["head"]].astype(np.float64)
+
+        def camera(points_dm: np.ndarray) -> np.ndarray:
+            return (points_dm @ world_to_view[:3, :3].T + world_to_view[:3, 3]) @ FLIP / 10
+
+        body, hands = self._world(pose, self.character.expressed_rest())
+        centres = np.stack([self._head_center_dm, self._face_center_dm]) @ head[:, :3].T + head[:, 3]
+        centre_m, face_m = camera(centres)
+        rotation = FLIP @ world_to_view[:3, :3] @ head[:, :3] @ FLIP
+        return JointTruth(camera(body), camera(hands), centre_m, face_m, rotation)
+
+    def rest_m(self) -> np.ndarray:
+        """Body joints of the rest pose, f64 [25, 3] metres, x to the person's left, y down, z to the back."""
+        body, _ = self._world(self._rest_pose(), self.character.rest_dm)
+        return body @ FLIP / 10
+
+    def _world(self, pose: Pose, base_dm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Body [25, 3] and hands [2, 21, 3] in world decimetres."""
+        index = self.character.assets.bone_index
+        named = {name: self._anchor(name, pose, base_dm) for name in self._anchor_ids}
+        for side, letter in SIDE_LETTERS.items():
+            for joint, bone in BODY_BONES.items():
+                named[f"{side}_{joint}"] = pose.head_dm[index[f"{bone}.{letter}"]]
+            for joint, bone in TOE_TAILS.items():
+                named[f"{side}_{joint}"] = pose.tail_dm[index[f"{bone}.{letter}"]]
+        named["neck"] = (named["left_shoulder"] + named["right_shoulder"]) / 2
+        named["pelvis"] = (named["left_hip"] + named["right_hip"]) / 2
+        hands = []
+        for letter in SIDE_LETTERS.values():
+            points = {"wrist": pose.head_dm[index[f"wrist.{letter}"]]}
+            for number, finger in enumerate(FINGERS, start=1):
+                for knuckle in (1, 2, 3):
+                    points[f"{finger}{knuckle}"] = pose.head_dm[index[f"finger{number}-{knuckle}.{letter}"]]
+                points[f"{finger}4"] = pose.tail_dm[index[f"finger{number}-3.{letter}"]]
+            hands.append(np.stack([points[name] for name in HAND_JOINTS]))
+        return np.stack([named[name] for name in BODY_JOINTS]), np.stack(hands)
+
+    def _anchor(self, name: str, pose: Pose, base_dm: np.ndarray) -> np.ndarray:
+        """Mean of a few skinned base vertices, world decimetres."""
+        ids, weight = self._anchor_ids[name], self._anchor_weight[name]
+        blended = np.einsum("vb,bij->vij", weight, pose.transform.astype(np.float64))
+        points = np.einsum("vij,vj->vi", blended[:, :, :3], base_dm[ids].astype(np.float64)) + blended[:, :, 3]
+        return points.mean(0)
+
+    def _rest_pose(self) -> Pose:
+        count = len(self.character.assets.bone_names)
+        still = np.tile(np.eye(3, 4, dtype=np.float32), (count, 1, 1))
+        return Pose(still, self.character.head_dm, self.character.tail_dm)
+
+    def _thickness(self) -> np.ndarray:
+        """1.6 times the joint's distance to the nearest skin at rest, plus cloth (35 mm on the body, 15 mm on hands)."""
+        from scipy.spatial import cKDTree
+
+        body, hands = self._world(self._rest_pose(), self.character.rest_dm)
+        distance, _ = cKDTree(self.character.rest_dm[:BODY_VERTICES]).query(np.concatenate([body, hands.reshape(-1, 3)]))
+        slack = np.concatenate([np.full(len(body), 0.35), np.full(hands.size // 3, 0.15)])
+        return (1.6 * distance + slack) / 10
+
+
+def visible(points_m: np.ndarray, points_px: np.ndarray, depth_m: np.ndarray, thickness_m: np.ndarray) -> np.ndarray:
+    """True where a joint lies in the picture and nothing but its own flesh is in front of it.
+
+    points_m  f64 [N, 3] camera axes; points_px f64 [N, 2]; depth_m f32 [S, S], inf where empty; thickness_m f64 [N]
+    source: depth test against the z-buffer at the nearest pixel
+    """
+    size = depth_m.shape[0]
+    column, row = np.round(points_px).astype(int).T
+    inside = (points_m[:, 2] > 0) & (column >= 0) & (column < size) & (row >= 0) & (row < size)
+    surface = depth_m[np.clip(row, 0, size - 1), np.clip(column, 0, size - 1)]
+    return inside & (surface >= points_m[:, 2] - thickness_m)
+
+
+def _anchor_vertices(character: Character) -> dict[str, np.ndarray]:
+    """Base vertices of nose, eyes, ears and heels, found by shape: the tip of the nose, the front of each eyeball, ..."""
+    rest, assets = character.rest_dm, character.assets
+    body = rest[:BODY_VERTICES]
+    dominant = assets.weight[:BODY_VERTICES].argmax(1)
+    crown = body[:, 1].max()
+    middle = np.flatnonzero((np.abs(body[:, 0]) < 0.05) & (body[:, 1] > crown - 2.2))
+    anchors = {"nose": middle[[body[middle, 2].argmax()]]}
+    for side, letter in SIDE_LETTERS.items():
+        eye = np.unique(assets.groups[f"helper-{side[0]}-eye"].vertex)
+        anchors[f"{side}_eye"] = eye[[rest[eye, 2].argmax()]]
+        ear = assets.morphs[f"ears/{side[0]}-ear-scale-incr"][0]
+        anchors[f"{side}_ear"] = ear[ear < BODY_VERTICES]
+        foot = np.flatnonzero(dominant == assets.bone_index[f"foot.{letter}"])
+        sole = foot[body[foot, 1] < body[foot, 1].min() + 0.35]
+        anchors[f"{side}_heel"] = sole[[body[sole, 2].argmin()]]
+    return {name: np.asarray(ids, np.int64) for name, ids in anchors.items()}
