@@ -24,7 +24,7 @@ _HEAD_JOINTS = tuple(HEAD_POINTS_M)
 
 
 def bone_length_m(bone: str) -> float:
-    """The standard length of a bone of BONES by name; nan for the bones inside the head (they come from the template)."""
+    """The standard length of a bone of BONES by name; nan for those inside the head (they come from the template)."""
     return STANDARD_LENGTHS_M.get(bone.removeprefix("left_").removeprefix("right_"), float("nan"))
 
 

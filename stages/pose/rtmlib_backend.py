@@ -231,7 +231,8 @@ def _check_outputs(session, file: Path, dims: int) -> None:
     if len(outputs) != dims or points != [wholebody.COUNT] * dims:
         shapes = [o.shape for o in outputs]
         raise WeightsError(
-            f"{file}: outputs {shapes}, expected {dims} of [N, {wholebody.COUNT}, bins] (a {dims}D whole-body SimCC network)"
+            f"{file}: outputs {shapes}, expected {dims} of [N, {wholebody.COUNT}, bins] "
+            f"(a {dims}D whole-body SimCC network)"
         )
 
 
