@@ -1,0 +1,92 @@
+"""The face motion encoder: a crop of a face in, a few motion tokens without identity out.
+
+The paper takes PD-FGC, which is not open; ours is trained by us (`stages.training.face_loop`). Identity is kept out by
+the narrow middle: tokens are a linear function of a motion code of 64 numbers, of which 54 are supervised to be the 52
+ARKit expression weights and the gaze, and only 10 are free for what those cannot say.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stages.weights.checkpoint import file_sha256, load_checkpoint, load_strictly
+
+CROP_SIDE = 224  # what goes in, as in the paper
+EXPRESSIONS = 52  # ARKit weights in alphabetical order of their names
+SUPERVISED = EXPRESSIONS + 2  # and gaze yaw, pitch in units of 30 degrees
+DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.safetensors"
+
+
+@dataclass(frozen=True)
+class FaceEncoderConfig:
+    name: str = "default"
+    inner_side: int = 64  # crops are averaged down to this side first, so that small faces and large ones look alike
+    widths: tuple[int, ...] = (32, 64, 96, 128)
+    code: int = 64
+    tokens: int = 4
+    token_channels: int = 32
+
+
+class FaceMotionNet(nn.Module):
+    def __init__(self, config: FaceEncoderConfig):
+        super().__init__()
+        self.config = config
+        layers: list[nn.Module] = []
+        channels = 3
+        for width in config.widths:
+            for source, stride in ((channels, 2), (width, 1)):
+                layers += [nn.Conv2d(source, width, 3, stride, 1), nn.GroupNorm(8, width), nn.SiLU()]
+            channels = width
+        self.convolutions = nn.Sequential(*layers)
+        cells = (config.inner_side // 2 ** len(config.widths)) ** 2
+        self.code = nn.Sequential(nn.Linear(channels * cells, 192), nn.SiLU(), nn.Linear(192, config.code))
+        self.tokens = nn.Linear(config.code, config.tokens * config.token_channels)
+
+    def forward(self, crops_01: Tensor) -> tuple[Tensor, Tensor]:
+        """crops float [B, 3, S, S] in 0..1 -> (tokens [B, N, C], motion code [B, 64], its first 54 the supervised ones)"""
+        x = F.adaptive_avg_pool2d(crops_01, self.config.inner_side)
+        x = self.convolutions((x - 0.5) * 4.0)
+        code = self.code(x.flatten(1))
+        return self.tokens(code).unflatten(1, (self.config.tokens, -1)), code
+
+
+class FaceEncoder:
+    """A loaded encoder: `name`, `sha256` of its file, and `tokens`."""
+
+    def __init__(self, network: FaceMotionNet, name: str, sha256: str, device: str):
+        self.network, self.name, self.sha256, self.device = network.to(device).eval(), name, sha256, device
+
+    @torch.no_grad()
+    def tokens(self, crops_u8: np.ndarray) -> np.ndarray:
+        """Return motion tokens float32 [n, N, C] of crops uint8 [n, 224, 224, 3] RGB."""
+        return self._run(crops_u8)[0]
+
+    @torch.no_grad()
+    def expressions(self, crops_u8: np.ndarray) -> np.ndarray:
+        """Return float32 [n, 54]: 52 ARKit weights (about 0..1, not clipped) and gaze yaw, pitch in units of 30 degrees."""
+        return self._run(crops_u8)[1][:, :SUPERVISED]
+
+    def _run(self, crops_u8: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if crops_u8.ndim != 4 or crops_u8.shape[-1] != 3 or crops_u8.dtype != np.uint8:
+            raise ValueError(f"face crops are uint8 [n, side, side, 3], found {crops_u8.dtype} {crops_u8.shape}")
+        batch = torch.from_numpy(np.ascontiguousarray(crops_u8)).to(self.device)
+        tokens, code = self.network(batch.permute(0, 3, 1, 2).float() / 255.0)
+        return tokens.float().cpu().numpy(), code.float().cpu().numpy()
+
+
+def load_face_encoder(source: str = "default", device: str = "cpu") -> FaceEncoder:
+    """Return the encoder named `default` (shipped) or stored at a path; WeightsError where it cannot be loaded."""
+    path = DEFAULT_WEIGHTS if source == "default" else Path(source)
+    tensors, values = load_checkpoint(path)
+    config = FaceEncoderConfig(**{**values, "widths": tuple(values["widths"])})
+    network = FaceMotionNet(config)
+    load_strictly(network, tensors, str(path))
+    return FaceEncoder(network, config.name, file_sha256(path), device)
+
+
+def config_to_dict(config: FaceEncoderConfig) -> dict:
+    return asdict(config)

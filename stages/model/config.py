@@ -1,0 +1,69 @@
+"""Sizes of the networks, as literal presets.
+
+A preset is a plain frozen dataclass: what stands here is what is built, and a checkpoint carries the same numbers.
+"""
+
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True)
+class VaeConfig:
+    latent_channels: int = 16
+    encoder_widths: tuple[int, int] = (64, 160)  # at a quarter and an eighth of the picture's side
+    encoder_depth: int = 2
+    decoder_widths: tuple[int, int, int] = (224, 96, 40)  # at an eighth, a quarter and half of the side
+    decoder_depth: int = 2
+
+
+@dataclass(frozen=True)
+class DitConfig:
+    latent_channels: int = 16
+    width: int = 256
+    depth: int = 8
+    heads: int = 4
+    patch: int = 2  # latent cells on a side of one token; in time a token is one latent frame
+    pose_channels: int = 48  # what the pose encoder adds to each latent cell
+    face_channels: int = 32  # width of one face motion token as it comes from the encoder
+    face_tokens: int = 4  # tokens a source frame
+    max_references: int = 4
+
+    def __post_init__(self):
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise ValueError(f"width {self.width} does not split into {self.heads} heads of even size")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One animation model: its VAE, its transformer, and the canvas and segment it was trained on."""
+
+    name: str
+    size: int  # side of the square canvas in px it was trained on
+    segment_frames: int  # frames made in one go, 4k+1
+    vae: VaeConfig = field(default_factory=VaeConfig)
+    dit: DitConfig = field(default_factory=DitConfig)
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "ModelConfig":
+        """Return the configuration stored in a checkpoint; TypeError where a name is unknown or missing."""
+        vae = {key: tuple(value) if isinstance(value, list) else value for key, value in values["vae"].items()}
+        return cls(**{**values, "vae": VaeConfig(**vae), "dit": DitConfig(**values["dit"])})
+
+
+# Presets by name. `default` is trained by us and shipped; `tiny` exists for tests (random weights say so in their name);
+# `base256` is the same code at 256 px for whoever trains with a GPU.
+PRESETS: dict[str, ModelConfig] = {
+    "default": ModelConfig(name="default", size=128, segment_frames=49),
+    "base256": ModelConfig(
+        name="base256", size=256, segment_frames=73,
+        vae=VaeConfig(encoder_widths=(96, 192), decoder_widths=(256, 128, 48)),
+        dit=DitConfig(width=384, depth=10, heads=6),
+    ),
+    "tiny": ModelConfig(
+        name="tiny", size=64, segment_frames=9,
+        vae=VaeConfig(encoder_widths=(16, 16), encoder_depth=1, decoder_widths=(16, 16, 16), decoder_depth=1),
+        dit=DitConfig(width=32, depth=2, heads=2, pose_channels=8),
+    ),
+}  # fmt: skip

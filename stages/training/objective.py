@@ -1,0 +1,89 @@
+"""The flow-matching loss of one batch, with what each of the three stages feeds and what it freezes."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stages.model.dit import Conditions, DiT
+from stages.model.flow import interpolate, sample_times
+from stages.model.vae import SPACE_STRIDE
+from stages.training.data import TrainingBatch
+
+# Paper, section 4.1: 1 skeleton and sphere only; 2 face motion encoder and Face Attn only, the rest frozen; 3 everything.
+STAGES = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    time_mean: float = -0.6  # logit-normal flow times, shifted to the noise (toy study: up to -1.2 helps)
+    time_std: float = 1.0
+    first_given: float = 0.3  # share of clips whose first latent is given clean: segment hand-over
+    drop_refs: float = 0.08  # for classifier-free guidance, references and motion each on their own
+    drop_motion: float = 0.08
+    drop_face: float = 0.1  # Face Attn must also live without a face
+    figure_weight: float = 1.0  # extra weight of latent cells near the person
+    expression_weight: float = 0.05  # stage 2 and 3: the face encoder stays an expression encoder
+
+
+def freeze_for_stage(dit: DiT, face_net: nn.Module, stage: int) -> None:
+    """Set requires_grad as the stage wants it; ValueError for a stage that does not exist."""
+    if stage not in STAGES:
+        raise ValueError(f"stage {stage}: the training has stages {STAGES}")
+    for name, parameter in dit.named_parameters():
+        is_face = "face_" in name
+        parameter.requires_grad_({1: not is_face, 2: is_face, 3: True}[stage])
+    for parameter in face_net.parameters():
+        parameter.requires_grad_(stage == 2)  # stage 3 keeps the encoder: its tokens are a published format
+
+
+def conditions(batch: TrainingBatch, tokens: Tensor, keep_refs: Tensor, keep_motion: Tensor, face_valid: Tensor):
+    return Conditions(batch.maps, batch.ref_latents, batch.ref_maps, tokens, face_valid, keep_refs, keep_motion)
+
+
+def figure_cells(maps_01: Tensor) -> Tensor:
+    """Return float [B, 1, t, h, w]: 1 on latent cells within one cell of anything drawn, 0 elsewhere."""
+    drawn = (maps_01.amax(1) > 0.05).float()  # [B, T, H, W]
+    drawn = torch.cat([drawn[:, :1], F.max_pool3d(drawn[:, None, 1:], (4, 1, 1))[:, 0]], 1) if drawn.shape[1] > 1 else drawn
+    cells = F.max_pool2d(drawn, SPACE_STRIDE)  # [B, t, h, w]
+    return F.max_pool2d(cells, 5, 1, 2)[:, None]
+
+
+def face_tokens(face_net: nn.Module, faces_u8: Tensor) -> tuple[Tensor, Tensor]:
+    """Return tokens [B, T, N, c] and motion codes [B, T, 64] of crops uint8 [B, T, S, S, 3]."""
+    batch, time = faces_u8.shape[:2]
+    tokens, code = face_net(faces_u8.flatten(0, 1).permute(0, 3, 1, 2).float() / 255.0)
+    return tokens.unflatten(0, (batch, time)), code.unflatten(0, (batch, time))
+
+
+def training_loss(
+    dit: DiT, face_net: nn.Module, batch: TrainingBatch, channel_weight: Tensor, stage: int,
+    config: ObjectiveConfig, generator: torch.Generator,
+) -> Tensor:  # fmt: skip
+    """Return the mean weighted squared error of the predicted clean latents (plus the expression loss in stage 2).
+
+    channel_weight  float [1, C, 1, 1, 1]   how much a latent channel moves the picture (stages.model.vae), mean 1
+    """
+    size, _, frames = batch.data.shape[:3]
+    t = sample_times(
+        size, frames, generator, mean=config.time_mean, std=config.time_std, first_given=config.first_given
+    )
+    z = interpolate(batch.data, torch.randn(batch.data.shape, generator=generator), t)
+
+    def keep(share: float) -> Tensor:
+        return (torch.rand(size, generator=generator) >= share).float()
+
+    use_face = keep(config.drop_face) if stage > 1 else torch.zeros(size)
+    face_valid = batch.face_valid & (use_face > 0.5)[:, None]
+    with torch.set_grad_enabled(stage == 2):
+        tokens, code = face_tokens(face_net, batch.faces)
+    given = conditions(batch, tokens, keep(config.drop_refs), keep(config.drop_motion), face_valid)
+    error = (dit(z, t, given) - batch.data) ** 2 * channel_weight
+    weight = (t < 1.0).float()[:, None, :, None, None] * (1.0 + config.figure_weight * figure_cells(batch.maps))
+    loss = (error * weight).sum() / weight.expand_as(error).sum().clamp(min=1.0)
+    if stage == 2:
+        supervised = batch.expressions.shape[-1]
+        miss = ((code[..., :supervised].float() - batch.expressions) ** 2).mean(-1)
+        loss = loss + config.expression_weight * (miss * batch.face_valid).sum() / batch.face_valid.sum().clamp(min=1)
+    return loss
