@@ -63,6 +63,12 @@ def resolve_spec(spec: str, *, sha256: str | None = None, allow_hub: bool = Fals
     return _user_file(spec, Path(spec).expanduser(), sha256)
 
 
+def is_here(name: str) -> bool:
+    """True when the cache holds the registered network with the registered checksum; nothing is fetched."""
+    source = _source(name)
+    return _is_sound(_target(source), source)
+
+
 def describe(name: str) -> dict[str, str]:
     """Where a registered network comes from, for records and layer attributes: sha256, licence, package, member."""
     source = _source(name)
