@@ -103,7 +103,7 @@ def read_people(path: Path) -> tuple[list[np.ndarray], tuple[int, int] | None]:
 
 
 def to_wholebody(points: np.ndarray, where: str = "points") -> np.ndarray:
-    """Points of a known layout as COCO-WholeBody: float64 [P, K, 2 or 3] -> [P, 133, 3]; missing score 0, x = y = NaN."""
+    """Points of a known layout as COCO-WholeBody: [P, K, 2 or 3] -> float64 [P, 133, 3]; missing = NaN, NaN, 0."""
     points = np.asarray(points, np.float64)
     if points.shape[1] not in LAYOUTS:
         raise InputError(f"{where}: {points.shape[1]} points a person, expected one of {', '.join(map(str, LAYOUTS))}")
@@ -182,8 +182,11 @@ def _people_of(frame: Mapping, where: str) -> np.ndarray:
         body = _triples(person, "pose_keypoints_2d", where, tuple(LAYOUTS))
         points = to_wholebody(body[None], where)[0]
         if len(body) < wholebody.COUNT:
-            parts = {"face_keypoints_2d": (wholebody.FACE, (68, 70)), "hand_left_keypoints_2d": (wholebody.HANDS[0], (21,)),
-                     "hand_right_keypoints_2d": (wholebody.HANDS[1], (21,))}  # fmt: skip
+            parts = {
+                "face_keypoints_2d": (wholebody.FACE, (68, 70)),
+                "hand_left_keypoints_2d": (wholebody.HANDS[0], (21,)),
+                "hand_right_keypoints_2d": (wholebody.HANDS[1], (21,)),
+            }
             for name, (place, counts) in parts.items():
                 found = _triples(person, name, where, counts)
                 if len(found):

@@ -75,8 +75,10 @@ def test_folder_of_body_25(tmp_path):
     np.testing.assert_allclose(track.joints_px[0], joints_px, atol=1e-3)
     np.testing.assert_allclose(track.joint_score[0], 0.9, atol=1e-6)
     person = person_json(joints_px)
-    np.testing.assert_allclose(track.hands_px[0, 0].ravel(), np.reshape(person["hand_left_keypoints_2d"], (21, 3))[:, :2].ravel(), rtol=1e-6)  # fmt: skip
-    np.testing.assert_allclose(track.face_px[0, :, :2], np.reshape(person["face_keypoints_2d"], (70, 3))[:68, :2], rtol=1e-6)  # fmt: skip
+    hand = np.reshape(person["hand_left_keypoints_2d"], (21, 3))
+    face = np.reshape(person["face_keypoints_2d"], (70, 3))
+    np.testing.assert_allclose(track.hands_px[0, 0], hand[:, :2], rtol=1e-6)
+    np.testing.assert_allclose(track.face_px[0, :, :2], face[:68, :2], rtol=1e-6)
     assert np.isnan(track.joints_px[1]).all() and track.person_id.tolist() == [0, -1, 0]
     assert track.hand_valid[0].all() and track.face_valid[0] and np.isfinite(track.joints_m[0]).all()
 

@@ -75,9 +75,12 @@ def test_selection(which, name):
     paths = {"a": line(100, 140), "b": line(390, 410), "c": line(700, 660)}
     frames, names = walk(paths, order_seed=3)
     wide = [
-        Detections(np.array([b + ([-20, -20, 20, 20] if n == "c" else 0) for b, n in zip(f.box_px, here, strict=True)]), f.score)
+        Detections(
+            np.array([b + ([-20, -20, 20, 20] if n == "c" else 0) for b, n in zip(f.box_px, here, strict=True)]),
+            f.score,
+        )
         for f, here in zip(frames, names, strict=True)
-    ]  # fmt: skip
+    ]
     ids = link(wide, 25.0)
     number = select_person(wide, ids, which, SIZE)
     where = pick_track(ids, number)
