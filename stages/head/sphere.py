@@ -12,7 +12,7 @@ def draw_sphere(center_px, radius_px, R_cam_head, height, width):
 
     center_px   float [2]       x right, y down; NaN draws nothing
     radius_px   float           > 0
-    R_cam_head  float [3, 3]    head to camera axes (x right, y down, z away from the camera); identity = facing the camera
+    R_cam_head  float [3, 3]    head to camera axes (x right, y down, z away from the camera); identity = facing us
     returns     uint8 [H, W, 3] RGB = round(255 * (normal_head + 1) / 2), anti-aliased against black at the rim
     """
     image_u8 = np.zeros((height, width, 3), np.uint8)

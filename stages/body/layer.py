@@ -1,0 +1,22 @@
+"""What the arrays of the layer `body` mean."""
+
+from stages.bundle import ArraySpec
+
+
+def body_specs() -> dict[str, ArraySpec]:
+    """Return name -> ArraySpec of every array of the layer; NaN = unknown, masks say what is drawn."""
+    picture = ("T", "H", "W", "rgb")
+    return {
+        "map": ArraySpec("uint8", picture, "u8", meaning="skeleton drawn on the canvas"),
+        "joints_px": ArraySpec("float32", ("T", "J", "xy"), "px", meaning="on the canvas, adjusted; NaN = unknown"),
+        "joints_m": ArraySpec("float32", ("T", "J", "xyz"), "m", meaning="before the canvas's camera, attribute K_px"),
+        "joints_valid": ArraySpec("bool", ("T", "J"), meaning="the joint is drawn"),
+        "hands_px": ArraySpec("float32", ("T", "hand", "point", "xy"), "px", meaning="on the canvas; left hand first"),
+        "hands_valid": ArraySpec("bool", ("T", "hand"), meaning="the hand is drawn"),
+        "valid": ArraySpec("bool", ("T",), meaning="something of the body is drawn"),
+        "bone_ratio": ArraySpec("float32", ("bone",), "", meaning="reference / driver; names in the attribute bones"),
+        "ref_joints_px": ArraySpec("float32", ("one", "J", "xy"), "px", meaning="the reference's joints on the canvas"),
+        "ref_joints_valid": ArraySpec("bool", ("one", "J"), meaning="the reference's joint is drawn"),
+        "ref_frame": ArraySpec("uint8", ("one", "H", "W", "rgb"), "u8", meaning="the reference cut to the canvas"),
+        "ref_map": ArraySpec("uint8", ("one", "H", "W", "rgb"), "u8", meaning="the reference's own skeleton"),
+    }

@@ -1,0 +1,349 @@
+"""Adds the layers `body` and `head`: the skeleton on the reference's bones and the coloured head sphere.
+
+Reads   `clip` (size, rate) and `pose` of the driver; a reference photo, or `clip` and `pose` of a reference bundle.
+Writes  `body`: joints, hands and bone ratios on the canvas, the skeleton maps, the reference cut to the canvas and its
+        own map.  `head`: rotation, centre and radius, the sphere maps and the reference's own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.core.errors import InputError, UsageError
+from stages.core.records import Plan, Record
+
+STAGE = "render-spheres"
+LAYERS = ("body", "head")
+VERSION = 1
+FRAMINGS = ("reference", "driver")
+_MULTIPLE = 16
+_MOST_SIDE = 4096
+
+
+@dataclass(frozen=True)
+class Params:
+    """Settings of render-spheres.
+
+    ref        photo or bundle of the person to animate; "" = the driver's own first good frame
+    framing    "reference": on the reference's picture, motion relative to it; "driver": at the driver's own place
+    size       canvas, "128" or "HEIGHTxWIDTH", multiples of 16
+    canonical  two user-made A-pose pictures (reference, driver) from which proportions are measured, or ()
+    retarget   adjust bone lengths to the reference
+    overwrite  replace layers made with other settings
+    """
+
+    ref: str = ""
+    framing: str = "reference"
+    size: str = "128"
+    canonical: tuple[str, ...] = ()
+    retarget: bool = True
+    overwrite: bool = False
+
+
+def plan(item: str | os.PathLike[str], params: Params) -> Plan:
+    """What `run` would do with one bundle: "skip" only when both layers are there.
+
+    errors  UsageError: bad parameter. InputError: not a bundle, a layer or the reference is missing. ConflictError: a
+            layer exists with other settings and not `overwrite`
+    """
+    from stages.bundle import plan_layer
+
+    canvas_size(params.size)
+    if params.framing not in FRAMINGS:
+        raise UsageError(f"--framing: found {params.framing!r}, expected one of {', '.join(FRAMINGS)}")
+    if len(params.canonical) not in (0, 2):
+        raise UsageError(f"--canonical: found {len(params.canonical)} pictures, expected two (reference, driver)")
+    if params.canonical and not params.ref:
+        raise UsageError("--canonical: found without --ref, expected a reference to bring the proportions to")
+    _, key, inputs = _identity(item, params)
+    plans = [plan_layer(item, layer, key, overwrite=params.overwrite, inputs=inputs) for layer in LAYERS]
+    actions = [each.action for each in plans]
+    action = "skip" if set(actions) == {"skip"} else "replace" if "replace" in actions else "write"
+    return Plan(action, key, str(item), inputs)
+
+
+def run(
+    item: str | os.PathLike[str], params: Params, progress: Callable[[int, int | None, str], None] | None = None
+) -> Record:
+    """The Record of one bundle; data holds frames, heads, bodies, framing kind and the overall size of the ratios.
+
+    item      path of a bundle with the layers clip and pose
+    progress  called with (frames done, frames, "controls")
+    errors    those of `plan`; InputError when the reference or an A-pose picture shows nobody
+    """
+    from stages.bundle import make_provenance
+
+    started = time.monotonic()
+    todo = plan(item, params)
+    if todo.action == "skip":
+        return Record(STAGE, str(item), "skipped", todo.key, time.monotonic() - started)
+    bundle, key, inputs = _identity(item, params)
+    scene = _Scene(bundle, params)
+    provenance = make_provenance(STAGE, VERSION, _decides(params), inputs, item=item)
+    statuses = [
+        _write_body(item, scene, key, provenance, params, progress),
+        _write_head(item, scene, key, provenance, params),
+    ]
+    data = {
+        "frames": len(scene.driver),
+        "heads": int(scene.head.valid.sum()),
+        "bodies": int(scene.composition.act.drawn.any(1).sum()),
+        "kind": scene.composition.kind,
+        "bone_ratio_median": round(scene.ratio_median, 4),
+    }
+    status = "replaced" if "replaced" in statuses else "written"
+    return Record(STAGE, str(item), status, key, time.monotonic() - started, data=data)
+
+
+def canvas_size(text: str) -> tuple[int, int]:
+    """(H, W) of "128" or "192x128". errors  UsageError"""
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text.strip().lower())
+    size = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if any(side % _MULTIPLE or not _MULTIPLE <= side <= _MOST_SIDE for side in size):
+        raise UsageError(
+            f"--size: found {text!r}, expected 128 or HEIGHTxWIDTH, multiples of {_MULTIPLE} up to {_MOST_SIDE}"
+        )
+    return size
+
+
+class _Scene:
+    """The driver, the reference and both on the canvas."""
+
+    def __init__(self, bundle, params: Params) -> None:
+        import numpy as np
+
+        from stages.body.compose import compose, good_frame
+        from stages.media import clip_frames
+
+        self.size = canvas_size(params.size)
+        pose, attrs = _pose_of(bundle)
+        self.driver, self.head = _person(pose, attrs)
+        seen = np.asarray(pose["joint_valid"], bool)
+        if params.ref:
+            self.picture, self.ref_sha256, person, self.ref_head = _reference(params.ref)
+            reference = person
+        else:
+            reference = good_frame(self.driver)
+            with clip_frames(bundle) as reader:
+                self.picture = _frame_of(reader, max(reference, 0))
+            self.ref_sha256 = None
+            self.ref_head = _head_frame(self.head, max(reference, 0))
+        self.composition = compose(
+            self.driver,
+            seen,
+            reference,
+            self.picture.shape[:2],
+            self.size,
+            framing=params.framing,
+            bone_ratio=_canonical_ratio(params, self.driver, reference) if params.canonical else None,
+            retarget=params.retarget,
+        )
+        self.ratio_median = float(np.median(self.composition.act.bone_ratio))
+        self.radius_m = self.head.radius_m
+
+
+def _write_body(item, scene, key, provenance, params, progress) -> str:
+    import numpy as np
+
+    from stages.body.compose import draw_body
+    from stages.body.framing import cut
+    from stages.body.layer import body_specs
+    from stages.body.lengths import BONE_NAMES
+    from stages.bundle import LayerWriter
+
+    composition, size = scene.composition, scene.size
+    act, still = composition.act, composition.still
+    specs = body_specs()
+    attrs = {
+        "canvas": {
+            "size": list(size),
+            "framing": params.framing,
+            "kind": composition.kind,
+            "driver_affine": composition.driver_affine.tolist(),
+            "ref_affine": composition.ref_window.affine().tolist(),
+            "K_px": act.K_px.tolist(),
+            "aligned_frame": act.frame,
+        },
+        "ref": {"path": params.ref, "sha256": scene.ref_sha256} if params.ref else None,
+        "bones": list(BONE_NAMES),
+    }
+    with LayerWriter(item, "body", key=key, attrs=attrs, provenance=provenance, overwrite=params.overwrite) as writer:
+        maps = writer.stream("map", (*size, 3), specs["map"], length=len(act.drawn))
+        for frame in range(len(act.drawn)):
+            maps.append(draw_body(act, frame, size)[None])
+            if progress is not None:
+                progress(frame + 1, len(act.drawn), "controls")
+        arrays = {
+            "joints_px": act.joints_px.astype(np.float32),
+            "joints_m": act.points_m.astype(np.float32),
+            "joints_valid": act.drawn,
+            "hands_px": act.hands_px.astype(np.float32),
+            "hands_valid": act.hands_drawn,
+            "valid": act.drawn.any(1) | act.hands_drawn.any(1),
+            "bone_ratio": act.bone_ratio.astype(np.float32),
+            "ref_joints_px": still.joints_px.astype(np.float32),
+            "ref_joints_valid": still.drawn,
+            "ref_frame": cut(scene.picture, composition.ref_window)[None],
+            "ref_map": draw_body(still, 0, size)[None],
+        }
+        for name, array in arrays.items():
+            writer.put(name, array, specs[name])
+        return writer.commit()
+
+
+def _write_head(item, scene, key, provenance, params) -> str:
+    import numpy as np
+
+    from stages.bundle import LayerWriter
+    from stages.head.layer import head_specs
+    from stages.head.sphere import draw_sphere
+
+    act, still, size, head = scene.composition.act, scene.composition.still, scene.size, scene.head
+    specs = head_specs()
+    placed = np.isfinite(act.head_px).all(-1) & np.isfinite(act.head_radius_px)
+    valid = head.valid & placed
+    center = np.where(valid[:, None], act.head_px, np.nan)
+    radius = np.where(valid, act.head_radius_px, np.nan)
+    attrs = {"size": list(size), "source": {"0": "none", "1": "face", "2": "body"}}
+    with LayerWriter(item, "head", key=key, attrs=attrs, provenance=provenance, overwrite=params.overwrite) as writer:
+        maps = writer.stream("map", (*size, 3), specs["map"], length=len(valid))
+        for frame in range(len(valid)):
+            maps.append(draw_sphere(center[frame], radius[frame], head.R_cam_head[frame], *size)[None])
+        ref_map = draw_sphere(still.head_px[0], still.head_radius_px[0], scene.ref_head.R_cam_head[0], *size)
+        arrays = {
+            "R_cam_head": np.where(valid[:, None, None], head.R_cam_head, np.nan).astype(np.float32),
+            "center_px": center.astype(np.float32),
+            "radius_px": radius.astype(np.float32),
+            "radius_m": np.float32(scene.radius_m),
+            "valid": valid,
+            "source": np.where(valid, head.source, 0).astype(np.uint8),
+            "ref_R_cam_head": scene.ref_head.R_cam_head[0].astype(np.float32),
+            "ref_center_px": still.head_px[0].astype(np.float32),
+            "ref_radius_px": np.float32(still.head_radius_px[0]),
+            "ref_map": ref_map[None],
+        }
+        for name, array in arrays.items():
+            writer.put(name, np.asarray(array), specs[name])
+        return writer.commit()
+
+
+def _pose_of(bundle):
+    """The arrays of a bundle's pose layer that this stage needs, and its attributes with fps."""
+    from fractions import Fraction
+
+    names = ("joints_px", "joints_m", "joint_score", "joint_valid", "hands_px", "hand_valid", "face_px", "face_score",
+             "face_valid", "present", "K_px", "transl_m")  # fmt: skip
+    pose = {name: bundle.read("pose", name) for name in names}
+    clip = bundle.attrs("clip")
+    return pose, {"face_layout": bundle.attrs("pose")["face_layout"], "fps": float(Fraction(clip["fps"]))}
+
+
+def _person(pose, attrs):
+    """(Person, HeadTrack) of a pose layer."""
+    from stages.body.person import make_person
+    from stages.head.track import track_head
+
+    head = track_head(pose, pose["K_px"], attrs["face_layout"])
+    placed = {"R_cam_head": head.R_cam_head, "center_px": head.center_px, "radius_px": head.radius_px}
+    return make_person(pose, pose["K_px"], attrs["fps"], placed | {"radius_m": head.radius_m}), head
+
+
+def _reference(ref: str):
+    """(picture, sha256 or layer key, Person of one frame, HeadTrack of one frame) of a photo or a bundle."""
+    from stages.body.compose import good_frame
+
+    if Path(ref).is_dir():
+        from stages.bundle import open_bundle
+        from stages.media import clip_frames
+
+        bundle = open_bundle(ref)
+        bundle.require("clip", "pose")
+        person, head = _person(*_pose_of(bundle))
+        frame = good_frame(person)
+        if frame < 0:
+            raise InputError(f"{ref}: no person found in the reference. Take a picture that shows the person")
+        with clip_frames(bundle) as reader:
+            picture = _frame_of(reader, frame)
+        return picture, bundle.key("pose"), person.frame(frame), _head_frame(head, frame)
+    from stages.media import read_photo
+
+    picture = read_photo(ref)
+    person, head = _person(*_photo_pose(picture))
+    if good_frame(person) < 0:
+        raise InputError(f"{ref}: no person found in the reference. Take a picture that shows the person")
+    return picture, _sha256(ref), person, head
+
+
+def _canonical_ratio(params: Params, driver, reference):
+    """(ratio, overall): proportions from two A-pose pictures, overall size from the clip and the reference."""
+    from stages.body.lengths import compare_bones, flat_lengths
+    from stages.media import read_photo
+
+    found = []
+    for path in params.canonical:
+        pose, _ = _photo_pose(read_photo(path))
+        found.append(flat_lengths(pose["joints_px"][0], pose["joint_score"][0] * pose["joint_valid"][0]))
+        if not found[-1].trust_01.any():
+            raise InputError(f"{path}: no person found. --canonical takes two pictures of people in an A-pose")
+    ratio, size = compare_bones(*found, spread=0.03)
+    _, overall = compare_bones(reference.bones(), driver.bones())
+    return ratio * overall / size, overall
+
+
+def _photo_pose(picture):
+    """(pose arrays, attributes) of one picture by the default backend."""
+    from stages.pose.photo import track_photo
+
+    return track_photo(picture)
+
+
+def _head_frame(head, frame: int):
+    """One frame of a HeadTrack."""
+    from dataclasses import replace
+
+    names = ("R_cam_head", "center_px", "radius_px", "valid", "source")
+    return replace(head, **{name: getattr(head, name)[frame : frame + 1] for name in names})
+
+
+def _frame_of(reader, frame: int):
+    """uint8 [H, W, 3] of one frame of a reader."""
+    for index, image in enumerate(reader):
+        if index == frame:
+            return image
+    raise InputError(f"frame {frame}: not in the clip; clip and pose must be of one run of extract-pose")
+
+
+def _identity(item: str | os.PathLike[str], params: Params):
+    """(bundle, key, inputs) of the layers these parameters would make."""
+    from stages.bundle import layer_key, open_bundle
+
+    bundle = open_bundle(item)
+    bundle.require("clip", "pose")
+    inputs = {"clip": bundle.key("clip"), "pose": bundle.key("pose")}
+    if params.ref and Path(params.ref).is_dir():
+        reference = open_bundle(params.ref)
+        reference.require("clip", "pose")
+        inputs |= {"ref": reference.key("pose")}
+    elif params.ref:
+        inputs |= {"ref": _sha256(params.ref)}
+    inputs |= {f"canonical_{index}": _sha256(path) for index, path in enumerate(params.canonical)}
+    return bundle, layer_key(STAGE, VERSION, _decides(params), inputs), inputs
+
+
+def _decides(params: Params) -> dict[str, object]:
+    """The parameters that decide the bytes; pictures count by their content, not by their path."""
+    return {"framing": params.framing, "size": list(canvas_size(params.size)), "retarget": params.retarget}
+
+
+def _sha256(path: str) -> str:
+    from stages.weights.checkpoint import file_sha256
+
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file, expected a photo or a bundle (--ref) or a picture (--canonical)")
+    return file_sha256(Path(path))
+
