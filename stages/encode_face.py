@@ -84,7 +84,7 @@ def run(
         frames = len(face_valid)
         if len(reader) != frames:
             raise InputError(
-                f"{item}: layer 'pose' has {frames} frames, 'clip' has {len(reader)}; they must be of one run of extract-pose"
+                f"{item}: layer 'pose' has {frames} frames, 'clip' has {len(reader)}; make both by one extract-pose"
             )
         affine, valid = track_crops(
             bundle.read("pose", "face_px"), face_valid, pose["face_layout"], float(reader.fps), upright=params.upright
@@ -97,7 +97,9 @@ def run(
             "crop_px": CROP_PX,
         }
         provenance = make_provenance(STAGE, VERSION, _decides(params), inputs, weights, item=item)
-        with LayerWriter(item, LAYER, key=key, attrs=attrs, provenance=provenance, overwrite=params.overwrite) as writer:
+        with LayerWriter(
+            item, LAYER, key=key, attrs=attrs, provenance=provenance, overwrite=params.overwrite
+        ) as writer:
             specs = _specs()
             crops = None
             if params.keep_crops:
@@ -174,6 +176,8 @@ def _specs() -> dict:
     return {
         "tokens": ArraySpec("float32", ("T", "N", "C"), meaning="motion tokens of the face; NaN = no face seen"),
         "valid": ArraySpec("bool", ("T",), meaning="a face was seen and encoded"),
-        "crop_affine": ArraySpec("float32", ("T", "row", "col"), "px", meaning="source px to 224x224 crop px; NaN = no face"),
+        "crop_affine": ArraySpec(
+            "float32", ("T", "row", "col"), "px", meaning="source px to 224x224 crop px; NaN = no face"
+        ),
         "crops": ArraySpec("uint8", ("T", "H", "W", "rgb"), "u8", meaning="the crops as encoded; black = no face"),
     }

@@ -13,12 +13,12 @@ from stages.core.headpose import kabsch
 
 CROP_PX = 224
 HALF_SIDE_RADII = 1.15
-# The middle of the crop in the head frame (x = the person's left, y down, z out of the back of the head), in head radii.
+# Middle of the crop in the head frame (x = the person's left, y down, z out of the back of the head), in head radii.
 FACE_MIDDLE_RADII = (0.0, 0.15, -0.4)
 MAX_SHRINK = 8  # a crop's pixel is the mean of at most 8x8 pixels of the picture
 
-# Points of a face that neither mouth nor brows move, in the head frame, in radii of the head sphere; measured by us: the
-# face mesh run on rendered people of known head pose (see stages/head/template.py), so the crop's scale is the renders'.
+# Points of a face that neither mouth nor brows move, in the head frame, in radii of the head sphere. Measured by us: the
+# face mesh was run on rendered people of known head pose (see stages/head/template.py), so the scale is the renders'.
 _RIGID_RADII: dict[str, tuple[float, float, float]] = {
     "nose_bridge": (0.0, -0.098, -0.793),
     "nose_root": (0.0, -0.04, -0.789),
@@ -142,11 +142,12 @@ def crop_affine(center_px: np.ndarray, half_side_px: np.ndarray, roll_rad: np.nd
 
 
 def warp_crop(image_u8: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """The crop, uint8 [224, 224, 3]; black where there is no crop (NaN) and beyond the picture's border.
+    """The crop, uint8 [224, 224, 3]; black where there is no crop (NaN).
 
     image_u8  uint8 [H, W, 3]
     affine    float [2, 3] of `track_crops`
-    When the crop shrinks the picture each pixel is the mean of the area it covers, so nothing flickers.
+    Beyond the picture's border its last pixels go on, as a plain ground would. When the crop shrinks the picture, each
+    pixel is the mean of the area it covers, so nothing flickers.
     """
     import cv2
 
@@ -158,7 +159,7 @@ def warp_crop(image_u8: np.ndarray, affine: np.ndarray) -> np.ndarray:
     larger = affine * fine
     larger[:, 2] += (fine - 1) / 2  # pixel centres: c -> (c + 0.5) * fine - 0.5
     side = CROP_PX * fine
-    crop = cv2.warpAffine(image_u8, larger, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    crop = cv2.warpAffine(image_u8, larger, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return crop if fine == 1 else cv2.resize(crop, (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA)
 
 

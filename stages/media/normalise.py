@@ -160,7 +160,8 @@ class _Job:
                   str(self.fps.numerator * max(1, -(-10_000 // self.fps.numerator)))]  # fmt: skip
         audio = self._audio(cut, shift_s) if sound else ["-an"]
         return command(
-            "-threads", str(_THREADS), *input_arguments(self.file, *cut), *video, *_ENCODER, *_colour_tags(info), *timing, *audio,
+            "-threads", str(_THREADS), *input_arguments(self.file, *cut),
+            *video, *_ENCODER, *_colour_tags(info), *timing, *audio,
             "-threads", str(_THREADS), "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1",
             "-movflags", "+faststart", "-f", "mp4", str(out),
         )  # fmt: skip
@@ -170,7 +171,18 @@ class _Job:
         if self.info.audio_codec.startswith("aac (LC)") and aligned and not (self.start_s or self.duration_s):
             return ["-map", "0:a:0", "-c:a", "copy"]
         shift = "" if aligned else f"asetpts=PTS-({shift_s:.6f})/TB,"
-        return ["-map", "0:a:0", "-af", f"{shift}aresample=async=1:first_pts=0", "-c:a", "aac", "-b:a", "192k", "-ac", "2"]
+        return [
+            "-map",
+            "0:a:0",
+            "-af",
+            f"{shift}aresample=async=1:first_pts=0",
+            "-c:a",
+            "aac",
+            "-b:a",
+            "192k",
+            "-ac",
+            "2",
+        ]
 
     def _filters(self, constant: bool, shift_s: float) -> str:
         info, (width, height) = self.info, self.size
@@ -184,8 +196,14 @@ class _Job:
         if re.search(r"smpte2084|arib-std-b67", info.colour):
             steps += [_TONE_MAP]
         if info.has_alpha:
-            steps += ["format=rgba,split[top][under];[under]drawbox=c=white:t=fill:replace=1[white];[white][top]overlay=format=rgb"]
-        if (width, height) in ((info.width - 1, info.height), (info.width, info.height - 1), (info.width - 1, info.height - 1)):
+            steps += [
+                "format=rgba,split[top][under];[under]drawbox=c=white:t=fill:replace=1[white];[white][top]overlay=format=rgb"
+            ]
+        if (width, height) in (
+            (info.width - 1, info.height),
+            (info.width, info.height - 1),
+            (info.width - 1, info.height - 1),
+        ):
             steps += ["scale=iw*sar:ih,setsar=1", f"crop={width}:{height}:0:0:exact=1"]
             width = height = -1
         steps += [f"scale={width}:{height}:flags=bicubic+accurate_rnd+full_chroma_int{_matrices(info)}"]
@@ -241,5 +259,6 @@ def _warnings(file: Path, info: MediaInfo, job: _Job, frames: int, outcome: _Out
     if outcome.sound_error:
         found.append(f"{file.name}: the sound cannot be decoded ({outcome.sound_error}); the clip is silent")
     if len(outcome.sizes) > 1:
-        found.append(f"{file.name}: the picture size changes within the video; all frames are scaled to {job.size[0]}x{job.size[1]}")
+        size = f"{job.size[0]}x{job.size[1]}"
+        found.append(f"{file.name}: the picture size changes within the video; all frames are scaled to {size}")
     return found

@@ -32,7 +32,7 @@ class Photo:
         self.image = image
         try:
             orientation = image.getexif().get(0x0112, 1)
-        except Exception:  # noqa: BLE001  a damaged EXIF block says nothing about the pixels
+        except Exception:  # a damaged EXIF block (many kinds of errors) says nothing about the pixels
             orientation = 1
         self.orientation = orientation if orientation in _CLOCKWISE_DEG else 1
         self.rotation_deg = _CLOCKWISE_DEG[self.orientation]
@@ -81,7 +81,7 @@ def open_photo(file: Path) -> Photo | None:
 def read_photo(path: str | os.PathLike[str], max_pixels: int = MAX_PHOTO_PIXELS) -> np.ndarray:
     """One photo as uint8 [H, W, 3] RGB, upright.
 
-    path        JPEG (also CMYK), PNG (also 16 bit, palette, alpha), WebP, TIFF, AVIF, HEIC ... EXIF rotation is applied,
+    path        JPEG (also CMYK), PNG (also 16 bit, palette, alpha), WebP, TIFF, AVIF, HEIC. EXIF rotation is applied,
                 a colour profile is converted to sRGB, transparency lies on white, 16 bit keeps the upper 8 bits
     max_pixels  larger pictures are refused before they are decoded
     errors      InputError: not a readable picture, an animation, under 16 px or over 16384 px a side, over max_pixels

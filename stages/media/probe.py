@@ -19,7 +19,9 @@ MAX_SIDE_PX = 16_384
 MAX_VIDEO_PIXELS = 8192 * 4608
 MAX_RATE = Fraction(1000)
 _SCANNED_PACKETS = 3000
-_PICTURE_RATES = sorted({Fraction(n) for n in range(1, 241)} | {Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)})
+_PICTURE_RATES = sorted(
+    {Fraction(n) for n in range(1, 241)} | {Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)}
+)
 _STREAM = re.compile(r"^\s*Stream #\d+:\d+\S*: (Video|Audio): (\w+)(.*)$")
 _SIZE = re.compile(r"(?:^|[ ,])(\d{1,6})x(\d{1,6})(?=[ ,\[]|$)")
 _ALPHA = re.compile(r"^(yuva|rgba|bgra|argb|abgr|gbrap|ya8|ya16|pal8|ayuv|vuya)")
@@ -92,7 +94,7 @@ def probe_video(file: Path) -> MediaInfo:
     header = next((line for line in lines if line.startswith("Input #0, ")), None)
     if header is None:
         raise InputError(
-            f"{file}: found no video or picture in it ({log.reason()}), expected a file such as MP4, MOV, MKV, WebM, GIF"
+            f"{file}: found no video or picture in it ({log.reason()}), expected MP4, MOV, MKV, WebM, GIF or the like"
         )
     formats = set(header.removeprefix("Input #0, ").split(", from ")[0].split(","))
     if formats & REFUSED_FORMATS:
@@ -155,9 +157,13 @@ def _parse(file: Path, lines: list[str]) -> MediaInfo:
 def check_size(where: object, width: int, height: int, max_pixels: int | None = None) -> None:
     """errors  InputError when a side is outside 16..16384 px or the picture has more than max_pixels"""
     if min(width, height) < MIN_SIDE_PX:
-        raise InputError(f"{where}: picture is {width}x{height}, too small; each side must have at least {MIN_SIDE_PX} px")
+        raise InputError(
+            f"{where}: picture is {width}x{height}, too small; each side must have at least {MIN_SIDE_PX} px"
+        )
     if max(width, height) > MAX_SIDE_PX:
-        raise InputError(f"{where}: picture is {width}x{height}, too large; no side may exceed {MAX_SIDE_PX} px, scale it down")
+        raise InputError(
+            f"{where}: picture is {width}x{height}, too large; no side may exceed {MAX_SIDE_PX} px, scale it down"
+        )
     if max_pixels is not None and width * height > max_pixels:
         raise InputError(
             f"{where}: picture is {width}x{height} = {width * height / 1e6:.0f} megapixels, "

@@ -80,7 +80,9 @@ class VideoReader:
         try:
             return self._video.get_batch(range(start, stop)).asnumpy()
         except RuntimeError as error:  # decord.DECORDError is one
-            raise InputError(f"{self.path}: frame {start} cannot be decoded ({str(error).splitlines()[0][:120]})") from None
+            raise InputError(
+                f"{self.path}: frame {start} cannot be decoded ({str(error).splitlines()[0][:120]})"
+            ) from None
 
 
 @contextmanager

@@ -17,11 +17,11 @@ import numpy as np
 from stages.core.errors import InputError, ResourceError, UsageError
 from stages.media.ffmpeg import AtomicFile, Log, checked_file, command, input_arguments, split_level, stop
 from stages.media.photo import open_photo
-from stages.media.probe import MAX_RATE, probe
+from stages.media.probe import MAX_RATE
 from stages.media.reader import bytes_as_file
 
 _ENCODER = (
-    "-c:v libx264 -preset medium -crf 17 -pix_fmt yuv420p "
+    "-c:v libx264 -preset fast -crf 17 -pix_fmt yuv420p "
     "-colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv"
 ).split()
 
@@ -99,9 +99,8 @@ def _encode(path, picture: Path, first, rest, size: tuple[int, int], fps: Fracti
             while frame is not None:
                 frame = np.asarray(frame)
                 if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
-                    raise InputError(
-                        f"{path}: frame {count} is {frame.dtype} {list(frame.shape)}, expected uint8 {[height, width, 3]}"
-                    )
+                    found = f"{frame.dtype} {list(frame.shape)}"
+                    raise InputError(f"{path}: frame {count} is {found}, expected uint8 {[height, width, 3]}")
                 if pad[0][1] or pad[1][1]:
                     frame = np.pad(frame, pad, mode="edge")
                 child.stdin.write(np.ascontiguousarray(frame).data)
@@ -165,11 +164,12 @@ def read_mark(path: str | os.PathLike[str]) -> dict | None:
             comment = photo.image.info.get("comment")
             comment = comment.decode("utf-8", "replace") if isinstance(comment, bytes) else comment
     else:
-        probe(file)
         done = subprocess.run(
             command(*input_arguments(file), "-f", "ffmetadata", "-"),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        if done.returncode != 0:
+            raise InputError(f"{file}: found no video or picture in it, expected one that could carry a mark")
         comment = _ffmetadata_comment(done.stdout.decode("utf-8", "replace"))
     try:
         mark = json.loads(comment) if comment else None
