@@ -51,8 +51,8 @@ class Room:
 
     def picture(self, size: int, camera: Camera, eye_dm: np.ndarray) -> np.ndarray:
         """The room from an eye, uint8 [S, S, 3]."""
-        rays = view_rays(size, camera.fov_deg, eye_dm, camera.target_dm) @ self.turn.T
-        eye = self.turn @ eye_dm
+        rays = view_rays(size, camera.fov_deg, eye_dm, camera.target_dm) @ self.turn.T.astype(np.float32)
+        eye = (self.turn @ eye_dm).astype(np.float32)
         to_floor = _hit(rays[..., 1], self.floor - eye[1])
         to_back = _hit(rays[..., 2], self.back - eye[2])
         to_side = np.where(
@@ -65,9 +65,13 @@ class Room:
         place = eye + rays * distance[..., None]
         x, y, z = place[..., 0], place[..., 1], place[..., 2]
         floor, back, side = self.patterns
-        on_floor, on_back = distance == to_floor, distance == to_back
-        image = np.where(on_floor[..., None], floor.colour(x, z), back.colour(x, y))
-        image = np.where((on_floor | on_back)[..., None], image, side.colour(z, y) * 0.85)
+        on_floor = distance == to_floor
+        on_back = (distance == to_back) & ~on_floor
+        on_side = ~(on_floor | on_back)
+        image = np.empty_like(place)
+        image[on_floor] = floor.colour(x[on_floor], z[on_floor])
+        image[on_back] = back.colour(x[on_back], y[on_back])
+        image[on_side] = side.colour(z[on_side], y[on_side]) * 0.85
         for centre, height, half_width, half_height, colour in self.panels:
             across, along = np.abs(x - centre) / half_width, np.abs(y - self.floor - height) / half_height
             image = np.where((on_back & (across < 1) & (along < 1))[..., None], 0.25, image)
@@ -88,7 +92,7 @@ class Pattern:
         first, second = np.array(random_colour(rng, 0.35, 1.0)), np.array(random_colour(rng, 0.25, 1.0))
         kinds = ("plain", "checks", "stripes", "bricks", "planks", "clouds", "bands")
         self.kind = str(rng.choice(kinds, p=[0.3, 0.1, 0.1, 0.15, 0.2, 0.1, 0.05]))
-        self.scale = rng.uniform(0.2, 1.5)
+        self.scale = float(rng.uniform(0.2, 1.5))
         if rng.random() < 0.75:
             first = first.mean() * 0.75 + first * 0.25
             second = first * 0.6 + second * 0.4
@@ -96,12 +100,12 @@ class Pattern:
         self.dirt = cv2.resize(coarse, (256, 256), interpolation=cv2.INTER_CUBIC)
         if rng.random() < 0.4:
             second = first * rng.uniform(0.6, 0.95)
-        self.first, self.second = first, second
+        self.first, self.second = first.astype(np.float32), second.astype(np.float32)
 
     def colour(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """Colour 0..1.2 at plane coordinates in decimetres, float64 [..., 3]."""
+        """Colour 0..1.2 at plane coordinates in decimetres, float [..., 3]."""
         dirt = self.dirt[np.abs(v * 17).astype(int) % 256, np.abs(u * 17).astype(int) % 256]
-        share = self._share(u * self.scale, v * self.scale, dirt)[..., None]
+        share = self._share(u * self.scale, v * self.scale, dirt).astype(np.float32)[..., None]
         mixed = self.first * (1 - share) + self.second * share
         return np.clip(mixed * (0.88 + 0.24 * dirt[..., None]), 0, 1.2)
 
@@ -124,14 +128,14 @@ class Pattern:
 
 
 def view_rays(size: int, fov_deg: float, eye_dm: np.ndarray, target_dm: np.ndarray) -> np.ndarray:
-    """Unit directions through the pixel centres of a square picture, world axes, float64 [S, S, 3]."""
+    """Unit directions through the pixel centres of a square picture, world axes, float32 [S, S, 3]."""
     forward = target_dm - eye_dm
     forward = forward / np.linalg.norm(forward)
     right = np.cross(forward, (0.0, 1.0, 0.0))
     right /= np.linalg.norm(right)
     down = np.cross(forward, right)
     offset = ((np.arange(size) + 0.5) / size * 2 - 1) * np.tan(np.radians(fov_deg) / 2)
-    rays = forward + offset[None, :, None] * right + offset[:, None, None] * down
+    rays = (forward + offset[None, :, None] * right + offset[:, None, None] * down).astype(np.float32)
     return rays / np.linalg.norm(rays, axis=-1, keepdims=True)
 
 

@@ -85,7 +85,7 @@ def _strength(moves: dict[str, tuple[np.ndarray, np.ndarray]], names: tuple[str,
 
 def _brow_strength(vertices: np.ndarray) -> np.ndarray:
     """1 on two arcs above the eyes of the base mesh, falling off over 3 mm; f64 [V]. Eyes sit at x = 0.31, y = 7.28."""
-    across = (np.abs(vertices[:, 0]) - 0.33) / 0.27
+    across = (np.abs(vertices[:, 0]) - 0.37) / 0.21
     arc = 7.52 - 0.07 * across**2
     near = np.exp(-(((vertices[:, 1] - arc) / 0.035) ** 2)) * (np.abs(across) < 1.0) * (vertices[:, 2] > 0.9)
     return np.clip(near * 1.1, 0, 0.9)

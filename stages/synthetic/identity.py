@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from stages.core.rng import numpy_rng
-from stages.synthetic import raster
+from stages.synthetic import kernels, raster
 from stages.synthetic.assets import Assets
 from stages.synthetic.character import BODY_VERTICES, About, Character
 from stages.synthetic.parse import Surface
@@ -114,13 +114,48 @@ def _baked_head(
         base_part(assets, "helper-tongue", replace(inner, tint=(0.55, 0.22, 0.22))),
     ]
     marks = landmarks(assets, vertices)
-    crown = vertices[:BODY_VERTICES, 1].max()
-    ends = {"short": crown - 1.35, "chin": marks.neck + 0.55, "shoulder": marks.neck - 0.6, "long": marks.neck - 2.2}
+    ends = {"short": np.inf, "chin": marks.neck + 0.55, "shoulder": marks.neck - 0.6, "long": marks.neck - 2.2}
     style = str(rng.choice(tuple(ends)))
-    hair = Material(
-        raster.CUT_CLOTH, "hair", tint=hair_colour, tint2=hair_colour, cut=(float(ends[style]), 99.0, 99.0, 0.0)
-    )
-    return [*parts, base_part(assets, "helper-hair", hair)], f"baked/{style}"
+    hair = Material(raster.CUT_CLOTH, "hair", tint=hair_colour, tint2=hair_colour)
+    parts.append(_scalp(assets, vertices, hair))
+    if style != "short":
+        parts.append(_back_hair(assets, vertices, replace(hair, cut=(float(ends[style]), 99.0, 99.0, 0.0))))
+    return parts, f"baked/{style}"
+
+
+def _scalp(assets: Assets, vertices: np.ndarray, material: Material) -> Part:
+    """Short hair: the skin above the hairline, lifted by up to 13 mm; the hairline falls from the brow to the nape."""
+    body = vertices[:BODY_VERTICES]
+    head = assets.weight[:BODY_VERTICES, assets.bone_index["head"]] > 0.2
+    crown, ears = body[:, 1].max(), _ear_vertices(assets)
+    back, front = body[head, 2].min(), body[head, 2].max()
+    share = (body[:, 2] - back) / (front - back)
+    hairline = crown - np.interp(share, (0.0, 0.4, 0.55, 0.7, 0.85, 1.0), (1.75, 1.45, 1.2, 0.7, 0.5, 0.45))
+    above = body[:, 1] - hairline
+    above[ears] = -1.0
+    surface = assets.groups["body"]
+    normal = np.zeros_like(vertices)
+    kernels.vertex_normals(vertices, surface.vertex[surface.triangles], normal)
+    lift = np.zeros(len(vertices), np.float32)
+    lift[:BODY_VERTICES] = 0.13 * np.clip(above / 0.35, 0.06, 1.0)
+    part = base_part(assets, "body", material, name="scalp", offset_dm=normal * lift[:, None])
+    on_scalp = (above > 0) & (body[:, 1] > crown - 2.0)
+    kept = on_scalp[surface.vertex[surface.triangles]].all(1)
+    return replace(part, surface=replace(part.surface, triangles=part.surface.triangles[kept]))
+
+
+def _back_hair(assets: Assets, vertices: np.ndarray, material: Material) -> Part:
+    """Longer hair: the helper strips behind the ears, so that the face stays free."""
+    part = base_part(assets, "helper-hair", material)
+    ear_z = vertices[_ear_vertices(assets), 2].mean()
+    points = vertices[part.corner[:, 0]]
+    behind = (points[:, 2] < ear_z + 0.25)[part.surface.vertex[part.surface.triangles]].all(1)
+    return replace(part, surface=replace(part.surface, triangles=part.surface.triangles[behind]))
+
+
+def _ear_vertices(assets: Assets) -> np.ndarray:
+    ids = np.concatenate([assets.morphs[f"ears/{side}-ear-scale-incr"][0] for side in "lr"])
+    return ids[ids < BODY_VERTICES]
 
 
 def _facing_forward(assets: Assets, vertices: np.ndarray, group: str, material: Material) -> Part:

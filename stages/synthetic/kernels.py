@@ -71,7 +71,25 @@ def largest_weights(dense: np.ndarray, count: int = 6) -> tuple[np.ndarray, np.n
     dense    float32 [P, B]
     returns  bone int32 [P, count], weight float32 [P, count]
     """
-    order = np.argsort(-dense, axis=1, kind="stable")[:, :count]
-    weight = np.take_along_axis(dense, order, axis=1)
-    weight = weight / (weight.sum(1, keepdims=True) + 1e-9)
-    return order.astype(np.int32), weight.astype(np.float32)
+    bone = np.zeros((len(dense), count), np.int32)
+    weight = np.zeros((len(dense), count), np.float32)
+    _insert_largest(np.ascontiguousarray(dense, np.float32), bone, weight)
+    return bone, weight / (weight.sum(1, keepdims=True) + np.float32(1e-9))
+
+
+@numba.njit(cache=True)
+def _insert_largest(dense, bone, weight):
+    """Keep the largest entries of each row by insertion; equal entries keep the order of the bones."""
+    last = weight.shape[1] - 1
+    for i in range(dense.shape[0]):
+        for b in range(dense.shape[1]):
+            value = dense[i, b]
+            if value <= weight[i, last]:
+                continue
+            k = last
+            while k > 0 and weight[i, k - 1] < value:
+                weight[i, k] = weight[i, k - 1]
+                bone[i, k] = bone[i, k - 1]
+                k -= 1
+            weight[i, k] = value
+            bone[i, k] = b

@@ -58,7 +58,7 @@ def make_part(
 ) -> Part:
     """A part whose skinning weights follow the base vertices it is bound to. binding: corner, weight, offset."""
     corner, weight, offset = binding
-    skinning = (assets.weight[corner] * np.clip(weight, 0, None)[:, :, None]).sum(1)
+    skinning = sum(assets.weight[corner[:, k]] * np.clip(weight[:, k : k + 1], 0, None) for k in range(3))
     skinning /= skinning.sum(1, keepdims=True) + 1e-9
     return Part(
         name,

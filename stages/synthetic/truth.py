@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.core.skeleton import BODY_JOINTS, HAND_JOINTS
+from stages.synthetic import kernels
 from stages.synthetic.character import BODY_VERTICES, Character, Pose
 
 FLIP = np.diag([1.0, -1.0, -1.0])  # y up and z towards the viewer -> y down and z away; the same for the head
@@ -41,9 +42,12 @@ class JointReader:
     def __init__(self, character: Character) -> None:
         self.character = character
         rest = character.rest_dm
-        self._anchor_ids = _anchor_vertices(character)
         weight = character.assets.weight
-        self._anchor_weight = {name: weight[ids].astype(np.float64) for name, ids in self._anchor_ids.items()}
+        anchors = _anchor_vertices(character)
+        self._anchor_names = list(anchors)
+        self._anchor_ids = np.concatenate(list(anchors.values()))
+        self._anchor_start = np.cumsum([0] + [len(ids) for ids in anchors.values()])[:-1]
+        self._anchor_bone, self._anchor_weight = kernels.largest_weights(weight[self._anchor_ids])
         bones = character.assets.bone_names
         on_head = [at for at, bone in enumerate(bones) if bone in ("head", "jaw") or bone.startswith(HEAD_BONES)]
         skull = rest[:BODY_VERTICES][weight[:BODY_VERTICES][:, on_head].sum(1) > 0.6]
@@ -79,7 +83,7 @@ class JointReader:
     def _world(self, pose: Pose, base_dm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Body [25, 3] and hands [2, 21, 3] in world decimetres."""
         index = self.character.assets.bone_index
-        named = {name: self._anchor(name, pose, base_dm) for name in self._anchor_ids}
+        named = self._anchors(pose, base_dm)
         for side, letter in SIDE_LETTERS.items():
             for joint, bone in BODY_BONES.items():
                 named[f"{side}_{joint}"] = pose.head_dm[index[f"{bone}.{letter}"]]
@@ -97,12 +101,13 @@ class JointReader:
             hands.append(np.stack([points[name] for name in HAND_JOINTS]))
         return np.stack([named[name] for name in BODY_JOINTS]), np.stack(hands)
 
-    def _anchor(self, name: str, pose: Pose, base_dm: np.ndarray) -> np.ndarray:
-        """Mean of a few skinned base vertices, world decimetres."""
-        ids, weight = self._anchor_ids[name], self._anchor_weight[name]
-        blended = np.einsum("vb,bij->vij", weight, pose.transform.astype(np.float64))
-        points = np.einsum("vij,vj->vi", blended[:, :, :3], base_dm[ids].astype(np.float64)) + blended[:, :, 3]
-        return points.mean(0)
+    def _anchors(self, pose: Pose, base_dm: np.ndarray) -> dict[str, np.ndarray]:
+        """Mean of each anchor's skinned base vertices, world decimetres f64 [3]."""
+        points = np.empty((len(self._anchor_ids), 3), np.float32)
+        kernels.skin(base_dm[self._anchor_ids], self._anchor_bone, self._anchor_weight, pose.transform, points)
+        sums = np.add.reduceat(points.astype(np.float64), self._anchor_start, axis=0)
+        counts = np.diff(np.append(self._anchor_start, len(points)))
+        return dict(zip(self._anchor_names, sums / counts[:, None], strict=True))
 
     def _rest_pose(self) -> Pose:
         count = len(self.character.assets.bone_names)

