@@ -11,7 +11,7 @@ from stages.pose.mediapipe.detector import Detector, Found, face_roi_of_face, ha
 from stages.pose.mediapipe.face import FaceNet, FaceResult
 from stages.pose.mediapipe.landmarks import (
     BODY_AT,
-    FACE_POINTS_01,
+    FACE_POINTS,
     BodyResult,
     HandNet,
     HandResult,
@@ -22,9 +22,10 @@ from stages.pose.mediapipe.roi import Picture, Roi, roi_from_points, wrap_angle
 # Our choices, in units of the region's side or as probabilities.
 MIN_PRESENCE = 0.5
 _WRIST_VISIBILITY = 0.1
-_HAND_REACH = 0.3  # the hand's wrist this near to the body's wrist
+_HAND_REACH = 0.4  # the hand's wrist this near to the body's wrist
 _PALM_EVERY = 5  # frames between palm searches for a hand that is not found
 _WRONG_SIDE = 0.9
+_SURE_SIDE = 0.8
 
 
 @dataclass
@@ -140,7 +141,7 @@ def expected_face(body: BodyResult) -> Roi:
     eyes, mouth = (right + left) / 2, (at[BODY_AT["mouth_left"]] + at[BODY_AT["mouth_right"]]) / 2
     down = mouth - eyes
     angle = wrap_angle(np.arctan2(down[1], down[0]) - np.pi / 2)
-    box = roi_from_points(at[FACE_POINTS_01].astype(np.float64), angle, 1.0)
+    box = roi_from_points(at[FACE_POINTS].astype(np.float64), angle, 1.0)
     side = max(box.side, 2.2 * float(np.hypot(*down)))
     middle = (eyes + mouth) / 2
     return Roi(float(middle[0]), float(middle[1]), max(side, 2.0), angle)
@@ -182,6 +183,8 @@ def _settle(hands: dict[str, HandResult], body: BodyResult) -> dict[str, HandRes
     size = min(left.next_roi.side, right.next_roi.side)
     if np.linalg.norm(left.points_px - right.points_px, axis=1).mean() > 0.25 * size:
         return hands
+    if _side_score(left, "left") > _SURE_SIDE and _side_score(right, "right") > _SURE_SIDE:
+        return hands  # pressed together, each seen as itself
     named = (left.left + right.left) / 2
     if named > _WRONG_SIDE:
         return {"left": left}

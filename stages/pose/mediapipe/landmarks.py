@@ -18,7 +18,7 @@ BODY_POINTS = (
 )  # fmt: skip
 BODY_AT = {name: index for index, name in enumerate(BODY_POINTS)}
 CIRCLE_CENTER, CIRCLE_RIM = 33, 34  # further points of the body network: where the next crop is
-FACE_POINTS_01 = slice(0, 11)
+FACE_POINTS = slice(0, 11)
 
 _HEAT_SIDE, _HEAT_REACH, _HEAT_MIN = 64, 3, 0.5
 

@@ -13,7 +13,7 @@ from stages.pose.mediapipe.detector import (
     tiles,
     whole_frame,
 )
-from stages.pose.mediapipe.landmarks import BODY_AT, BodyNet, BodyResult
+from stages.pose.mediapipe.landmarks import BODY_AT, FACE_POINTS, BodyNet, BodyResult
 from stages.pose.mediapipe.roi import Picture, Roi
 
 # Our choices. A new person needs a surer flag than one who is followed already (hysteresis), and has to be confirmed by
@@ -22,7 +22,9 @@ ENTER_FLAG = 0.7
 MIN_SEEN_JOINTS = 4
 VISIBLE = 0.5
 TILE_SHARES = (0.5, 0.25)  # sides of the tiles as shares of the frame's longer side
-_SAME_PERSON = 0.35  # distance of two bodies' joints over their size below which they are one person
+MIN_SIDE_SHARE, MIN_SIDE_PX = 0.1, 40.0  # smaller crops (a person of 7 % of the frame) are pictures on walls and cards
+_SAME_TORSO = 0.35  # distance of two bodies' joints over their size below which they are one person
+_SAME_FACE = 0.5  # the same for the faces, over the face's size: a second guess at the body below one face
 
 
 class Search:
@@ -42,7 +44,7 @@ class Search:
         for roi in self._proposals(picture, depth, found):
             if len(found) >= limit:
                 break
-            if any(roi.overlap(other) > 0.7 for other in tried):
+            if any(roi.overlap(other) > 0.7 for other in tried) or any(_follows(roi, body.next_roi) for body in known):
                 continue
             tried.append(roi)
             body = self.confirm(picture, roi)
@@ -66,6 +68,8 @@ class Search:
         if first.flag < ENTER_FLAG / 2:
             return None
         second = self._body(picture, first.next_roi)
+        if second.next_roi.side < max(MIN_SIDE_PX, MIN_SIDE_SHARE * max(picture.size)):
+            return None
         ok = second.flag >= ENTER_FLAG and seen_joints(second, picture.size).sum() >= MIN_SEEN_JOINTS
         return second if ok else None
 
@@ -97,11 +101,19 @@ def seen_joints(body: BodyResult, size: tuple[int, int]) -> np.ndarray:
 
 
 def same_person(one: BodyResult, other: BodyResult) -> bool:
-    """True when two results lie on one person: shoulders and hips coincide."""
+    """True when two results lie on one person: shoulders, hips and nose coincide, or the faces do."""
     torso = [BODY_AT[name] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip", "nose")]
-    size = min(torso_size(one), torso_size(other))
-    distance = np.linalg.norm(one.points_px[torso] - other.points_px[torso], axis=1).mean()
-    return bool(distance < _SAME_PERSON * size)
+    gap = np.linalg.norm(one.points_px - other.points_px, axis=1)
+    if gap[torso].mean() < _SAME_TORSO * min(torso_size(one), torso_size(other)):
+        return True
+    faces = [float(np.ptp(body.points_px[FACE_POINTS], axis=0).max()) for body in (one, other)]
+    return bool(gap[FACE_POINTS].mean() < _SAME_FACE * min(faces))
+
+
+def _follows(roi: Roi, known: Roi) -> bool:
+    """True when a proposal is nearly the region of somebody who is followed already."""
+    gap = float(np.hypot(roi.x - known.x, roi.y - known.y))
+    return gap < 0.08 * known.side and 0.8 < roi.side / known.side < 1.25
 
 
 def torso_size(body: BodyResult) -> float:

@@ -12,8 +12,10 @@ from stages.pose.mediapipe.search import MIN_SEEN_JOINTS, Search, same_person, s
 from stages.pose.persons import colour_look
 
 STAY_FLAG = 0.5
+RETURN_FLAG = 0.9  # of a lost person in the old region: a dark end card reached 0.72
 _LOOK_MEMORY = 0.9
-_SAME_LOOK = 0.75  # cosine of two colour descriptions above which a returning body may be an old acquaintance
+_SAME_LOOK = 0.8  # cosine of two colour descriptions above which a returning body may be an old acquaintance
+_SAME_SIZE = 3.0  # and no more than this larger or smaller: the picture of a person on an end card is not that person
 
 
 @dataclass
@@ -74,9 +76,11 @@ class BodyTracker:
 
     def _follow(self, picture: Picture, follower: Follower) -> BodyResult | None:
         body = self.body(picture, follower.roi)
-        if body.flag >= STAY_FLAG and seen_joints(body, picture.size).sum() >= MIN_SEEN_JOINTS:
+        enough = RETURN_FLAG if follower.missing else STAY_FLAG
+        if body.flag >= enough and seen_joints(body, picture.size).sum() >= MIN_SEEN_JOINTS:
             return body
-        return self.search.near(picture, follower.roi)
+        found = self.search.near(picture, follower.roi)
+        return found if found is not None and _like_in_size(found, follower.last) else None
 
     def _note(self, picture: Picture, follower: Follower, body: BodyResult) -> None:
         if self._frame % 5 == 0:
@@ -102,6 +106,7 @@ class BodyTracker:
         """The follower of a body that came up: one who was lost and looks alike, or a new one."""
         look = colour_look(picture.frame_u8, torso_box(body))
         lost = [f for f in [*self._active, *self._gone] if f.number not in seen]
+        lost = [f for f in lost if _like_in_size(body, f.last)]
         alike = [(_cosine(look, f.look) - _distance(body, f.last), f) for f in lost if _cosine(look, f.look) > _SAME_LOOK]
         if alike:
             follower = max(alike, key=lambda pair: (pair[0], -pair[1].number))[1]
@@ -121,6 +126,10 @@ def torso_box(body: BodyResult) -> np.ndarray:
     names = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
     points = body.points_px[[BODY_AT[name] for name in names]]
     return np.concatenate([points.min(axis=0), points.max(axis=0)])
+
+
+def _like_in_size(body: BodyResult, other: BodyResult) -> bool:
+    return 1 / _SAME_SIZE < torso_size(body) / torso_size(other) < _SAME_SIZE
 
 
 def _distance(body: BodyResult, other: BodyResult) -> float:
