@@ -43,15 +43,16 @@ class FaceMotionNet(nn.Module):
             channels = width
         self.convolutions = nn.Sequential(*layers)
         cells = (config.inner_side // 2 ** len(config.widths)) ** 2
-        self.code = nn.Sequential(nn.Linear(channels * cells, 192), nn.SiLU(), nn.Linear(192, config.code))
-        self.tokens = nn.Linear(config.code, config.tokens * config.token_channels)
+        self.neck = nn.Sequential(nn.Linear(channels * cells, 192), nn.LayerNorm(192), nn.SiLU())
+        self.head_code = nn.Linear(192, config.code)
+        self.head_tokens = nn.Linear(config.code, config.tokens * config.token_channels)
 
     def forward(self, crops_01: Tensor) -> tuple[Tensor, Tensor]:
-        """crops float [B, 3, S, S] in 0..1 -> (tokens [B, N, C], motion code [B, 64], its first 54 the supervised ones)"""
+        """crops float [B, 3, S, S] in 0..1 -> tokens [B, N, C], motion code [B, 64] (its first 54 are supervised)"""
         x = F.adaptive_avg_pool2d(crops_01, self.config.inner_side)
         x = self.convolutions((x - 0.5) * 4.0)
-        code = self.code(x.flatten(1))
-        return self.tokens(code).unflatten(1, (self.config.tokens, -1)), code
+        code = self.head_code(self.neck(x.flatten(1)))
+        return self.head_tokens(code).unflatten(1, (self.config.tokens, -1)), code
 
 
 class FaceEncoder:
@@ -67,7 +68,7 @@ class FaceEncoder:
 
     @torch.no_grad()
     def expressions(self, crops_u8: np.ndarray) -> np.ndarray:
-        """Return float32 [n, 54]: 52 ARKit weights (about 0..1, not clipped) and gaze yaw, pitch in units of 30 degrees."""
+        """Return float32 [n, 54]: 52 ARKit weights (about 0..1, not clipped); gaze yaw, pitch in units of 30 degrees."""
         return self._run(crops_u8)[1][:, :SUPERVISED]
 
     def _run(self, crops_u8: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -45,7 +45,7 @@ class FaceWindow:
 
 
 class FaceWindowMaker(nn.Module):
-    """The paper's MLP over face motion tokens, plus the sorting into time windows (our choice: 4 source frames each)."""
+    """The paper's MLP over face motion tokens, and their sorting into time windows (our choice: 4 source frames)."""
 
     def __init__(self, channels: int, width: int):
         super().__init__()

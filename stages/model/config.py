@@ -52,10 +52,10 @@ class ModelConfig:
         return cls(**{**values, "vae": VaeConfig(**vae), "dit": DitConfig(**values["dit"])})
 
 
-# Presets by name. `default` is trained by us and shipped; `tiny` exists for tests (random weights say so in their name);
-# `base256` is the same code at 256 px for whoever trains with a GPU.
+# Presets by name. `default` is trained by us and shipped; `tiny` exists for tests; `base256` is the same code at 256 px
+# for whoever trains with a GPU.
 PRESETS: dict[str, ModelConfig] = {
-    "default": ModelConfig(name="default", size=128, segment_frames=49),
+    "default": ModelConfig(name="default", size=128, segment_frames=17),
     "base256": ModelConfig(
         name="base256", size=256, segment_frames=73,
         vae=VaeConfig(encoder_widths=(96, 192), decoder_widths=(256, 128, 48)),

@@ -1,7 +1,7 @@
 """The diffusion transformer: noisy latents, control maps, references and face tokens in, clean latents out.
 
-Follows the paper's block (section 3.1 and figure 2): joint 3D self-attention over video and reference tokens with the
-same weights for both, then *Ref Attn* from each video frame to the set of reference tokens, then *Face Attn* from each
+Follows the paper's block (section 3.1 and figure 2): joint 3D self-attention over video and reference tokens with
+the same weights for both, then *Ref Attn* from each video frame to the set of reference tokens, then *Face Attn* from each
 video frame to the face motion tokens of its own time, then an MLP; time enters through adaptive norms. Our choices: each
 reference brings its own control maps, queries and keys are RMS-normed, and the network predicts the clean latents.
 """
@@ -15,7 +15,13 @@ from torch import Tensor, nn
 from stages.model.condition import FaceWindow, PoseEncoder
 from stages.model.config import DitConfig
 from stages.model.layers import (
-    apply_rope, attention, join_heads, rms_norm, rope_angles, split_heads, time_embedding,
+    apply_rope,
+    attention,
+    join_heads,
+    rms_norm,
+    rope_angles,
+    split_heads,
+    time_embedding,
 )  # fmt: skip
 
 REFERENCE_TIME = -4.0  # rotary time of the first reference; each further one stands 4 latent frames earlier
@@ -88,7 +94,7 @@ class Block(nn.Module):
         return x + self.mlp_out(F.gelu(h, approximate="tanh")) * (1 + gate_m)
 
     def _reference_attention(self, video, refs, n_video, rope):
-        """Each video frame looks at all reference tokens. A softmax row is a query's own, so frames need no split here."""
+        """Each video frame looks at all reference tokens (a softmax row is a query's own: no split into frames needed)."""
         cos, sin = rope
         k, v = self.ref_kv(rms_norm(refs)).chunk(2, -1)
         q = apply_rope(rms_norm(split_heads(self.ref_q(rms_norm(video)), self.heads)), (cos[:n_video], sin[:n_video]))

@@ -1,4 +1,4 @@
-"""The parts of a transformer block that are the same in every network: norm, attention, rotary positions, time embedding."""
+"""The parts of a transformer block: norm, attention, rotary positions, time embedding."""
 
 import math
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_EXPLICIT_BELOW = 1024  # keys; on a CPU plain matrix products train faster than the fused kernel up to about here
+_EXPLICIT_BELOW = 1024  # keys; up to about here plain products train faster on a CPU than the fused kernel
 
 
 def rms_norm(x: Tensor) -> Tensor:
@@ -15,7 +15,7 @@ def rms_norm(x: Tensor) -> Tensor:
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Return softmax(q k^T / sqrt(D)) v. q [B, H, N, D], k v [B, H, M, D], mask bool [B, 1, 1 or N, M], True = may be seen."""
+    """Return softmax(q k^T / sqrt(D)) v; q [B, H, N, D], k v [B, H, M, D], mask bool [B, 1, 1 or N, M] (True = seen)."""
     if q.device.type == "cpu" and torch.is_grad_enabled() and k.shape[2] < _EXPLICIT_BELOW:
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)  # [B, H, N, M]
         if mask is not None:

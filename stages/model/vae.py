@@ -25,7 +25,7 @@ def latent_length(frames: int) -> int:
 
 
 def _activate(x: Tensor) -> Tensor:
-    """SiLU of x [B, T, C, h, w] with the mean square over channels at 1 (without the norm the decoder's deep path died)."""
+    """SiLU of x [B, T, C, h, w], its mean square over channels at 1 (without it the decoder's deep path died)."""
     return F.silu(x * torch.rsqrt(x.square().mean(2, keepdim=True) + 1e-4))
 
 
@@ -156,7 +156,7 @@ class CausalVae(nn.Module):
         self.register_buffer("latent_weight", torch.ones(shape))  # how much a channel moves the picture; mean 1
 
     def encode(self, video_pm1: Tensor) -> Tensor:
-        """Return normalised latents [B, C, k+1, H/8, W/8] of a video [B, 3, 4k+1, H, W] in -1..1 (H, W multiples of 8)."""
+        """Return normalised latents [B, C, k+1, H/8, W/8] of a video [B, 3, 4k+1, H, W] in -1..1; sides 8n."""
         latent_length(video_pm1.shape[2])
         return (self.encoder(video_pm1).float() - self.latent_mean) / self.latent_std
 
@@ -166,7 +166,7 @@ class CausalVae(nn.Module):
 
     @torch.no_grad()
     def start_from_components(self, blocks: Tensor) -> None:
-        """Set the linear path and the statistics to the principal components of blocks [N, 3*4*8*8] of training video."""
+        """Set the linear path and the statistics to the principal components of blocks [N, 3*4*8*8] of video."""
         mean = blocks.mean(0)
         centred = blocks - mean
         vectors, variances, _ = torch.linalg.svd(centred.T @ centred / len(blocks))

@@ -63,7 +63,9 @@ class PreparedClips:
         else:
             video = np.load(clip / "clip.npy", mmap_mode="r")
             needed = (frames - 1) // TIME_STRIDE + 1
-            first = int(rng.integers(len(video) - needed + 1))  # > 0: a window that goes on from a latent of four frames
+            first = int(
+                rng.integers(len(video) - needed + 1)
+            )  # > 0: a window that goes on from a latent of four frames
             chosen = first * TIME_STRIDE + np.arange(frames)
             data = np.asarray(video[first : first + needed]).astype(np.float32).transpose(1, 0, 2, 3)
         others = self._references(rng, labels["yaw_rad"], np.setdiff1d(np.arange(count), chosen), references)
@@ -79,7 +81,7 @@ class PreparedClips:
 
     @staticmethod
     def _references(rng, yaw_rad, free, references: int) -> np.ndarray:
-        """The paper's rule for three (yaw maximum, minimum, median), random frames otherwise and in half of the cases."""
+        """The paper's rule for three (yaw maximum, minimum, median) in half of the cases, random frames otherwise."""
         if references == 3 and rng.random() < 0.5:
             by_yaw = free[np.argsort(yaw_rad[free])]
             return by_yaw[[-1, 0, len(by_yaw) // 2]]

@@ -53,9 +53,11 @@ class Progress:
 
 
 class Trainer:
-    """State of one run in a folder: `state.safetensors` (resume), `log.jsonl`, and after each phase `model.safetensors`."""
+    """State of one run in a folder: `state.safetensors` (resume), `log.jsonl`, after each phase `model.safetensors`."""
 
-    def __init__(self, folder: Path, config: ModelConfig, latent_weight: torch.Tensor, face_tensors: dict, seed: int = 0):
+    def __init__(
+        self, folder: Path, config: ModelConfig, latent_weight: torch.Tensor, face_tensors: dict, seed: int = 0
+    ):
         self.folder, self.config, self.seed, self.latent_weight = Path(folder), config, seed, latent_weight
         torch.manual_seed(seed)
         self.dit, self.face = DiT(config.dit), FaceMotionNet(FaceEncoderConfig())
@@ -77,7 +79,9 @@ class Trainer:
         freeze_for_stage(self.dit, self.face, phase.stage)
         self.optimisers = build_optimisers(self._both(), phase.lr)
 
-    def run(self, clips: PreparedClips, total_s: float, stop: Callable[[], bool], *, save_every_s: float = 120.0) -> bool:
+    def run(
+        self, clips: PreparedClips, total_s: float, stop: Callable[[], bool], *, save_every_s: float = 120.0
+    ) -> bool:
         """Train until all phases have had their share of `total_s` seconds (True) or `stop()` says so (False)."""
         objective = ObjectiveConfig()
         last_save = last_log = time.monotonic()
@@ -143,7 +147,10 @@ class Trainer:
     def export(self, dit_path: Path, face_path: Path) -> None:
         """Write the averaged weights as the two checkpoints that `animate` and `encode-face` load."""
         shadow = self.ema.shadow
-        part = {key: {n.removeprefix(key + "."): v for n, v in shadow.items() if n.startswith(key + ".")} for key in ("dit", "face")}
+        part = {
+            key: {n.removeprefix(key + "."): v for n, v in shadow.items() if n.startswith(key + ".")}
+            for key in ("dit", "face")
+        }
         save_checkpoint(dit_path, part["dit"], self.config.to_dict(), bfloat16=True)
         save_checkpoint(face_path, part["face"], config_to_dict(FaceEncoderConfig()))
 

@@ -11,7 +11,7 @@ from stages.model.flow import interpolate, sample_times
 from stages.model.vae import SPACE_STRIDE
 from stages.training.data import TrainingBatch
 
-# Paper, section 4.1: 1 skeleton and sphere only; 2 face motion encoder and Face Attn only, the rest frozen; 3 everything.
+# Paper, section 4.1: 1 skeleton and sphere only; 2 face encoder and Face Attn only, the rest frozen; 3 everything.
 STAGES = (1, 2, 3)
 
 
@@ -45,7 +45,9 @@ def conditions(batch: TrainingBatch, tokens: Tensor, keep_refs: Tensor, keep_mot
 def figure_cells(maps_01: Tensor) -> Tensor:
     """Return float [B, 1, t, h, w]: 1 on latent cells within one cell of anything drawn, 0 elsewhere."""
     drawn = (maps_01.amax(1) > 0.05).float()  # [B, T, H, W]
-    drawn = torch.cat([drawn[:, :1], F.max_pool3d(drawn[:, None, 1:], (4, 1, 1))[:, 0]], 1) if drawn.shape[1] > 1 else drawn
+    drawn = (
+        torch.cat([drawn[:, :1], F.max_pool3d(drawn[:, None, 1:], (4, 1, 1))[:, 0]], 1) if drawn.shape[1] > 1 else drawn
+    )
     cells = F.max_pool2d(drawn, SPACE_STRIDE)  # [B, t, h, w]
     return F.max_pool2d(cells, 5, 1, 2)[:, None]
 

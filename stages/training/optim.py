@@ -1,7 +1,7 @@
 """Optimisers and schedule: Muon for the matrices, AdamW for everything else.
 
-Muon (orthogonalised momentum) was worth 1 dB over AdamW at equal steps in our toy study; the Newton-Schulz constants are
-the published ones of K. Jordan.
+Muon (orthogonalised momentum) was worth 1 dB over AdamW at equal steps in our toy study; the Newton-Schulz constants
+are the published ones of K. Jordan.
 """
 
 import torch

@@ -1,0 +1,212 @@
+"""A loaded animation model: photo and control tracks in, frames out, segment by segment in bounded memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stages.core.errors import InputError, WeightsError
+from stages.model.config import PRESETS, ModelConfig
+from stages.model.dit import Conditions, DiT
+from stages.model.sampler import SamplerConfig, guided, sample_segment
+from stages.model.vae import SPACE_STRIDE, TIME_STRIDE, CausalVae
+from stages.weights.checkpoint import file_sha256, load_checkpoint, load_strictly
+
+_SHIPPED = Path(__file__).parent / "weights"
+_DECODER_MEMORY = 6  # latents; the decoder's memory blocks look back fewer than this
+_DECODE_LATENTS = 8  # latents decoded in one go
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Control signals of T frames and R references on one canvas.
+
+    maps         uint8 [T, H, W, 6]      skeleton map, then sphere map
+    face_tokens  float32 [T, N, C]       NaN allowed where not valid
+    face_valid   bool [T]
+    ref_frames   uint8 [R, H, W, 3]
+    ref_maps     uint8 [R, H, W, 6]
+    """
+
+    maps: np.ndarray
+    face_tokens: np.ndarray
+    face_valid: np.ndarray
+    ref_frames: np.ndarray
+    ref_maps: np.ndarray
+
+
+def model_files(source: str) -> dict[str, Path]:
+    """Return {"vae": path, "dit": path} of a shipped preset or of a folder with those two .safetensors files.
+
+    WeightsError where there is no such model.
+    """
+    folder = _SHIPPED / source if source in PRESETS else Path(source)
+    files = {name: folder / f"{name}.safetensors" for name in ("vae", "dit")}
+    if not all(path.is_file() for path in files.values()):
+        shipped = sorted(path.name for path in _SHIPPED.iterdir() if path.is_dir()) if _SHIPPED.is_dir() else []
+        raise WeightsError(
+            f"model {source!r}: no trained weights there; expected one of {shipped} "
+            "or a folder with vae.safetensors and dit.safetensors, as `dreamactor train` writes them"
+        )
+    return files
+
+
+def model_hashes(source: str) -> dict[str, str]:
+    """Return the sha256 of each weight file of a model."""
+    return {name: file_sha256(path) for name, path in model_files(source).items()}
+
+
+def model_config(source: str) -> ModelConfig:
+    """Return the configuration in a model's checkpoint without building the network."""
+    return ModelConfig.from_dict(load_checkpoint(model_files(source)["dit"])[1])
+
+
+class Animator:
+    """Networks of one model on one device."""
+
+    def __init__(self, config: ModelConfig, vae: CausalVae, dit: DiT, device: str = "cpu"):
+        self.config, self.device = config, device
+        self.vae, self.dit = vae.to(device).eval(), dit.to(device).eval()
+        for module in self.vae.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                module.to(memory_format=torch.channels_last)
+
+    @classmethod
+    def load(cls, source: str = "default", device: str = "cpu") -> "Animator":
+        """Return the model `source` names (see `model_files`); strict: every tensor must fit."""
+        files = model_files(source)
+        vae_tensors, _ = load_checkpoint(files["vae"])
+        dit_tensors, values = load_checkpoint(files["dit"])
+        config = ModelConfig.from_dict(values)
+        vae, dit = CausalVae(config.vae), DiT(config.dit)
+        load_strictly(vae, vae_tensors, str(files["vae"]))
+        load_strictly(dit, dit_tensors, str(files["dit"]))
+        return cls(config, vae, dit, device)
+
+    def _autocast(self):
+        kind = "cuda" if self.device.startswith("cuda") else "cpu"
+        return torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda" or fast_bfloat16())
+
+    @torch.no_grad()
+    def encode(self, frames_u8: np.ndarray) -> Tensor:
+        """Return normalised latents [1, C, t, h, w] of frames uint8 [4k+1, H, W, 3]."""
+        video = torch.from_numpy(np.ascontiguousarray(frames_u8)).to(self.device).float() / 127.5 - 1.0
+        with self._autocast():
+            return self.vae.encode(video.permute(3, 0, 1, 2)[None])
+
+    def segments(
+        self, tracks: Tracks, sampler: SamplerConfig, generators: list[torch.Generator], *,
+        segment_frames: int | None = None, done: list[Tensor] | None = None,
+    ) -> Iterator[Tensor]:  # fmt: skip
+        """Yield the new latents [1, C, n, h, w] of each segment in turn; the first latent of every later segment is the
+        last one before it (paper section 4.1) and is not yielded again.
+
+        generators      one CPU generator a segment (see `segment_count`), so that a segment can be made again alone
+        done            segments that were made before: taken as given, not made again
+        errors          InputError: canvas or tokens do not fit the model
+        """
+        self._check(tracks)
+        length = segment_frames or self.config.segment_frames
+        given, done = self._prepare(tracks), list(done or [])
+        total = given.maps.shape[2]
+        last = None
+        for index, (start, stop) in enumerate(segment_spans(total, length)):
+            if index < len(done):
+                latents = done[index].to(self.device)
+            else:
+                part = self._window(given, start, stop)
+                shape = (
+                    1,
+                    self.config.dit.latent_channels,
+                    (stop - start - 1) // TIME_STRIDE + 1,
+                    *part.ref_latents.shape[-2:],
+                )
+                noise = torch.randn(shape, generator=generators[index]).to(self.device)
+
+                def predict(z, t, part=part):
+                    with self._autocast():
+                        return guided(self.dit, z, t, part, sampler)
+
+                latents = sample_segment(predict, noise, sampler, first=last)[:, :, 0 if last is None else 1 :]
+                yield latents
+            last = latents[:, :, -1:]
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Iterator[np.ndarray]:
+        """Yield the frames uint8 [n, H, W, 3] of latents [1, C, t, h, w], a few latents at a time."""
+        count = latents.shape[2]
+        for start in range(0, count, _DECODE_LATENTS):
+            context = min(start, _DECODER_MEMORY)
+            with self._autocast():
+                video = self.vae.decode(latents[:, :, start - context : start + _DECODE_LATENTS].to(self.device))
+            fresh = video[:, :, -TIME_STRIDE * min(_DECODE_LATENTS, count - start) :] if start else video
+            frames = (fresh[0].permute(1, 2, 3, 0).clamp(-1, 1) + 1.0) * 127.5
+            yield frames.round().to(torch.uint8).cpu().numpy()
+
+    def _check(self, tracks: Tracks) -> None:
+        frames, height, width, _ = tracks.maps.shape
+        cell = SPACE_STRIDE * self.config.dit.patch
+        if frames < 1 or height % cell or width % cell:
+            raise InputError(
+                f"canvas {height}x{width}, {frames} frames: expected frames, and sides that are multiples of {cell}"
+            )
+        expected = (frames, self.config.dit.face_tokens, self.config.dit.face_channels)
+        if tracks.face_tokens.shape != expected:
+            raise InputError(
+                f"face tokens {tracks.face_tokens.shape}: the model expects {expected}; use its own face encoder"
+            )
+        if not 1 <= len(tracks.ref_frames) <= self.config.dit.max_references:
+            raise InputError(f"{len(tracks.ref_frames)} references: expected 1 to {self.config.dit.max_references}")
+
+    def _prepare(self, tracks: Tracks) -> Conditions:
+        """Return conditions of the whole clip, its end filled up to 4k+1 frames by its last frame."""
+        missing = -(len(tracks.maps) - 1) % TIME_STRIDE
+
+        def fill(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(np.concatenate([array, np.repeat(array[-1:], missing, 0)]))
+
+        refs = torch.cat([self.encode(frame[None])[:, :, 0] for frame in tracks.ref_frames])[None]  # [1, R, C, h, w]
+        ref_maps = torch.from_numpy(tracks.ref_maps).permute(0, 3, 1, 2)[None].float() / 255.0
+        one = torch.ones(1, device=self.device)
+        return Conditions(
+            maps=fill(tracks.maps).permute(3, 0, 1, 2)[None],  # uint8 until a segment needs it
+            ref_latents=refs,
+            ref_maps=ref_maps.to(self.device),
+            face_tokens=fill(np.nan_to_num(tracks.face_tokens).astype(np.float32))[None],
+            face_valid=fill(tracks.face_valid)[None],
+            keep_refs=one,
+            keep_motion=one,
+        )
+
+    def _window(self, given: Conditions, start: int, stop: int) -> Conditions:
+        return Conditions(
+            maps=given.maps[:, :, start:stop].to(self.device).float() / 255.0,
+            ref_latents=given.ref_latents,
+            ref_maps=given.ref_maps,
+            face_tokens=given.face_tokens[:, start:stop].to(self.device),
+            face_valid=given.face_valid[:, start:stop].to(self.device),
+            keep_refs=given.keep_refs,
+            keep_motion=given.keep_motion,
+        )
+
+
+def segment_spans(total: int, length: int) -> list[tuple[int, int]]:
+    """Return (first frame, behind the last frame) of each segment of `total` = 4k+1 frames; neighbours share one frame,
+    the one that the handed-over latent ends on. ValueError where `length` is not 4k+1 with k >= 1."""
+    if length < TIME_STRIDE + 1 or (length - 1) % TIME_STRIDE:
+        raise ValueError(f"segment of {length} frames: expected 5, 9, 13, ... frames")
+    spans, start = [], 0
+    while not spans or spans[-1][1] < total:
+        stop = min(start + length, total)
+        spans.append((start, stop))
+        start = stop - 1
+    return spans
+
+
+def fast_bfloat16() -> bool:
+    """True where this CPU multiplies bfloat16 in hardware; elsewhere float32 is faster."""
+    flags = torch.backends.cpu.get_cpu_capability()
+    return "AVX512" in flags and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
