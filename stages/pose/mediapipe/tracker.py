@@ -12,7 +12,8 @@ from stages.pose.mediapipe.search import MIN_SEEN_JOINTS, Search, same_person, s
 from stages.pose.persons import colour_look
 
 STAY_FLAG = 0.5
-RETURN_FLAG = 0.9  # of a lost person in the old region: a dark end card reached 0.72
+BESIDE_FLAG = 0.9  # of a new person beside one who is followed: second guesses at one body reached 0.86
+_RETURN_LOOK = 0.5  # cosine of the colours for a lost person found again near the old place
 _LOOK_MEMORY = 0.9
 _SAME_LOOK = 0.8  # cosine of two colour descriptions above which a returning body may be an old acquaintance
 _SAME_SIZE = 3.0  # and no more than this larger or smaller: the picture of a person on an end card is not that person
@@ -63,8 +64,10 @@ class BodyTracker:
         seen: dict[int, BodyResult] = {}
         for follower in sorted(self._active, key=lambda f: (f.missing, f.number)):
             body = self._follow(picture, follower)
-            if body is None or any(same_person(body, other) for other in seen.values()):
+            if body is None:
                 follower.missing += 1
+            elif any(same_person(body, other) for other in seen.values()):
+                follower.missing = self.retry + 1  # two followers of one person: the one who was lost gives way
             else:
                 self._note(picture, follower, body)
                 seen[follower.number] = body
@@ -75,12 +78,16 @@ class BodyTracker:
         return seen
 
     def _follow(self, picture: Picture, follower: Follower) -> BodyResult | None:
-        body = self.body(picture, follower.roi)
-        enough = RETURN_FLAG if follower.missing else STAY_FLAG
-        if body.flag >= enough and seen_joints(body, picture.size).sum() >= MIN_SEEN_JOINTS:
-            return body
+        if not follower.missing:
+            body = self.body(picture, follower.roi)
+            if body.flag >= STAY_FLAG and seen_joints(body, picture.size).sum() >= MIN_SEEN_JOINTS:
+                return body
+        # A lost person comes back by the detector only: in its old region the body network's flag reached 0.91 on a
+        # dark end card.
         found = self.search.near(picture, follower.roi)
-        return found if found is not None and _like_in_size(found, follower.last) else None
+        if found is None or not _like_in_size(found, follower.last):
+            return None
+        return found if _cosine(colour_look(picture.frame_u8, torso_box(found)), follower.look) > _RETURN_LOOK else None
 
     def _note(self, picture: Picture, follower: Follower, body: BodyResult) -> None:
         if self._frame % 5 == 0:
@@ -99,6 +106,8 @@ class BodyTracker:
         else:
             depth = 2 if self._empty % self.deep_rescan == 0 else 0
         for body in self.search.find(picture, list(seen.values()), depth=depth, limit=self.people - len(seen)):
+            if seen and body.flag < BESIDE_FLAG:
+                continue
             follower = self._recognised(picture, body, seen)
             seen[follower.number] = body
 
