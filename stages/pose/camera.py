@@ -13,7 +13,6 @@ from stages.pose.track import PoseTrack
 
 # Our choice: depth follows from the apparent size, so its noise is that of the size; nobody walks at 5 Hz.
 _DEPTH = OneEuro(min_cutoff_hz=0.8, beta=1.5, d_cutoff_hz=1.0)
-_LONGEST_GAP_S = 1.0
 _LEAST_JOINTS = 4
 _LEAST_SPREAD_M = 0.05
 _HUBER_SHARE = 0.02
@@ -40,8 +39,9 @@ def fit_camera(track: PoseTrack, K_px: np.ndarray | None = None) -> CameraFit:
     track  PoseTrack   joints count with their scores where valid and finite; the others are ignored
     K_px   float [3, 3] | None   None: `default_K_px`, a guess. A wrong field of view changes the depth in proportion
                                  and hardly the projection, and the canvas is drawn from the projection.
-    Steps: `solve_translation` for each frame, depth smoothed over time within one person (gaps of up to 1 s are
-    bridged), then x and y solved again at that depth. Source: our choice.
+    Steps: `solve_translation` for each frame; its depth, within one person, bridged over frames that show too little
+    of the body (straight lines, held at the ends) and smoothed; then x and y solved again at that depth wherever a
+    single joint is seen. Source: our choice.
     """
     K_px = default_K_px(*track.size) if K_px is None else np.asarray(K_px, np.float64)
     weight = np.where(track.joint_valid, track.joint_score, 0.0)
@@ -51,7 +51,7 @@ def fit_camera(track: PoseTrack, K_px: np.ndarray | None = None) -> CameraFit:
         # log depth: a step of one percent weighs the same near and far
         log_depth = np.log(transl[:, 2:3])[:, None]
         found = np.isfinite(log_depth).all(-1)
-        log_depth, _ = fill_gaps(log_depth, found, max(track.fps, 1e-6), _LONGEST_GAP_S, segment)
+        log_depth = _hold_ends(fill_gaps(log_depth, found, max(track.fps, 1e-6), np.inf, segment)[0], segment)
         log_depth = smooth(log_depth, max(track.fps, 1e-6), _DEPTH, weight=_trust(weight)[:, None], segment=segment)
         transl = solve_translation(track.joints_m, track.joints_px, weight, K_px, depth_m=np.exp(log_depth[:, 0, 0]))
     return CameraFit(K_px, transl.astype(np.float32), residual_px(track, transl, K_px).astype(np.float32))
@@ -70,7 +70,8 @@ def solve_translation(
     points_m   float [T, J, 3]  camera axes, metres;  points_px  float [T, J, 2];  NaN = not measured, ignored
     weight     float [T, J]     0 = ignored
     depth_m    float [T] | None t_z where it is known already, then only x and y are solved
-    returns    NaN where fewer than 4 joints are left, where they lie in one spot, or where t_z would not be positive
+    returns    NaN where fewer than 4 joints are left (1 with depth_m), where they lie in one spot and no depth is
+               known, or where t_z would not be positive
     source: u z = f x + c z is linear in t, so each frame is a weighted 3 x 3 system. Dividing by the depth of the round
     before turns its error into pixels; Huber weights (2 % of the person's height) make it robust. Our choice.
     """
@@ -80,7 +81,10 @@ def solve_translation(
     base = np.where(seen, np.nan_to_num(np.asarray(weight, np.float64)), 0.0)
     points, pixels = np.where(seen[..., None], points, 0.0), np.where(seen[..., None], pixels, 0.0)
     ray = (pixels - np.array([K_px[0, 2], K_px[1, 2]])) / np.array([K_px[0, 0], K_px[1, 1]])
-    enough = (seen.sum(1) >= _LEAST_JOINTS) & (_spread(points, base) >= _LEAST_SPREAD_M)
+    if depth_m is None:
+        enough = (seen.sum(1) >= _LEAST_JOINTS) & (_spread(points, base) >= _LEAST_SPREAD_M)
+    else:
+        enough = (seen.sum(1) >= 1) & np.isfinite(depth_m)
     tolerance = _HUBER_SHARE * np.maximum(_extent(ray, seen), 1e-9)
     # rows of both axes: t_axis - ray * t_z = ray * z - point_axis, divided by the depth z + t_z
     target = ray * points[..., 2:3] - points[..., :2]
@@ -142,6 +146,18 @@ def _extent(ray: np.ndarray, seen: np.ndarray) -> np.ndarray:
     low = np.where(seen[..., None], ray, np.inf).min(1)
     high = np.where(seen[..., None], ray, -np.inf).max(1)
     return np.where(seen.any(1), np.maximum(high - low, 0.0).max(-1), 0.0)
+
+
+def _hold_ends(log_depth: np.ndarray, segment: np.ndarray) -> np.ndarray:
+    """Depth [T, 1, 1] with the missing frames at both ends of a segment set to the nearest one that is known."""
+    out = log_depth.copy()
+    for number in np.unique(segment):
+        inside = np.flatnonzero(segment == number)
+        known = inside[np.isfinite(out[inside, 0, 0])]
+        if len(known):
+            out[inside[inside < known[0]]] = out[known[0]]
+            out[inside[inside > known[-1]]] = out[known[-1]]
+    return out
 
 
 def _trust(weight: np.ndarray) -> np.ndarray:

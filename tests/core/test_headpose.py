@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stages.core.geometry import rotation_angle_deg, rotvec_to_matrix, yaw_pitch_roll_to_matrix
-from stages.core.headpose import HEAD_POINTS_M, face_forward_deg, head_from_body, kabsch
+from stages.core.headpose import HEAD_POINTS_M, face_forward_deg, head_from_body, head_from_picture, kabsch
 from stages.core.skeleton import BODY_INDEX
 
 
@@ -85,3 +85,42 @@ def test_face_forward_deg():
     yaw = np.radians([0, 45, 90, 135, 180])
     R = yaw_pitch_roll_to_matrix(np.stack([yaw, 0 * yaw, 0 * yaw], -1))
     np.testing.assert_allclose(face_forward_deg(R), [0, 45, 90, 135, 180], atol=1e-6)
+
+
+def pictures(rotations, scale=300.0, place=(400, 200)):
+    joints = heads(rotations)
+    return joints[..., :2] * scale + np.array(place)
+
+
+def test_head_from_picture_is_exact_seen_from_far():
+    yaw = np.radians(np.linspace(-80, 80, 33))
+    pitch, roll = 0.3 * np.sin(3 * yaw), 0.4 * np.cos(2 * yaw)
+    rotations = yaw_pitch_roll_to_matrix(np.stack([yaw, pitch, roll], -1))
+    error = rotation_angle_deg(head_from_picture(pictures(rotations)), rotations)
+    assert error.max() < 1e-3, f"largest error {error.max()} degrees"
+    four = pictures(rotations)
+    four[:, BODY_INDEX["left_ear"]] = np.nan
+    near = yaw_pitch_roll_to_matrix(np.stack([yaw, pitch, roll], -1) + 0.1)
+    error = rotation_angle_deg(head_from_picture(four, start=near), rotations)
+    assert error.max() < 1.0, f"largest error with four points {error.max()} degrees"
+    four[:, BODY_INDEX["nose"]] = np.nan
+    assert np.isnan(head_from_picture(four)).all()
+
+
+def test_head_from_picture_at_arms_length_is_off_by_perspective_only():
+    rotations = yaw_pitch_roll_to_matrix(np.radians([[0.0, 0, 0], [30, 10, 5], [-60, -10, 0]]))
+    joints = heads(rotations, place=(0, 0, 1.0))
+    px = joints[..., :2] / joints[..., 2:] * 800
+    error = rotation_angle_deg(head_from_picture(px), rotations)
+    assert error.max() < 8, f"{error} degrees"
+
+
+def test_pixels_decide_the_rotation_where_the_3d_joints_are_flat():
+    rotations = yaw_pitch_roll_to_matrix(np.radians([[25.0, 5, 0], [-40, 0, 10]]))
+    joints = heads(rotations)
+    joints[..., 2] *= 0.4  # what body networks do to a head
+    flat = rotation_angle_deg(head_from_body(joints)[0], rotations)
+    R, center = head_from_body(joints, joints_px=pictures(rotations))
+    fixed = rotation_angle_deg(R, rotations)
+    assert flat.min() > 5 and fixed.max() < 1, f"{flat} degrees before, {fixed} with pixels"
+    assert np.isfinite(center).all()

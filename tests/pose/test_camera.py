@@ -110,6 +110,19 @@ def test_frames_without_the_person_stay_nan_and_do_not_disturb_the_others():
     assert np.isnan(nobody.transl_m).all() and nobody.K_px.shape == (3, 3)
 
 
+def test_frames_that_show_only_a_face_keep_the_depth_of_their_neighbours():
+    joints_m, path = person()
+    track = as_track(joints_m, project_px(joints_m + path[:, None], K_PX))
+    valid = track.joint_valid.copy()
+    for part in (slice(0, 5), slice(20, 30), slice(37, 40)):
+        valid[part, 2:] = False
+    fit = fit_camera(track.with_arrays(joint_valid=valid))
+    assert np.isfinite(fit.transl_m).all()
+    np.testing.assert_allclose(fit.transl_m[20:30], path[20:30], atol=0.1)
+    assert fit.residual_px.max() < 2, f"{fit.residual_px.max():.2f} px"
+    np.testing.assert_allclose(fit.transl_m[:5, 2], path[5, 2], atol=0.15)
+
+
 def test_wrong_field_of_view_hardly_changes_the_projection():
     joints_m, path = person()
     px = project_px(joints_m + path[:, None], default_K_px(*SIZE, fov_deg=50.0))
