@@ -312,10 +312,9 @@ def _head_frame(head, frame: int):
 
 def _frame_of(reader, frame: int):
     """uint8 [H, W, 3] of one frame of a reader."""
-    for index, image in enumerate(reader):
-        if index == frame:
-            return image
-    raise InputError(f"frame {frame}: not in the clip; clip and pose must be of one run of extract-pose")
+    if frame >= len(reader):
+        raise InputError(f"frame {frame}: not among the clip's {len(reader)}; clip and pose must be of one extract-pose")
+    return reader.frame(frame)
 
 
 def _identity(item: str | os.PathLike[str], params: Params):

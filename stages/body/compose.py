@@ -55,7 +55,7 @@ def compose(driver, seen, reference, ref_size, canvas_size, *, framing, bone_rat
         window = frame_tools.window_around(box, kind, canvas_size, ref_size if own else None)
         ref_window = window if own else _alike_window(driver, person, act, window, canvas_size, ref_size)
     else:
-        window = frame_tools.window_around(_union(box, _box(kind, still)), kind, canvas_size, ref_size)
+        window = frame_tools.window_around(_union(box, _box("portrait", still, room=0.7)), kind, canvas_size, ref_size)
         ref_window = window
     placed = _onto(act, window)
     affine = window.affine()
@@ -84,9 +84,9 @@ def draw_body(act: Performance, frame: int, canvas_size):
     )
 
 
-def _box(kind, act):
+def _box(kind, act, room=1.0):
     return frame_tools.content_box(
-        kind, act.joints_px, act.drawn, act.hands_px, act.hands_drawn, act.head_px, act.head_radius_px
+        kind, act.joints_px, act.drawn, act.hands_px, act.hands_drawn, act.head_px, room * act.head_radius_px
     )
 
 

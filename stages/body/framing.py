@@ -18,6 +18,8 @@ _JOINTS_OF = {
 _MARGIN = {"portrait": 0.02, "half": 0.08, "full": 0.09}
 # A head in a portrait takes about half of the height: radii left and right, above, below the middle of the head.
 _PORTRAIT_RADII = (1.9, 1.7, 2.2)
+# What may be cut off below so that a canvas need not reach beyond the picture: hips rather than a repeated border.
+_KEEP = {"portrait": 0.75, "half": 0.72, "full": 1.0}
 _HEAD_RADII = (1.0, 1.15, 1.0)  # elsewhere: the skull and some hair
 _QUANTILE = 0.02
 
@@ -85,7 +87,7 @@ def content_box(kind, joints_px, drawn, hands_px, hands_drawn, head_px, head_rad
 def window_around(box_px, kind, canvas_size, picture_size=None):
     """Return the Window of the canvas's shape around a box.
 
-    box_px        float [4]         x0 y0 x1 y1; NaN = the whole picture
+    box_px        float [4]         x0 y0 x1 y1; NaN = the middle of the picture
     canvas_size   (H, W)            of the canvas
     picture_size  (H, W) | None     the window is moved and cut to stay on this picture where it can; where it cannot
                                     (a slim picture, a square canvas) the person comes first and the border is repeated
@@ -95,7 +97,10 @@ def window_around(box_px, kind, canvas_size, picture_size=None):
     if not np.isfinite(box).all():
         if picture_size is None:
             return Window(1.0, (0.0, 0.0), height, width)
-        box, margin = np.array([-0.5, -0.5, picture_size[1] - 0.5, picture_size[0] - 0.5]), 0.0
+        middle = 0.5 * np.array([picture_size[1] - 1.0, picture_size[0] - 1.0])
+        tall = min(picture_size[0], picture_size[1] * height / width)
+        half = 0.5 * np.array([tall * width / height, tall])
+        box, margin = np.r_[middle - half, middle + half], 0.0
     else:
         margin = _MARGIN[kind] * max(box[2] - box[0], box[3] - box[1])
     if picture_size is not None:  # content outside the picture cannot be shown: there is no picture of it
@@ -104,9 +109,13 @@ def window_around(box_px, kind, canvas_size, picture_size=None):
         if (inside[2:] - inside[:2] > 8).all():
             box, margin = inside, 0.0
     size = np.maximum(box[2:] - box[:2] + 2 * margin, 8.0)
-    source_height = max(size[1], size[0] * height / width)
+    wanted_height = source_height = max(size[1], size[0] * height / width)
+    if picture_size is not None:
+        most = min(picture_size[0], picture_size[1] * height / width)
+        source_height = min(wanted_height, max(most, _KEEP[kind] * wanted_height))
     source = np.array([source_height * width / height, source_height])
     origin = 0.5 * (box[:2] + box[2:]) - 0.5 * source
+    origin[1] -= 0.5 * (wanted_height - source_height)  # the cut is below, the head stays
     if picture_size is not None:
         origin = _keep_inside(origin, source, picture_size)
     scale = height / source[1]
@@ -130,18 +139,22 @@ def window_like(scale, canvas_point_px, picture_point_px, canvas_size, picture_s
 
 
 def cut(image_u8, window):
-    """Return the window of a picture, uint8 [H, W, 3]; outside the picture its border is repeated."""
-    scale = window.scale
+    """Return the window of a picture, uint8 [H, W, 3]; beyond the picture it goes on mirrored and blurred."""
+    scale, size = window.scale, (window.width, window.height)
     if scale < 0.75:  # without this a strong reduction would alias
-        sigma = 0.35 / scale
-        image_u8 = cv2.GaussianBlur(image_u8, (0, 0), sigma)
-    return cv2.warpAffine(
-        image_u8,
-        window.affine(),
-        (window.width, window.height),
-        flags=cv2.INTER_LINEAR if scale < 1 else cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+        image_u8 = cv2.GaussianBlur(image_u8, (0, 0), 0.35 / scale)
+    how = cv2.INTER_LINEAR if scale < 1 else cv2.INTER_CUBIC
+    canvas = cv2.warpAffine(image_u8, window.affine(), size, flags=how, borderMode=cv2.BORDER_REFLECT_101)
+    low = window.points([-0.5, -0.5])
+    high = window.points([image_u8.shape[1] - 0.5, image_u8.shape[0] - 0.5])
+    rows, columns = np.mgrid[: window.height, : window.width]
+    outside = np.max([low[0] - columns, columns - high[0], low[1] - rows, rows - high[1]], axis=0)
+    if outside.max() <= 0:
+        return canvas
+    # A repeated border was tried: its streaks look like texture to a network; a sharp mirror is a second person.
+    blurred = cv2.GaussianBlur(canvas, (0, 0), min(size) / 20.0).astype(np.float32)
+    share = np.clip(outside / (0.04 * min(size)), 0.0, 1.0)[..., None]
+    return np.round(canvas * (1 - share) + blurred * share).astype(np.uint8)
 
 
 def _keep_inside(origin, source, picture_size):

@@ -9,6 +9,13 @@ from stages.core.skeleton import BODY_INDEX
 
 _GAP_S = 0.25  # a joint unseen for no longer than this is drawn where the track filled it in
 _GUESS_SCORE = 0.5  # a joint guessed outside the picture is drawn when its score reaches this
+_SHOULDER_SCORE = 0.1  # a seen head has shoulders: they are believed sooner
+_STEADY_S = 0.5  # scores are averaged over this time before guesses are judged, so that lines do not flicker
+_BETWEEN = tuple(
+    (f"{side}_{upper}", f"{side}_{middle}", f"{side}_{lower}")
+    for side in ("left", "right")
+    for upper, middle, lower in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+)
 _HEAD_DEPTH_JOINTS = ("left_ear", "right_ear", "left_eye", "right_eye", "nose")
 
 
@@ -67,13 +74,15 @@ def make_person(pose, K_px, fps, head):
     K_px = np.asarray(K_px, np.float64)
     present = np.asarray(pose["present"], bool)
     joints_px = np.where(present[:, None, None], pose["joints_px"], np.nan)
-    points_m = lift_joints(joints_px, pose["joints_m"], pose["transl_m"], K_px)
-    drawn = drawable(joints_px, pose["joint_valid"], pose["joint_score"], fps) & np.isfinite(points_m).all(-1)
-    hands_px = np.asarray(pose["hands_px"], np.float64)
-    hand_seen = np.asarray(pose["hand_valid"], bool) & np.isfinite(hands_px).all((2, 3))
-    hands_drawn = (hand_seen | short_gaps(hand_seen, fps) & np.isfinite(hands_px).all((2, 3))) & present[:, None]
     focal = np.sqrt(K_px[0, 0] * K_px[1, 1])
     own_depth = focal * head["radius_m"] / np.asarray(head["radius_px"], np.float64)
+    points_m = lift_joints(joints_px, pose["joints_m"], _pelvis_m(pose, own_depth), K_px)
+    hands_px = np.asarray(pose["hands_px"], np.float64)
+    hand_there = np.isfinite(hands_px).all((2, 3)) & present[:, None]
+    hand_seen = np.asarray(pose["hand_valid"], bool) & hand_there
+    hands_drawn = hand_seen | (short_gaps(hand_seen, fps) & hand_there)
+    drawn = drawable(joints_px, pose["joint_valid"], pose["joint_score"], hands_drawn, fps)
+    drawn &= np.isfinite(points_m).all(-1)
     depth = points_m[:, BODY_INDEX["neck"], 2]
     for name in reversed(_HEAD_DEPTH_JOINTS):  # the first of the table has the last word
         depth = np.where(np.isfinite(points_m[:, BODY_INDEX[name], 2]), points_m[:, BODY_INDEX[name], 2], depth)
@@ -95,14 +104,46 @@ def make_person(pose, K_px, fps, head):
     )
 
 
-def drawable(joints_px, joint_valid, joint_score, fps):
-    """Return which joints may be drawn, bool [T, 25]: seen, filled over a short gap, or surely beside the picture.
+def drawable(joints_px, joint_valid, joint_score, hands_drawn, fps):
+    """Return which joints may be drawn, bool [T, 25]: seen, filled over a short gap, or surely there all the same.
 
-    A backend marks joints outside the picture as not valid; the line towards them is part of the pose all the same.
+    A backend marks joints outside the picture and hidden ones as not valid. They belong to the pose: drawn are guesses
+    of a good score, shoulders of a fair one, the wrist of a seen hand, and what lies between two drawn ends of a limb.
     """
     seen = np.asarray(joint_valid, bool)
-    guessed = np.nan_to_num(joint_score) >= _GUESS_SCORE
-    return (seen | short_gaps(seen, fps) | guessed) & np.isfinite(joints_px).all(-1)
+    finite = np.isfinite(joints_px).all(-1)
+    score = _steady(np.nan_to_num(joint_score), finite, fps)
+    drawn = seen | short_gaps(seen, fps) | (score >= _GUESS_SCORE)
+    for name in ("left_shoulder", "right_shoulder", "neck"):
+        drawn[:, BODY_INDEX[name]] |= score[:, BODY_INDEX[name]] >= _SHOULDER_SCORE
+    for hand, name in enumerate(("left_wrist", "right_wrist")):
+        drawn[:, BODY_INDEX[name]] |= hands_drawn[:, hand]
+    drawn &= finite
+    for upper, middle, lower in _BETWEEN:
+        drawn[:, BODY_INDEX[middle]] |= drawn[:, BODY_INDEX[upper]] & drawn[:, BODY_INDEX[lower]]
+    return drawn & finite
+
+
+def _steady(score, finite, fps):
+    """Scores [T, J] averaged over half a second, over the frames in which the joint has a place."""
+    reach = max(0, round(0.5 * _STEADY_S * fps))
+    frames = np.arange(len(score))
+    first, last = np.maximum(frames - reach, 0), np.minimum(frames + reach + 1, len(score))
+    total, count = (
+        np.concatenate([np.zeros((1, score.shape[1])), np.cumsum(values, axis=0)])
+        for values in (np.where(finite, score, 0.0), finite.astype(float))
+    )
+    return (total[last] - total[first]) / np.maximum(count[last] - count[first], 1.0)
+
+
+def _pelvis_m(pose, head_depth_m):
+    """The pelvis in the camera frame; where the body alone could not be placed, as deep as the head's size says."""
+    pelvis = np.array(pose["transl_m"], np.float64)
+    head = np.asarray(pose["joints_m"], np.float64)[:, [BODY_INDEX[name] for name in _HEAD_DEPTH_JOINTS], 2]
+    count = np.isfinite(head).sum(1)
+    head_z = np.where(count > 0, np.nansum(head, axis=1) / np.maximum(count, 1), np.nan)
+    pelvis[:, 2] = np.where(np.isfinite(pelvis[:, 2]), pelvis[:, 2], head_depth_m - head_z)
+    return pelvis
 
 
 def short_gaps(seen, fps):

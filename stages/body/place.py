@@ -139,7 +139,7 @@ def _carry(moved, steady, path, *, whole):
 
 
 def _align(points, head, drawn, reference):
-    """The shift that lays one frame onto the reference: mean over neck, shoulders, pelvis and head seen in both."""
+    """The shift that lays one frame onto the reference: by neck, shoulders, pelvis and head, its height by the feet."""
     shifts = []
     for name in _ALIGN:
         ours = head if name == "head" else points[BODY_INDEX[name]]
@@ -147,7 +147,11 @@ def _align(points, head, drawn, reference):
         shown = name == "head" or (drawn[BODY_INDEX[name]] and reference.drawn[0, BODY_INDEX[name]])
         if shown and np.isfinite(ours - theirs).all():
             shifts.append(theirs - ours)
-    return np.mean(shifts, axis=0) if shifts else np.zeros(3)
+    shift = np.mean(shifts, axis=0) if shifts else np.zeros(3)
+    feet = [BODY_INDEX[name] for name in ("left_ankle", "right_ankle")]
+    if drawn[feet].all() and reference.drawn[0, feet].all():  # both stand on the same ground
+        shift[1] = reference.points_m[0, feet, 1].max() - points[feet, 1].max()
+    return shift
 
 
 def _radius_like_reference(driver, reference, frame, radius_px):
