@@ -57,7 +57,10 @@ def kabsch(source: np.ndarray, target: np.ndarray, weight: np.ndarray | None = N
 
 
 def head_from_body(
-    joints_m: np.ndarray, weight: np.ndarray | None = None, joints_px: np.ndarray | None = None
+    joints_m: np.ndarray,
+    weight: np.ndarray | None = None,
+    joints_px: np.ndarray | None = None,
+    K_px: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The head's rotation from nose, eyes and ears, for frames in which the face mesh sees nothing.
 
@@ -65,10 +68,11 @@ def head_from_body(
     weight     float [T, 25] | None   scores, 0 = not used; None = 1
     joints_px  float [T, 25, 2] | None   the same joints in the picture: where four of the five points are there they
                decide the rotation (`head_from_picture`) and joints_m only the place
+    K_px       float [3, 3] | None   the camera of joints_px
     returns    R_cam_head float64 [T, 3, 3], identity = upright and facing the camera; NaN where fewer than three of the
                five points are there; center_m float64 [T, 3], the middle of the skull in the frame of joints_m
     source: our choice, a rigid fit with scale to HEAD_POINTS_M. Coarse, because body networks flatten the head: against
-    the face mesh the 3D joints of MediaPipe are off by 9 to 19 degrees (median, five clips), its 2D joints by 4 to 11.
+    the face mesh the 3D joints of MediaPipe are off by 9 to 19 degrees (median, five clips), its 2D joints by 4 to 14.
     """
     joints_m = np.asarray(joints_m, np.float64)
     names = (*HEAD_POINTS_M, "neck")
@@ -82,23 +86,27 @@ def head_from_body(
     rotation, _, shift, _ = kabsch(template, joints_m[:, index], w)
     rotation[few], shift[few] = np.nan, np.nan
     if joints_px is not None:
-        seen_R = head_from_picture(joints_px, weight, start=rotation)
+        seen_R = head_from_picture(joints_px, weight, K_px, start=rotation)
         better = np.isfinite(seen_R[:, 0, 0])
         rotation[better] = seen_R[better]
     return rotation, shift
 
 
 def head_from_picture(
-    joints_px: np.ndarray, weight: np.ndarray | None = None, start: np.ndarray | None = None
+    joints_px: np.ndarray,
+    weight: np.ndarray | None = None,
+    K_px: np.ndarray | None = None,
+    start: np.ndarray | None = None,
 ) -> np.ndarray:
     """R_cam_head float64 [T, 3, 3] under which the head template, seen from far, fits nose, eyes and ears in pixels.
 
     joints_px  float [T, 25, 2]  NaN = not measured;  weight  float [T, 25] | None, 0 = not used
+    K_px       float [3, 3] | None   the camera; None: the viewing ray is taken as the optical axis
     start      float [T, 3, 3] | None   a first guess; None or NaN: the closed form
     returns    NaN where fewer than four of the five points are there
     source: scaled orthography; closed form as in POS (DeMenthon and Davis 1995), then Gauss-Newton over rotation, scale
     and shift. With a start the better of the two minima is taken: a head in profile has a mirror image that fits nearly
-    as well. The viewing ray is taken as the optical axis.
+    as well. With a camera the pixels are first seen through one that looks straight at the head.
     """
     index = [BODY_INDEX[name] for name in HEAD_POINTS_M]
     points = np.asarray(joints_px, np.float64)[:, index]
@@ -108,6 +116,10 @@ def head_from_picture(
     w = np.where(seen, w, 0.0)
     w = w / np.maximum(w.sum(1, keepdims=True), 1e-300)
     points = np.where(seen[..., None], points, 0.0)
+    aim = np.broadcast_to(np.eye(3), (len(points), 3, 3))
+    if K_px is not None:
+        points, aim = _aimed(points, w, np.asarray(K_px, np.float64))
+        start = None if start is None else np.swapaxes(aim, 1, 2) @ start
     model = np.array(list(HEAD_POINTS_M.values()))
     q = points - np.einsum("tn,tna->ta", w, points)[:, None]
     x = model - np.einsum("tn,ni->ti", w, model)[:, None]
@@ -122,7 +134,22 @@ def head_from_picture(
         take = known & (other_error < error)
         best[take] = other[take]
     best[few] = np.nan
-    return best
+    return aim @ best
+
+
+def _aimed(points_px: np.ndarray, w: np.ndarray, K_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points as a camera that looks straight at their middle sees them (unit focal length), and its axes [T, 3, 3]."""
+    rays = (points_px - K_px[:2, 2]) / K_px[[0, 1], [0, 1]]
+    rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
+    middle = np.einsum("tn,tni->ti", w, rays)
+    middle[~(middle[:, 2] > 0)] = [0.0, 0.0, 1.0]
+    middle = middle / np.linalg.norm(middle, axis=1, keepdims=True)
+    axis = np.stack([-middle[:, 1], middle[:, 0], np.zeros(len(middle))], -1)  # z x middle: its length is the sine
+    sine = np.linalg.norm(axis, axis=1, keepdims=True)
+    turn = axis / np.maximum(sine, 1e-12) * np.arctan2(sine, middle[:, 2:])
+    aim = rotvec_to_matrix(turn)
+    seen = np.einsum("tji,tnj->tni", aim, rays)
+    return seen[..., :2] / seen[..., 2:], aim
 
 
 def _refine(rotation: np.ndarray, x: np.ndarray, q: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

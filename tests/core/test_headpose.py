@@ -115,6 +115,16 @@ def test_head_from_picture_at_arms_length_is_off_by_perspective_only():
     assert error.max() < 8, f"{error} degrees"
 
 
+def test_head_from_picture_with_the_camera_knows_that_the_head_is_off_axis():
+    rotations = yaw_pitch_roll_to_matrix(np.radians([[0.0, 0, 0], [30, 10, 5], [-60, -10, 0]]))
+    K_px = np.array([[900.0, 0, 400], [0, 900, 300], [0, 0, 1]])
+    joints = heads(rotations, place=(1.0, -0.8, 4.0))
+    px = joints[..., :2] / joints[..., 2:] * 900 + [400, 300]
+    error = rotation_angle_deg(head_from_picture(px, K_px=K_px), rotations)
+    blind = rotation_angle_deg(head_from_picture(px), rotations)
+    assert error.max() < 2.5 and blind.min() > 8, f"{error} degrees with the camera, {blind} without"
+
+
 def test_pixels_decide_the_rotation_where_the_3d_joints_are_flat():
     rotations = yaw_pitch_roll_to_matrix(np.radians([[25.0, 5, 0], [-40, 0, 10]]))
     joints = heads(rotations)

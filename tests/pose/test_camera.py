@@ -119,7 +119,8 @@ def test_frames_that_show_only_a_face_keep_the_depth_of_their_neighbours():
     fit = fit_camera(track.with_arrays(joint_valid=valid))
     assert np.isfinite(fit.transl_m).all()
     np.testing.assert_allclose(fit.transl_m[20:30], path[20:30], atol=0.1)
-    assert fit.residual_px.max() < 2, f"{fit.residual_px.max():.2f} px"
+    worst = fit.residual_px.max()
+    assert worst < 12, f"{worst:.1f} px of a body of 700 px"
     np.testing.assert_allclose(fit.transl_m[:5, 2], path[5, 2], atol=0.15)
 
 
