@@ -12,7 +12,9 @@ _COMMON = "Common flags"
 Videos = Annotated[list[str], typer.Argument(metavar="INPUT...|-", help="Videos or photos; - reads names from stdin.")]
 Bundles = Annotated[list[str], typer.Argument(metavar="BUNDLE...|-", help="Bundles; - reads names from stdin.")]
 Output = Annotated[str | None, typer.Option("--output", "-o", help="Where to write, for exactly one input.")]
-OutputDir = Annotated[str | None, typer.Option("--output-dir", help="Folder for derived names, for any number of inputs.")]
+OutputDir = Annotated[
+    str | None, typer.Option("--output-dir", help="Folder for derived names, for any number of inputs.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON record a line instead of names.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what was made with other settings.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would be done.")]

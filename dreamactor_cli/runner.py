@@ -8,14 +8,16 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
 import typer
 
-from dreamactor_cli.console import Console
+from dreamactor_cli.console import Console, Progress
 from dreamactor_cli.options import Flags
+from dreamactor_cli.provenance import words_for
+from stages.core.command import running_command
 from stages.core.errors import (
     Checkpointed,
     InputError,
@@ -30,32 +32,60 @@ from stages.core.records import Record
 Namer = Callable[[str], str]
 
 
-def run_stage(stage: ModuleType, inputs: Sequence[str], params: Any, flags: Flags, *, namer: Namer | None = None) -> NoReturn:
+def run_stage(
+    stage: ModuleType, inputs: Sequence[str], params: Any, flags: Flags, *, namer: Namer | None = None
+) -> NoReturn:
     """Never returns: raises typer.Exit with the code of the contract.
 
     stage   module with STAGE, plan and run
     inputs  items, or ["-"] for one item (a name or a record) a line on stdin
-    params  the stage's Params; when they have a field `output`, every item gets its own
-    namer   item -> file name of its derived output; needed when params have `output`
+    params  the stage's Params; a field `output` gets --output or a name in --output-dir, else stays as it is
+    namer   item -> file name in --output-dir; needed when params have `output`
     """
-    with Console(quiet=flags.quiet, verbose=flags.verbose, debug=flags.debug) as console:
+
+    def work(console: Console) -> int:
         session = _Session(stage, params, flags, namer, console)
-        try:
-            for item in read_items(inputs):
+        for item in read_items(inputs):
+            session.take(item)
+        return session.exit_code()
+
+    guarded(work, quiet=flags.quiet, verbose=flags.verbose, debug=flags.debug)
+
+
+def run_made(
+    stage: ModuleType,
+    make: Callable[[Progress], Iterable[Record]],
+    flags: Flags,
+    *,
+    items: Callable[[], Sequence[str]],
+    params: Any,
+) -> NoReturn:
+    """Like `run_stage` for a stage that makes its items itself (synth); never returns.
+
+    make   gives the Records as they are finished; items gives their names for --dry-run
+    """
+
+    def work(console: Console) -> int:
+        session = _Session(stage, params, flags, None, console)
+        if flags.dry_run:
+            for item in items():
                 session.take(item)
-            code = session.exit_code()
-        except StageError as error:
-            console.error(str(error))
-            code = error.exit_code
-    raise typer.Exit(code)
+        else:
+            with console.progress(stage.STAGE) as progress:
+                for record in make(progress):
+                    session.settle(record)
+        return session.exit_code()
+
+    guarded(work, quiet=flags.quiet, verbose=flags.verbose, debug=flags.debug)
 
 
-def guarded(work: Callable[[Console], None], *, quiet: bool = False, verbose: bool = False, debug: bool = False) -> NoReturn:
-    """Run a command that is no stage (bundle, weights); never returns: raises typer.Exit with the code of the contract."""
+def guarded(
+    work: Callable[[Console], int | None], *, quiet: bool = False, verbose: bool = False, debug: bool = False
+) -> NoReturn:
+    """Never returns: raises typer.Exit with the contract's code of what `work` returned (None = 0) or raised."""
     with Console(quiet=quiet, verbose=verbose, debug=debug) as console:
         try:
-            work(console)
-            code = 0
+            code = work(console) or 0
         except Exception as error:
             message, code = describe_error(error)
             if debug:
@@ -93,7 +123,10 @@ def describe_error(error: BaseException) -> tuple[str, int]:
         return str(error), error.exit_code
     if is_out_of_resources(error):
         text = str(error) or type(error).__name__
-        return f"memory or disk ran out ({' '.join(text.split())[:200]}). Free some, or make the job smaller", ResourceError.exit_code
+        return (
+            f"memory or disk ran out ({' '.join(text.split())[:200]}). Free some, or make the job smaller",
+            ResourceError.exit_code,
+        )
     if isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, FileExistsError)):
         if error.filename is not None:
             return f"{error.filename}: {error.strerror}", InputError.exit_code
@@ -127,6 +160,7 @@ class _Session:
             if self._flags.dry_run:
                 self._report_plan(item, self._stage.plan(item, params))
             else:
+                running_command.set(words_for(self._stage.STAGE, item, params))
                 with self._console.progress(item) as progress:
                     record = self._stage.run(item, params, progress)
                 self._report(record)
@@ -140,6 +174,15 @@ class _Session:
             self._console.error(message)
             seconds = round(time.monotonic() - started, 3)
             self._fail(Record(self._stage.STAGE, item, "failed", seconds=seconds, error=message, exit=code))
+
+    def settle(self, record: Record) -> None:
+        """Report a finished record and remember its exit code."""
+        if record.status == "failed":
+            self._console.error(record.error)
+            self._fail(record)
+        else:
+            self._report(record)
+            self._codes.append(0)
 
     def exit_code(self) -> int:
         """0, the code all failed items share when nothing succeeded, else PartialFailure's."""
@@ -155,16 +198,20 @@ class _Session:
         if not self._has_output:
             return self._params
         output = self._flags.output
-        if output is None:
+        if output is None and self._flags.output_dir is not None:
             assert self._namer is not None, "a stage with Params.output needs a namer"
-            output = os.path.join(self._flags.output_dir or "", self._namer(item))
+            output = os.path.join(self._flags.output_dir, self._namer(item))
+        if output is None:
+            return self._params
         before = self._outputs.setdefault(os.path.abspath(output), item)
         if os.path.abspath(before) != os.path.abspath(item):
             raise UsageError(f"{item}: would write {output}, as {before} already did. Rename one of them")
         return dataclasses.replace(self._params, output=output)
 
     def _report(self, record: Record) -> None:
-        done = {"written": "written", "replaced": "replaced", "skipped": "up to date, skipped"}.get(record.status, record.status)
+        done = {"written": "written", "replaced": "replaced", "skipped": "up to date, skipped"}.get(
+            record.status, record.status
+        )
         self._console.note(f"{record.path}: {record.stage} {done} ({record.seconds:.1f} s)")
         self._console.result(record.to_json() if self._flags.json else record.path)
 

@@ -1,11 +1,21 @@
 """One file per subcommand. The tables are literal, in the order of a pipe: name -> (module, short help)."""
 
+_HERE = "dreamactor_cli.commands"
+
 COMMANDS = {
-    "encode-face": ("dreamactor_cli.commands.encode_face", "Add face: face crops and their motion tokens."),
-    "bundle": ("dreamactor_cli.commands.bundle", "Look into bundles: show, validate."),
-    "weights": ("dreamactor_cli.commands.weights", "Pretrained networks: list, fetch, show."),
+    "render-spheres": (f"{_HERE}.render_spheres", "Draw the controls: skeleton and head sphere, fitted to a photo."),
+    "encode-face": (f"{_HERE}.encode_face", "Cut out the driver's face and encode its motion."),
+    "animate": (f"{_HERE}.animate", "Make the video of the photo's person."),
+    "view": (f"{_HERE}.view", "Make an overlay video or picture of every layer."),
+    "bundle": (f"{_HERE}.bundle", "Look into bundles: show, validate."),
+    "weights": (f"{_HERE}.weights", "Pretrained networks: list, fetch, show."),
+    "synth": (f"{_HERE}.synth", "Make clips of synthetic people with exact ground truth."),
 }
 
 STAGES = {
+    "render-spheres": "stages.render_spheres",
     "encode-face": "stages.encode_face",
+    "animate": "stages.animate",
+    "view": "stages.view",
+    "synth": "stages.synth",
 }

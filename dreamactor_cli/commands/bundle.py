@@ -99,7 +99,9 @@ def _show_text(console: Console, bundle, names: list[str]) -> None:
     for name in names:
         provenance = bundle.provenance(name)
         made_by = provenance.get("decides", {}).get("stage", "unknown stage")
-        console.result(f"  {name}  by {made_by}, {provenance['ran'].get('at', 'some time')}, key {bundle.key(name)[:12]}")
+        console.result(
+            f"  {name}  by {made_by}, {provenance['ran'].get('at', 'some time')}, key {bundle.key(name)[:12]}"
+        )
         for stale in _stale(bundle, name):
             console.result(f"    stale: made from another '{stale}' than is there now")
         for key, value in bundle.attrs(name).items():

@@ -12,7 +12,10 @@ from dreamactor_cli.console import Console
 from dreamactor_cli.runner import guarded
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Pretrained networks: what, whence, licence."
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Pretrained networks: what, whence, licence.",
 )
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Registered names; none = all.")]
 

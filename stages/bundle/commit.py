@@ -7,6 +7,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -79,8 +80,9 @@ class BuildDirectory:
 def remove_stale(path: Path) -> int:
     """The number of hidden build directories of dead processes that were removed. Call it under `bundle_lock`."""
     removed = 0
-    for entry in path.parent.glob(f".{_escaped(path.name)}.*.*-*"):
-        if not entry.is_dir():
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.[a-z][a-z0-9_]*\.\d+-[0-9a-f]{{8}}")
+    for entry in list(path.parent.iterdir()):
+        if not pattern.fullmatch(entry.name) or not entry.is_dir():
             continue
         try:
             handle = os.open(entry / "owner", os.O_RDWR | os.O_CLOEXEC)
@@ -153,8 +155,3 @@ def _sync(path: Path) -> None:
             raise
     finally:
         os.close(handle)
-
-
-def _escaped(name: str) -> str:
-    """The name with the special characters of glob patterns made literal."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)

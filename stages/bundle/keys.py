@@ -12,6 +12,8 @@ from fractions import Fraction
 from importlib import metadata
 from typing import Any
 
+from stages.core.command import running_command
+
 _REPORTED_PACKAGES = ("dreamactor", "numpy", "torch", "zarr")
 
 
@@ -90,14 +92,16 @@ def make_provenance(
 
 
 def run_facts() -> dict[str, Any]:
-    """When and with which versions this process runs: {"at", "python", "system", "packages"}."""
+    """When, with which versions and as which command this runs: {"at", "python", "system", "packages"[, "command"]}."""
     packages = {}
     for name in _REPORTED_PACKAGES:
         try:
             packages[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
+    command = running_command.get()
     return {
+        **({"command": list(command)} if command else {}),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",

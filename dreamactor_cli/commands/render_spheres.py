@@ -1,0 +1,39 @@
+"""dreamactor render-spheres BUNDLE...|-"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dreamactor_cli import options
+from dreamactor_cli.runner import run_stage
+from stages import render_spheres
+from stages.render_spheres import Params
+
+
+def command(
+    inputs: options.Bundles,
+    ref: Annotated[str, typer.Option(help="Photo or bundle of the person to animate; none = the driver.")] = Params.ref,
+    framing: Annotated[str, typer.Option(help="reference: on the photo's picture; driver: at the driver's place.")] = (
+        Params.framing
+    ),
+    size: Annotated[str, typer.Option(help="Canvas, 128 or HEIGHTxWIDTH, multiples of 16.")] = Params.size,
+    canonical: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="REF DRV", help="A-pose pictures of both people to measure proportions from."),
+    ] = None,
+    retarget: Annotated[bool, typer.Option(help="Adjust bone lengths to the reference.")] = Params.retarget,
+    overwrite: options.Overwrite = False,
+    as_json: options.Json = False,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
+) -> None:
+    """Add body and head: the skeleton on the reference's bones and the coloured head sphere."""
+    params = Params(
+        ref=ref, framing=framing, size=size, canonical=canonical or (), retarget=retarget, overwrite=overwrite
+    )
+    flags = options.Flags(json=as_json, dry_run=dry_run, quiet=quiet, verbose=verbose, debug=debug)
+    run_stage(render_spheres, inputs, params, flags)

