@@ -140,7 +140,17 @@ class _Source:
             scale=max_side / max(reader.size),
             bone_colours=BODY_COLOURS_U8,
             driver_affine=canvas.get("driver_affine"),
+            reference=self._reference(),
         )
+
+    def _reference(self):
+        """The reference on the canvas under its own maps; None when no control map is shown."""
+        from stages.overlay.draw import blend_maps
+
+        if "body" not in self.layers:
+            return None
+        maps = [self.bundle.read(layer, "ref_map")[0] for layer in ("body", "head") if layer in self.layers]
+        return blend_maps(self.bundle.read("body", "ref_frame")[0], maps, dim=0.7)
 
     def panels(self, index: int):
         """Label -> panel of one frame."""

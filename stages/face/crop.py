@@ -17,8 +17,8 @@ HALF_SIDE_RADII = 1.15
 FACE_MIDDLE_RADII = (0.0, 0.15, -0.4)
 MAX_SHRINK = 8  # a crop's pixel is the mean of at most 8x8 pixels of the picture
 
-# Points of a face that neither mouth nor brows move, in the head frame, in radii of the head sphere. Measured by us: the
-# face mesh was run on rendered people of known head pose (see stages/head/template.py), so the scale is the renders'.
+# Points of a face that neither mouth nor brows move, in the head frame, in radii of the head sphere. Measured by us:
+# the face mesh was run on rendered people of known head pose (see stages/head/template.py), so the scale is the renders'.
 _RIGID_RADII: dict[str, tuple[float, float, float]] = {
     "nose_bridge": (0.0, -0.098, -0.793),
     "nose_root": (0.0, -0.04, -0.789),
@@ -188,12 +188,20 @@ def _median3(values: np.ndarray) -> np.ndarray:
 
 
 def _smooth(values: np.ndarray, sigma_frames: float) -> np.ndarray:
-    """Gaussian mean over time without delay; near the ends only the frames that exist count."""
-    if len(values) < 2 or sigma_frames <= 0:
+    """A line fitted around each frame with Gaussian weights: no delay, and no pull towards the middle at the ends."""
+    count = len(values)
+    if count < 3 or sigma_frames <= 0:
         return values
-    reach = min(int(np.ceil(3 * sigma_frames)), len(values) - 1)
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_frames) ** 2)
-    weight = np.convolve(np.ones(len(values)), kernel)[reach:-reach]
-    columns = values.reshape(len(values), -1).T
-    smooth = np.stack([np.convolve(column, kernel)[reach:-reach] / weight for column in columns], -1)
+    reach = min(max(1, int(np.ceil(3 * sigma_frames))), count - 1)
+    offset = np.arange(-reach, reach + 1)
+    weight = np.exp(-0.5 * (offset / sigma_frames) ** 2)
+
+    def total(column: np.ndarray, power: int) -> np.ndarray:
+        """Sum over the neighbours k frames away of weight * k^power * column."""
+        return np.convolve(column, (weight * offset**power)[::-1])[reach:-reach]
+
+    s0, s1, s2 = (total(np.ones(count), power) for power in range(3))
+    spread = s0 * s2 - s1**2
+    columns = values.reshape(count, -1).T
+    smooth = np.stack([(s2 * total(column, 0) - s1 * total(column, 1)) / spread for column in columns], -1)
     return smooth.reshape(values.shape)

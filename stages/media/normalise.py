@@ -189,8 +189,9 @@ class _Job:
         steps = ["showinfo=checksum=0"]
         if constant:  # the n-th picture gets the n-th place
             steps += [f"settb={self.fps.denominator}/{self.fps.numerator}", "setpts=N"]
-        elif shift_s:
-            steps += [f"setpts=PTS-({shift_s:.6f})/TB"]
+        else:
+            steps += [f"setpts=PTS-({shift_s:.6f})/TB"] if shift_s else []
+            steps += [f"fps={self.fps.numerator}/{self.fps.denominator}:round=near"]
         if info.interlaced:
             steps += ["bwdif=mode=send_frame:deint=interlaced"]
         if re.search(r"smpte2084|arib-std-b67", info.colour):

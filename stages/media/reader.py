@@ -44,6 +44,7 @@ class VideoReader:
         if first is None:
             raise InputError(f"{self.path}: has no frames, expected at least one")
         self.size: tuple[int, int] = first.shape[:2]
+        self._padded = first.shape[2] != 3
         self.fps: Fraction = snap_rate(self._video.get_avg_fps(), 0.004)
 
     def __len__(self) -> int:
@@ -78,11 +79,23 @@ class VideoReader:
         if self._video is None:
             raise ValueError("VideoReader: used after it was closed")
         try:
+            if self._padded:
+                return np.stack([_unpadded(self._video[index].asnumpy()) for index in range(start, stop)])
             return self._video.get_batch(range(start, stop)).asnumpy()
         except RuntimeError as error:  # decord.DECORDError is one
             raise InputError(
                 f"{self.path}: frame {start} cannot be decoded ({str(error).splitlines()[0][:120]})"
             ) from None
+
+
+def _unpadded(frame_u8: np.ndarray) -> np.ndarray:
+    """The picture in an array of decord 0.6, which takes the padding of narrow rows for further channels.
+
+    It happens where 64 bytes of alignment make a row a whole multiple, over 3, of its width (16, 24, 48 px); its
+    get_batch cannot read such a file at all.
+    """
+    height, width, _ = frame_u8.shape
+    return frame_u8.reshape(height, -1)[:, : width * 3].reshape(height, width, 3)
 
 
 @contextmanager

@@ -36,8 +36,8 @@ def draw_pose(
     frame         joints_px [25, 2], joint_valid [25], hands_px [2, 21, 2], hand_valid [2], face_px [F, 2 or 3],
                   face_valid, present, box_px [4], person_id
     bone_colours  (parent, child) -> RGB
-    A measured joint is a disc; one that was filled in or guessed (a position, but not valid) a ring with thin bones; one
-    without a position is not drawn. A frame without the person stays as it is.
+    A measured joint is a disc; one that was filled in or guessed (a position, but not valid) a ring with thin bones;
+    one without a position is not drawn. A frame without the person stays as it is.
     """
     if not frame["present"]:
         return
@@ -100,7 +100,7 @@ def draw_crop_outline(image_u8: np.ndarray, affine: np.ndarray, crop_px: int) ->
     back = cv2.invertAffineTransform(np.asarray(affine, np.float64))
     points = corners @ back[:, :2].T + back[:, 2]
     for a, b in zip(points, np.roll(points, -1, axis=0), strict=True):
-        _line(image_u8, a, b, IRIS_U8, line_width_px(image_u8))
+        _line(image_u8, a, b, (255, 255, 255), max(1, line_width_px(image_u8) // 2))
 
 
 def blend_maps(image_u8: np.ndarray, maps_u8: list[np.ndarray], dim: float = 0.45) -> np.ndarray:

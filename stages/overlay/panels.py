@@ -23,7 +23,7 @@ class Scene:
     bone_colours   (parent, child) -> RGB of the control map
     driver_affine  float [2, 3] from driver px to canvas px, None = the canvas is the driver's picture scaled
     crop_px        side of a face crop
-    head_on_canvas True when head/center_px is in canvas px, False when it is in driver px
+    reference      uint8 [H, W, 3] on the canvas with its own maps laid over it; None = not shown
     """
 
     layers: tuple[str, ...]
@@ -31,7 +31,7 @@ class Scene:
     bone_colours: Mapping[tuple[str, str], RGB]
     driver_affine: np.ndarray | None = None
     crop_px: int = 224
-    head_on_canvas: bool = True
+    reference: np.ndarray | None = None
 
 
 def frame_panels(
@@ -58,6 +58,8 @@ def frame_panels(
         maps.append(panels["head: sphere map"])
     if maps:
         panels["maps over the driver"] = blend_maps(_on_canvas(image_u8, maps[0].shape[:2], scene), maps)
+    if scene.reference is not None:
+        panels["maps over the reference"] = scene.reference
     if "head" in scene.layers:
         panels["head: left, down, forward"] = _axes_panel(driver, image_u8, frame["head"], scene, maps[-1].shape[:2])
     if "face" in scene.layers:
@@ -72,11 +74,7 @@ def frame_panels(
 
 
 def _axes_panel(driver, image_u8, head: Mapping[str, np.ndarray], scene: Scene, canvas_size) -> np.ndarray:
-    """The head's axes over the driver, or over the canvas when that is where the head layer puts them."""
-    if not scene.head_on_canvas:
-        panel = driver.copy()
-        draw_axes(panel, head["center_px"] * scene.scale, float(head["radius_px"]) * scene.scale, head["R_cam_head"])
-        return panel
+    """The head's axes over the canvas, where the head layer puts them, at the height of the driver's panel."""
     zoom = driver.shape[0] / canvas_size[0]
     base = _on_canvas(image_u8, canvas_size, scene)
     panel = cv2.resize(base, (max(1, round(canvas_size[1] * zoom)), driver.shape[0]), interpolation=cv2.INTER_CUBIC)
