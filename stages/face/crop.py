@@ -18,7 +18,7 @@ FACE_MIDDLE_RADII = (0.0, 0.15, -0.4)
 MAX_SHRINK = 8  # a crop's pixel is the mean of at most 8x8 pixels of the picture
 
 # Points of a face that neither mouth nor brows move, in the head frame, in radii of the head sphere. Measured by us:
-# the face mesh was run on rendered people of known head pose (see stages/head/template.py), so the scale is the renders'.
+# the face mesh was run on rendered people of known head pose (as for stages/head/template.py): the renders' own scale.
 _RIGID_RADII: dict[str, tuple[float, float, float]] = {
     "nose_bridge": (0.0, -0.098, -0.793),
     "nose_root": (0.0, -0.04, -0.789),

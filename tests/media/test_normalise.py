@@ -122,7 +122,8 @@ def test_transparency_lies_on_white(tmp_path, name, extra):
 def test_colours_survive_whatever_the_matrix(tmp_path, matrix):
     ffmpeg(
         "-f", "lavfi", "-i", "color=c=0xC87828:size=64x64:rate=10,format=gbrp", "-frames:v", 2, "-vf",
-        f"scale=out_color_matrix={matrix},format=yuv444p10le", "-colorspace", matrix, "-c:v", "ffv1", tmp_path / "a.mkv",
+        f"scale=out_color_matrix={matrix},format=yuv444p10le", "-colorspace", matrix, "-c:v", "ffv1",
+        tmp_path / "a.mkv",
     )  # fmt: skip
     normalise(tmp_path / "a.mkv", tmp_path / "n.mp4")
     found = frames_of(tmp_path / "n.mp4")[0][0][32, 32]
@@ -153,8 +154,9 @@ def test_sound_is_kept_even_when_it_must_be_coded_again(tmp_path):
 @pytest.mark.parametrize(
     ("name", "frames", "rate"),
     [
-        ("videos/face_green_screen.mp4", 78, 25), ("videos/d3.mp4", 354, 30), ("videos/face_talking_speech.mp4", 200, 25),
-        ("videos/full_ballet_turn.mp4", 187, 60), ("videos/full_dance_odd_size.mp4", 229, 24),
+        ("videos/face_green_screen.mp4", 78, 25), ("videos/d3.mp4", 354, 30),
+        ("videos/face_talking_speech.mp4", 200, 25), ("videos/full_ballet_turn.mp4", 187, 60),
+        ("videos/full_dance_odd_size.mp4", 229, 24),
     ],
 )  # fmt: skip
 def test_real_clips_keep_their_exact_frame_count(assets, tmp_path, name, frames, rate):

@@ -19,7 +19,8 @@ _JOINTS = {
     "nose": (64, 26), "left_eye": (67, 23), "right_eye": (61, 23), "left_ear": (71, 25), "right_ear": (57, 25),
     "neck": (64, 40), "left_shoulder": (74, 41), "right_shoulder": (54, 41), "left_elbow": (80, 54),
     "right_elbow": (48, 54), "left_wrist": (84, 66), "right_wrist": (44, 66), "pelvis": (64, 66), "left_hip": (69, 66),
-    "right_hip": (59, 66), "left_knee": (70, 78), "right_knee": (58, 78), "left_ankle": (71, 90), "right_ankle": (57, 90),
+    "right_hip": (59, 66),
+    "left_knee": (70, 78), "right_knee": (58, 78), "left_ankle": (71, 90), "right_ankle": (57, 90),
 }  # fmt: skip
 
 
