@@ -51,8 +51,6 @@ def plan(item: str | os.PathLike[str], params: Params) -> Plan:
     errors  UsageError: bad parameter. InputError: not a bundle, a layer or the reference is missing. ConflictError: a
             layer exists with other settings and not `overwrite`
     """
-    from stages.bundle import plan_layer
-
     canvas_size(params.size)
     if params.framing not in FRAMINGS:
         raise UsageError(f"--framing: found {params.framing!r}, expected one of {', '.join(FRAMINGS)}")
@@ -61,8 +59,7 @@ def plan(item: str | os.PathLike[str], params: Params) -> Plan:
     if params.canonical and not params.ref:
         raise UsageError("--canonical: found without --ref, expected a reference to bring the proportions to")
     _, key, inputs = _identity(item, params)
-    plans = [plan_layer(item, layer, key, overwrite=params.overwrite, inputs=inputs) for layer in LAYERS]
-    actions = [each.action for each in plans]
+    actions = _actions(item, key, params).values()
     action = "skip" if set(actions) == {"skip"} else "replace" if "replace" in actions else "write"
     return Plan(action, key, str(item), inputs)
 
@@ -85,10 +82,13 @@ def run(
     bundle, key, inputs = _identity(item, params)
     scene = _Scene(bundle, params)
     provenance = make_provenance(STAGE, VERSION, _decides(params), inputs, item=item)
-    statuses = [
-        _write_body(item, scene, key, provenance, params, progress),
-        _write_head(item, scene, key, provenance, params),
-    ]
+    # a run that was killed between the two layers goes on with the second
+    missing = [layer for layer, action in _actions(item, key, params).items() if action != "skip"]
+    statuses = []
+    if "body" in missing:
+        statuses.append(_write_body(item, scene, key, provenance, params, progress))
+    if "head" in missing:
+        statuses.append(_write_head(item, scene, key, provenance, params))
     data = {
         "frames": len(scene.driver),
         "heads": int(scene.head.valid.sum()),
@@ -98,6 +98,13 @@ def run(
     }
     status = "replaced" if "replaced" in statuses else "written"
     return Record(STAGE, str(item), status, key, time.monotonic() - started, data=data)
+
+
+def _actions(item, key: str, params: Params) -> dict[str, str]:
+    """What has to be done with each layer."""
+    from stages.bundle import plan_layer
+
+    return {layer: plan_layer(item, layer, key, overwrite=params.overwrite).action for layer in LAYERS}
 
 
 def canvas_size(text: str) -> tuple[int, int]:
@@ -313,7 +320,7 @@ def _head_frame(head, frame: int):
 def _frame_of(reader, frame: int):
     """uint8 [H, W, 3] of one frame of a reader."""
     if frame >= len(reader):
-        raise InputError(f"frame {frame}: not among the clip's {len(reader)}; clip and pose must be of one extract-pose")
+        raise InputError(f"frame {frame}: not among the clip's {len(reader)}; clip and pose must be of one run")
     return reader.frame(frame)
 
 

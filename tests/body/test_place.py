@@ -14,8 +14,8 @@ from stages.core.geometry import project_px
 from stages.core.skeleton import BODY_INDEX
 from tests.body.actor import FPS, K_PX, SIZE, make_pose
 
-
-BODY = [index for index, name in enumerate(BONE_NAMES) if not name.endswith(("eye_bone", "ear_bone")) and name != "face"]
+_HEAD_BONES = ("face", "left_eye_bone", "right_eye_bone", "left_ear_bone", "right_ear_bone")
+BODY = [index for index, name in enumerate(BONE_NAMES) if name not in _HEAD_BONES]
 
 
 def person_of(pose, R):
@@ -133,7 +133,7 @@ def test_frames_without_a_person_draw_nothing():
     pose, R = make_pose()
     pose["present"][4:7] = False
     driver = person_of(pose, np.where(pose["present"][:, None, None], R, np.nan))
-    blank = dict(head_m=driver.head_m.copy(), head_radius_px=driver.head_radius_px.copy())
+    blank = {"head_m": driver.head_m.copy(), "head_radius_px": driver.head_radius_px.copy()}
     blank["head_m"][4:7] = np.nan
     blank["head_radius_px"][4:7] = np.nan
     driver = replace(driver, **blank)

@@ -170,7 +170,7 @@ def test_flat_lengths_do_not_depend_on_the_size_of_the_picture():
 
 
 def a_walk(frames=96, stride_m=0.5, period=24):
-    """A person who walks to the image right at 2 steps a period; one foot is always exactly still on the floor y = 1.0."""
+    """A person who walks to the image right, two steps a period; one foot is always still on the floor y = 1.0."""
     points = np.full((frames, 25, 3), np.nan)
     time = np.arange(frames)
     thigh, shin = 0.45, 0.43
