@@ -200,7 +200,7 @@ class _Session:
         output = self._flags.output
         if output is None and self._flags.output_dir is not None:
             assert self._namer is not None, "a stage with Params.output needs a namer"
-            output = os.path.join(self._flags.output_dir, self._namer(item))
+            output = os.path.normpath(os.path.join(self._flags.output_dir, self._namer(item)))
         if output is None:
             return self._params
         before = self._outputs.setdefault(os.path.abspath(output), item)

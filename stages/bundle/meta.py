@@ -98,9 +98,10 @@ def read_array_metadata(path: Path, layer: str, name: str, entry: Mapping[str, A
     return values
 
 
-def chunk_files(metadata: Mapping[str, Any], frames: slice | None = None) -> Iterator[str]:
+def chunk_files(metadata: Mapping[str, Any], where: str, frames: slice | None = None) -> Iterator[str]:
     """Relative paths of every chunk (or shard) file an array must have.
 
+    where   path and array, for the error
     frames  only those that hold frames[start:stop] of the first axis
     errors  InputError when the metadata names no regular grid
     """
@@ -109,7 +110,7 @@ def chunk_files(metadata: Mapping[str, Any], frames: slice | None = None) -> Ite
         grid = metadata["chunk_grid"]["configuration"]["chunk_shape"]
         counts = [-(-size // step) for size, step in zip(shape, grid, strict=True)]
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        raise InputError("array metadata: found no regular chunk grid. The bundle is damaged") from None
+        raise InputError(f"{where}: found no regular chunk grid. The bundle is damaged") from None
     ranges = [range(count) for count in counts]
     if frames is not None and ranges:
         start, stop, _ = frames.indices(shape[0])
@@ -121,7 +122,7 @@ def chunk_files(metadata: Mapping[str, Any], frames: slice | None = None) -> Ite
 def missing_chunk(path: Path, layer: str, name: str, metadata: Mapping[str, Any], frames: slice | None = None) -> str:
     """The first chunk file that is not there, "" when all are."""
     folder = path / layer / name
-    for relative in chunk_files(metadata, frames):
+    for relative in chunk_files(metadata, f"{path}: array '{layer}/{name}'", frames):
         if not (folder / relative).is_file():
             return relative
     return ""

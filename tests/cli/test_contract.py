@@ -9,7 +9,7 @@ import time
 import pytest
 
 from stages.core.records import Record
-from tests.cli.conftest import TOY
+from tests.process import TOY
 
 
 def only_line(text: str) -> str:
