@@ -9,8 +9,6 @@ A clip depends on assets, VERSION, seed and parameters only: not on order, numbe
 from __future__ import annotations
 
 import os
-import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,7 +24,6 @@ LAYERS = ("clip", "pose", "truth")
 VERSION = 1
 FRAMING_CHOICES = ("mix", "portrait", "half", "full")
 SIZES = (16, 2048)
-_NAME = re.compile(r"(train|val|test)_(\d{6})(_cross)?\.zarr")
 
 
 @dataclass(frozen=True)
@@ -64,17 +61,12 @@ class Params:
 
 def items(params: Params) -> tuple[str, ...]:
     """Paths of the bundles these settings make, in order. errors  UsageError: a setting out of range"""
-    from stages.synthetic.seeds import SPLITS, clip_seed
+    from stages.synthetic.seeds import bundle_name
 
     _check(params)
-    names = []
-    for number in range(params.seed, params.seed + params.clips):
-        if params.split in SPLITS:
-            clip_seed(params.split, number)
-        names.append(f"{params.split}_{number:06d}.zarr")
-        if params.cross_identity:
-            names.append(f"{params.split}_{number:06d}_cross.zarr")
-    return tuple(os.path.join(params.out, name) for name in names)
+    numbers = range(params.seed, params.seed + params.clips)
+    kinds = (False, True) if params.cross_identity else (False,)
+    return tuple(os.path.join(params.out, bundle_name(params.split, n, cross)) for n in numbers for cross in kinds)
 
 
 def plan(item: str | os.PathLike[str], params: Params) -> Plan:
@@ -86,7 +78,6 @@ def plan(item: str | os.PathLike[str], params: Params) -> Plan:
     from stages.bundle import layer_key, plan_layer
 
     _check(params)
-    _name_parts(item)
     inputs = _inputs(params)
     key = layer_key(STAGE, VERSION, _decides(item, params), inputs)
     plans = [plan_layer(item, layer, key, overwrite=params.overwrite, inputs=inputs) for layer in LAYERS]
@@ -104,7 +95,8 @@ def run(
     errors  those of `plan`; ResourceError when the disk is full
     """
     from stages.bundle import ArraySpec, LayerWriter, make_provenance, plan_layer
-    from stages.synthetic.layers import pose_arrays, truth_arrays, truth_attrs
+    from stages.synthetic.layers import film_arrays, pose_arrays, truth_arrays, truth_attrs
+    from stages.synthetic.seeds import seeds_of, split_of
 
     started = time.monotonic()
     todo = plan(item, params)
@@ -112,11 +104,15 @@ def run(
         return Record(STAGE, str(item), "skipped", todo.key, time.monotonic() - started)
     studio = _studio(_asset_choice(params), params.size, params.mocap)
     clip = studio.clip(
-        _seeds(item), frames=params.frames, references=params.references, fps=params.fps, framing=params.framing
+        seeds_of(Path(item).name),
+        frames=params.frames,
+        references=params.references,
+        fps=params.fps,
+        framing=params.framing,
     )
     if progress is not None:
         progress(params.frames, params.frames, "synth")
-    split, _, _ = _name_parts(item)
+    split = split_of(clip.seeds.identity)
     fps = Fraction(params.fps).limit_denominator(1001)
     attrs = {
         "clip": {
@@ -128,9 +124,9 @@ def run(
             "has_audio": False,
         },
         "pose": {"backend": "synthetic", "weights": {}, "face_layout": "none", "person": "0"},
-        "truth": {"split": split, "generator_version": VERSION, **truth_attrs(clip, studio.assets)},
+        "truth": {"split": split, **truth_attrs(clip, studio.assets)},
     }
-    described = {"clip": _clip_arrays(clip, fps), "pose": pose_arrays(clip), "truth": truth_arrays(clip)}
+    described = {"clip": film_arrays(clip, fps), "pose": pose_arrays(clip), "truth": truth_arrays(clip)}
     provenance = make_provenance(STAGE, VERSION, _decides(item, params), todo.inputs, item=item)
     statuses = set()
     for layer in LAYERS:
@@ -142,8 +138,8 @@ def run(
                 writer.put(name, array, ArraySpec(**spec))
             statuses.add(writer.commit())
     status = "replaced" if "replaced" in statuses else "written"
-    about = clip.about
-    data = {"split": split, "framing": clip.framing, "style": clip.style, "age_years": round(about.age_years, 1), "male": about.male}
+    data = {"split": split, "framing": clip.framing, "style": clip.style, "male": clip.about.male}
+    data["age_years"] = round(clip.about.age_years, 1)
     return Record(STAGE, str(item), status, todo.key, time.monotonic() - started, data=data)
 
 
@@ -184,23 +180,6 @@ def _attempt(work: tuple[str, Params]) -> Record:
         return Record(STAGE, path, "failed", error=f"{path}: {error.strerror}. Free some disk space", exit=7)
 
 
-def _clip_arrays(clip, fps: Fraction) -> dict:
-    """Arrays of the `clip` layer: the film as one MP4, and its times."""
-    import numpy as np
-
-    from stages.media import write_video
-
-    with tempfile.TemporaryDirectory(prefix="dreamactor-") as folder:
-        path = Path(folder) / "media.mp4"
-        write_video(path, iter(clip.frames_u8), fps)
-        media = np.fromfile(path, np.uint8)
-    times = np.arange(len(clip.frames_u8)) / float(fps)
-    return {
-        "media": (media, {"dtype": "u8", "axes": ("byte",), "meaning": "MP4, H.264; exact frames are in truth"}),
-        "times_s": (times, {"dtype": "f64", "axes": ("T",), "unit": "s", "meaning": "presentation times"}),
-    }
-
-
 def _check(params: Params) -> None:
     from stages.synthetic.assets import ASSET_CHOICES
     from stages.synthetic.seeds import SPLITS
@@ -224,29 +203,13 @@ def _check(params: Params) -> None:
             raise UsageError(f"--{name}: found {getattr(params, name)!r}, expected one of {', '.join(choices)}")
 
 
-def _name_parts(item: str | os.PathLike[str]) -> tuple[str, int, bool]:
-    """Split, number and cross-identity of a bundle name."""
-    match = _NAME.fullmatch(Path(item).name)
-    if match is None:
-        raise UsageError(f"{item}: not a name synth gives, expected SPLIT_NUMBER.zarr such as train_000000.zarr")
-    return match[1], int(match[2]), match[3] is not None
-
-
-def _seeds(item: str | os.PathLike[str]):
-    """ClipSeeds of a bundle name; in a cross-identity bundle another person of the same split."""
-    from stages.synthetic.seeds import ClipSeeds, clip_seed, partner_seed
-
-    split, number, cross = _name_parts(item)
-    seed = clip_seed(split, number)
-    seeds = ClipSeeds.of(seed)
-    return seeds.with_identity(partner_seed(seed)) if cross else seeds
-
-
 def _decides(item: str | os.PathLike[str], params: Params) -> dict:
     """The settings that decide the bytes of one bundle."""
-    split, number, cross = _name_parts(item)
+    from stages.synthetic.seeds import GENERATOR_VERSION, parse_bundle_name
+
+    split, number, cross = parse_bundle_name(Path(item).name)
     chosen = {name: getattr(params, name) for name in ("frames", "size", "fps", "framing", "references")}
-    return {**chosen, "split": split, "number": number, "cross": cross}
+    return {**chosen, "generator": GENERATOR_VERSION, "split": split, "number": number, "cross": cross}
 
 
 def _inputs(params: Params) -> dict[str, str]:

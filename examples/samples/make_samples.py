@@ -44,7 +44,8 @@ def main(folder: Path) -> None:
     assets = load_assets("full")
     studio = Studio(assets, SIZE)
     photo = studio.clip(REFERENCE, frames=1, framing="half", style="talk", talking=False)
-    Image.fromarray(photo.frames_u8[0]).save(folder / "reference.jpg", quality=93, comment=b"synthetic person, rendered")
+    image = Image.fromarray(photo.frames_u8[0])
+    image.save(folder / "reference.jpg", quality=93, comment=b"synthetic person, rendered")
     film = studio.clip(DRIVING, frames=FRAMES, fps=FPS, framing="half", style="talk", talking=True)
     jaw = film.expression[:, assets.arkit_names.index("jawOpen")]
     mark = ai_mark(note="synthetic person, rendered")

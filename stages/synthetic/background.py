@@ -41,7 +41,13 @@ class Room:
         self.back = -rng.uniform(5, 30)
         self.side = rng.uniform(10, 40)
         self.panels = [
-            (rng.uniform(-14, 14), rng.uniform(3, 14), rng.uniform(1.5, 5), rng.uniform(1.5, 6), random_colour(rng, 0.1, 1.0))
+            (
+                rng.uniform(-14, 14),
+                rng.uniform(3, 14),
+                rng.uniform(1.5, 5),
+                rng.uniform(1.5, 6),
+                random_colour(rng, 0.1, 1.0),
+            )
             for _ in range(rng.integers(0, 5))
         ]
         turn = np.radians(rng.normal(0, 18))

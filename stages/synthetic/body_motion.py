@@ -11,7 +11,7 @@ from stages.synthetic.rotation import about, between, turn, two_bone
 from stages.synthetic.tracks import FaceMotion, FaceState, Track
 
 Places = tuple[tuple[float, float, float], float]
-ARM_PLACES: dict[str, Places] = {  # where a hand goes from its shoulder, in arm lengths (outward, up, forward), and spread
+ARM_PLACES: dict[str, Places] = {  # a hand from its shoulder in arm lengths (outward, up, forward), and spread
     "side": ((-0.02, -0.98, 0.05), 0.04),
     "belly": ((-0.35, -0.62, 0.55), 0.08),
     "chest": ((-0.4, -0.25, 0.65), 0.1),
@@ -47,7 +47,7 @@ TURNED_SHARE, TURNED_SPREAD_DEG = 0.2, 45.0
 
 @dataclass(frozen=True)
 class MotionFrame:
-    """Local rotations bone -> f64 [3,3]; expression ARKit name -> weight, gaze folded in; root_shift_dm f64 [3]; face."""
+    """rotations: bone -> f64 [3,3]; expression: ARKit name -> weight, with gaze; root_shift_dm f64 [3]; face."""
 
     rotations: dict[str, np.ndarray]
     expression: dict[str, float]
@@ -172,9 +172,7 @@ class Motion:
             foot[2] = ankle[2] + self.stride * 1.6 * np.sin(step)
             pitch_deg = float(np.clip(-20 * np.sin(step), -25, 25)) * 0.8
         target = foot - rotations["root"].T @ root_shift - hip
-        upper, lower = two_bone(
-            target, self.lengths["thigh"], self.lengths["shin"], np.array([0.12 * sign, 0, 1.0])
-        )
+        upper, lower = two_bone(target, self.lengths["thigh"], self.lengths["shin"], np.array([0.12 * sign, 0, 1.0]))
         thigh = between(joint("lowerleg01." + side) - hip, upper)
         shin = between(ankle - joint("lowerleg01." + side), thigh.T @ lower)
         rotations["upperleg01." + side], rotations["lowerleg01." + side] = thigh, shin

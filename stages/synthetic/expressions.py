@@ -40,4 +40,14 @@ EMOTIONS: dict[str, dict[str, float]] = {
     "half smile": {name: weight * 0.6 for name, weight in _SMILE.items()},
 }
 # Half of the time neutral or smiling: with equal shares people looked stern.
-EMOTION_SHARES = {"neutral": 3, "smile": 2, "half smile": 1, "laugh": 1, "angry": 1, "sad": 1, "surprise": 1, "disgust": 1, "smirk": 1}
+EMOTION_SHARES = {
+    "neutral": 3,
+    "smile": 2,
+    "half smile": 1,
+    "laugh": 1,
+    "angry": 1,
+    "sad": 1,
+    "surprise": 1,
+    "disgust": 1,
+    "smirk": 1,
+}

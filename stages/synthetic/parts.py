@@ -74,7 +74,7 @@ def make_part(
 def base_part(
     assets: Assets, group: str, material: Material, *, name: str = "", offset_dm: np.ndarray | None = None
 ) -> Part:
-    """A group of the base mesh itself. offset_dm f32 [V, 3] moves its vertices, for garments that stand off the skin."""
+    """A group of the base mesh itself. offset_dm f32 [V, 3] moves its vertices, for garments off the skin."""
     surface = assets.groups[group]
     used, points = np.unique(surface.vertex, return_inverse=True)
     binding = (

@@ -14,7 +14,7 @@ NO_CUT = (-99.0, 99.0, 99.0, 0.0)
 
 
 class Geometry(NamedTuple):
-    """Corner arrays of a posed person. triangles i32 [F,3]; uv f32 [C,2]; position, normal, rest f32 [C,3] decimetres."""
+    """Corner arrays of a posed person. triangles i32 [F,3]; uv f32 [C,2]; position, normal, rest f32 [C,3] dm."""
 
     triangles: np.ndarray
     uv: np.ndarray
@@ -75,7 +75,7 @@ def project(position, view_projection, size, out):
 
 @numba.njit(fastmath=True, cache=True, inline="always")
 def _cut_away(rest_x, rest_y, rest_z, cut):
-    """True where a procedural garment ends: below cut[0], above the neckline cut[1] (lower by cut[3] in front), beyond |x| cut[2]."""
+    """True where a garment ends: below cut[0], above the neckline cut[1] (lower by cut[3] in front), |x| > cut[2]."""
     neckline = cut[1]
     if rest_z > 0:
         neckline -= cut[3] * math.exp(-rest_x * rest_x / 0.3025)
@@ -273,5 +273,6 @@ def shade(buffers, geometry, materials, light, eye, shadow_depth, shadow_matrix,
             up = ny * 0.5 + 0.5
             for channel in range(3):
                 ambient = light.ambient_down[channel] + (light.ambient_up[channel] - light.ambient_down[channel]) * up
-                received = wrap[channel] * light.key_colour[channel] + fill_facing * light.fill_colour[channel] + ambient
+                received = wrap[channel] * light.key_colour[channel] + ambient
+                received += fill_facing * light.fill_colour[channel]
                 out[y, x, channel] = colour[channel] * received + 0.08 * gloss * lit

@@ -16,7 +16,7 @@ SHADOW_ALPHA_MIN, ALPHA_MIN = 128, 100
 
 @dataclass(frozen=True)
 class View:
-    """A camera. eye_dm f64 [3]; world_to_view f64 [4,4] (OpenGL axes); projection f64 [4,4]; near, far in decimetres."""
+    """A camera. eye_dm f64 [3]; world_to_view f64 [4,4] (OpenGL axes); projection f64 [4,4]; near, far in dm."""
 
     eye_dm: np.ndarray
     world_to_view: np.ndarray
@@ -35,7 +35,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Picture:
-    """rgb_u8 [S,S,3], 0 where empty; part_id u8 [S,S] of MASK_NAMES, 0 where empty; depth_m f32 [S,S], inf where empty."""
+    """rgb_u8 [S,S,3], part_id u8 [S,S] of MASK_NAMES, both 0 where empty; depth_m f32 [S,S], inf where empty."""
 
     rgb_u8: np.ndarray
     part_id: np.ndarray
@@ -63,7 +63,7 @@ class Renderer:
         self._mask_ids = np.empty(0, np.uint8)
 
     def load(self, character: Character, *, texture_halvings: int = 0) -> None:
-        """Make a person the one that `draw` draws. texture_halvings: 0 = full textures, 1 = half size, 2 = a quarter."""
+        """Make a person the one that `draw` draws. texture_halvings: 0 = full textures, 1 = half, 2 = a quarter."""
         materials = [part.material for part in character.parts]
         textures = [self._texture(material.texture, texture_halvings) for material in materials]
         colours = [colour for colour, _ in textures]

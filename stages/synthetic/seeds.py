@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from stages.core.errors import UsageError
@@ -9,6 +10,7 @@ from stages.core.rng import seed_for
 
 GENERATOR_VERSION = 1  # bump when the same seed gives other bytes
 SPLITS: dict[str, tuple[int, int]] = {"train": (0, 500_000), "val": (500_000, 600_000), "test": (600_000, 1_000_000)}
+_BUNDLE = re.compile(r"(train|val|test)_(\d{6})(_cross)?\.zarr")
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,25 @@ def partner_seed(seed: int) -> int:
     first, end = SPLITS[split_of(seed)]
     step = 1 + seed_for(seed, "synthetic", "partner", "identity") % (end - first - 1)
     return first + (seed - first + step) % (end - first)
+
+
+def bundle_name(split: str, number: int, cross: bool) -> str:
+    """Name of the bundle of clip `number` of a split; cross: on another person. errors  UsageError as in clip_seed"""
+    clip_seed(split, number)
+    return f"{split}_{number:06d}{'_cross' if cross else ''}.zarr"
+
+
+def parse_bundle_name(name: str) -> tuple[str, int, bool]:
+    """Split, number and cross-identity of a bundle name. errors  UsageError: not such a name"""
+    match = _BUNDLE.fullmatch(name)
+    if match is None:
+        raise UsageError(f"{name}: not a name synth gives, expected SPLIT_NUMBER.zarr such as train_000000.zarr")
+    return match[1], int(match[2]), match[3] is not None
+
+
+def seeds_of(name: str) -> ClipSeeds:
+    """The seeds of a bundle name; of a cross-identity bundle with the partner's identity."""
+    split, number, cross = parse_bundle_name(name)
+    seed = clip_seed(split, number)
+    seeds = ClipSeeds.of(seed)
+    return seeds.with_identity(partner_seed(seed)) if cross else seeds

@@ -89,7 +89,7 @@ def shape_body(assets: Assets, person: Phenotype, rng: np.random.Generator) -> n
 
 
 def _add(assets: Assets, vertices: np.ndarray, name: str, weight: float) -> None:
-    """Add a morph in place; MakeHuman leaves out the combinations that change nothing, so a missing name is no error."""
+    """Add a morph in place; MakeHuman leaves out combinations that change nothing: a missing name is no error."""
     if abs(weight) >= 1e-4 and name in assets.morphs:
         index, delta = assets.morphs[name]
         vertices[index] += np.float32(weight) * delta

@@ -43,7 +43,7 @@ class Track:
 
 @dataclass(frozen=True)
 class FaceState:
-    """expression f64 [52] 0..1 without gaze; viseme f64 [15] 0..1, already part of expression; gaze_deg f64 [2] yaw, pitch."""
+    """expression f64 [52] 0..1 without gaze; viseme f64 [15] 0..1, already in it; gaze_deg f64 [2] yaw, pitch."""
 
     expression: np.ndarray
     viseme: np.ndarray

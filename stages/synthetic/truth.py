@@ -23,7 +23,7 @@ HEAD_BONES = ("oculi", "orbicularis", "levator", "risorius", "temporalis", "spec
 
 @dataclass(frozen=True)
 class JointTruth:
-    """Camera axes, metres: body f64 [25,3], left and right hand f64 [2,21,3]; head centre f64 [3], R_cam_head f64 [3,3]."""
+    """Camera axes, metres: body f64 [25,3], hands f64 [2,21,3], left first; centres f64 [3]; R_cam_head f64 [3,3]."""
 
     body_m: np.ndarray
     hands_m: np.ndarray
@@ -115,11 +115,12 @@ class JointReader:
         return Pose(still, self.character.head_dm, self.character.tail_dm)
 
     def _thickness(self) -> np.ndarray:
-        """1.6 times the joint's distance to the nearest skin at rest, plus cloth (35 mm on the body, 15 mm on hands)."""
+        """1.6 times a joint's distance to the nearest skin at rest, plus cloth (35 mm on the body, 15 mm on hands)."""
         from scipy.spatial import cKDTree
 
         body, hands = self._world(self._rest_pose(), self.character.rest_dm)
-        distance, _ = cKDTree(self.character.rest_dm[:BODY_VERTICES]).query(np.concatenate([body, hands.reshape(-1, 3)]))
+        skin = cKDTree(self.character.rest_dm[:BODY_VERTICES])
+        distance, _ = skin.query(np.concatenate([body, hands.reshape(-1, 3)]))
         slack = np.concatenate([np.full(len(body), 0.35), np.full(hands.size // 3, 0.15)])
         return (1.6 * distance + slack) / 10
 
@@ -138,7 +139,7 @@ def visible(points_m: np.ndarray, points_px: np.ndarray, depth_m: np.ndarray, th
 
 
 def _anchor_vertices(character: Character) -> dict[str, np.ndarray]:
-    """Base vertices of nose, eyes, ears and heels, found by shape: the tip of the nose, the front of each eyeball, ..."""
+    """Base vertices of nose, eyes, ears and heels, found by shape."""
     rest, assets = character.rest_dm, character.assets
     body = rest[:BODY_VERTICES]
     dominant = assets.weight[:BODY_VERTICES].argmax(1)

