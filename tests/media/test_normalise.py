@@ -1,6 +1,7 @@
 """Every kind of clip comes out upright, even in time, and with the frames it had."""
 
 from fractions import Fraction
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -79,7 +80,8 @@ def test_variable_rate_becomes_an_even_grid_in_step_with_time(tmp_path):
 
 
 def test_a_late_hole_is_found_although_the_start_was_even(tmp_path, monkeypatch):
-    monkeypatch.setattr("stages.media.probe._SCANNED_PACKETS", 50)
+    # By import_module: in the package the name `probe` is the function, not the file.
+    monkeypatch.setattr(import_module("stages.media.probe"), "_SCANNED_PACKETS", 50)
     clip(tmp_path / "even.mkv", size="32x32", rate="30", frames=150, extra=("-c:v", "mpeg4"))
     ffmpeg(
         "-i", tmp_path / "even.mkv", "-vf", "select='lt(n,100)+gt(n,120)'", "-fps_mode", "vfr", "-c:v", "mpeg4",
