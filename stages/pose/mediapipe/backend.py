@@ -17,6 +17,7 @@ from stages.pose.mediapipe.details import Details, expected_face, face_of_detect
 from stages.pose.mediapipe.face import FaceNet
 from stages.pose.mediapipe.landmarks import BodyNet, BodyResult, HandNet
 from stages.pose.mediapipe.nets import Net
+from stages.pose.mediapipe.networks import NETWORKS
 from stages.pose.mediapipe.record import Recorder, Sight
 from stages.pose.mediapipe.roi import Picture, Roi
 from stages.pose.mediapipe.search import Search
@@ -24,10 +25,6 @@ from stages.pose.mediapipe.tracker import BodyTracker
 from stages.pose.track import PoseTrack
 from stages.weights import describe, resolve
 
-NETWORKS = (
-    "pose_detection", "pose_landmark", "palm_detection", "hand_recrop", "hand_landmark",
-    "face_detection_short", "face_detection_full", "face_landmark", "iris_landmark",
-)  # fmt: skip
 _LONE_FACE_SCORE = 0.6
 _AHEAD_FRAMES = 3
 T = TypeVar("T")
