@@ -204,7 +204,7 @@ def _partial(item: str | os.PathLike[str], key: str) -> Path:
 
 
 def _sample(item, key: str, animator, tracks, params: Params, progress):
-    """(latents [1, C, t, h, w] of the whole clip, number of segments, seconds of sampling); resumes where it stopped."""
+    """(latents [1, C, t, h, w] of the whole clip, number of segments, seconds of sampling); resumes."""
     import torch
 
     from stages.core.rng import torch_generator

@@ -68,7 +68,7 @@ class FaceEncoder:
 
     @torch.no_grad()
     def expressions(self, crops_u8: np.ndarray) -> np.ndarray:
-        """Return float32 [n, 54]: 52 ARKit weights (about 0..1, not clipped); gaze yaw, pitch in units of 30 degrees."""
+        """Return float32 [n, 54]: 52 ARKit weights (about 0..1, unclipped); gaze yaw, pitch in units of 30 degrees."""
         return self._run(crops_u8)[1][:, :SUPERVISED]
 
     def _run(self, crops_u8: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

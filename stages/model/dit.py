@@ -1,9 +1,9 @@
 """The diffusion transformer: noisy latents, control maps, references and face tokens in, clean latents out.
 
 Follows the paper's block (section 3.1 and figure 2): joint 3D self-attention over video and reference tokens with
-the same weights for both, then *Ref Attn* from each video frame to the set of reference tokens, then *Face Attn* from each
-video frame to the face motion tokens of its own time, then an MLP; time enters through adaptive norms. Our choices: each
-reference brings its own control maps, queries and keys are RMS-normed, and the network predicts the clean latents.
+the same weights for both, then *Ref Attn* from each video frame to the set of reference tokens, then *Face Attn* from
+each video frame to the face motion tokens of its own time, then an MLP; time enters through adaptive norms.
+Our choices: each reference brings its own control maps, queries and keys are RMS-normed, clean latents are predicted.
 """
 
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ class Block(nn.Module):
         return x + self.mlp_out(F.gelu(h, approximate="tanh")) * (1 + gate_m)
 
     def _reference_attention(self, video, refs, n_video, rope):
-        """Each video frame looks at all reference tokens (a softmax row is a query's own: no split into frames needed)."""
+        """Each video frame looks at all reference tokens (a softmax row is a query's own: no split needed)."""
         cos, sin = rope
         k, v = self.ref_kv(rms_norm(refs)).chunk(2, -1)
         q = apply_rope(rms_norm(split_heads(self.ref_q(rms_norm(video)), self.heads)), (cos[:n_video], sin[:n_video]))

@@ -15,7 +15,7 @@ def rms_norm(x: Tensor) -> Tensor:
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Return softmax(q k^T / sqrt(D)) v; q [B, H, N, D], k v [B, H, M, D], mask bool [B, 1, 1 or N, M] (True = seen)."""
+    """Return softmax(q k^T / sqrt(D)) v; q [B, H, N, D], k v [B, H, M, D], mask bool [B, 1, 1 or N, M], True = seen."""
     if q.device.type == "cpu" and torch.is_grad_enabled() and k.shape[2] < _EXPLICIT_BELOW:
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)  # [B, H, N, M]
         if mask is not None:
