@@ -1,6 +1,6 @@
 """Make the two sample files of the quickstart again: `python examples/samples/make_samples.py [FOLDER]`.
 
-reference.jpg  a synthetic woman, half body; driving.mp4  another synthetic person who talks, gestures and turns the head.
+reference.jpg  a synthetic woman, half body; driving.mp4  another synthetic person who talks, gestures and turns.
 Both are test people of `dreamactor synth`. The sound is made of tones that follow the jaw.
 """
 

@@ -48,7 +48,8 @@ def test_same_seed_gives_same_bytes_in_another_order_and_process(studio, clips):
     program = (
         "from stages.synthetic.assets import load_assets\nfrom stages.synthetic.clip import Studio\n"
         "from tests.synthetic.test_clip import digest\n"
-        f"print(digest(Studio(load_assets('full'), 96).clip({SEED}, frames=4, references=2, framing='full', style='talk')))"
+        "studio = Studio(load_assets('full'), 96)\n"
+        f"print(digest(studio.clip({SEED}, frames=4, references=2, framing='full', style='talk')))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -82,7 +83,9 @@ def test_joints_that_are_seen_lie_on_the_person(clips):
     for framing, clip in clips.items():
         for points, seen in ((clip.joints_px, clip.joint_visible), (clip.hands_px, clip.hand_visible)):
             hits = _on_mask(points.reshape(len(points), -1, 2), clip.mask)[seen.reshape(len(seen), -1)]
-            assert len(hits) == 0 or hits.mean() > 0.99, f"{framing}: {hits.mean():.3f} of {len(hits)} seen joints, 0.99"
+            assert len(hits) == 0 or hits.mean() > 0.99, (
+                f"{framing}: {hits.mean():.3f} of {len(hits)} seen joints, 0.99"
+            )
 
 
 def test_head_points_lie_on_the_head_and_feet_on_feet(clips):
@@ -103,13 +106,12 @@ def _on_mask(points_px, mask):
 
 
 def test_hidden_joints_are_not_called_seen(studio):
-    """From behind, the nose is hidden by the head itself."""
-    for seed in range(SEED + 1003, SEED + 1100):
-        clip = studio.clip(seed, frames=1, framing="portrait")
-        if rotation_angle_deg(np.eye(3), clip.R_cam_head[0]) > 130:
-            assert not clip.joint_visible[0, BODY_INDEX["nose"]]
-            return
-    pytest.fail("no clip shows a head from behind among 97 seeds")
+    """From behind, the nose and the eyes are hidden by the head itself."""
+    clip = studio.clip(ClipSeeds(SEED + 3, SEED + 19, SEED + 19, SEED + 3, SEED + 3), frames=2, framing="portrait")
+    behind = rotation_angle_deg(np.eye(3), clip.R_cam_head) > 120
+    assert behind.any(), "these seeds no longer show a head from behind; choose others"
+    for name in ("nose", "left_eye", "right_eye"):
+        assert not clip.joint_visible[behind, BODY_INDEX[name]].any(), name
 
 
 def test_left_is_the_persons_left(clips):
@@ -142,9 +144,9 @@ def test_people_from_pip_only_render(anny):
 
 
 def test_a_long_clip_does_not_repeat(studio):
-    clip = studio.clip(SEED, frames=121, fps=24, framing="full", style="idle")
+    clip = studio.clip(SEED, frames=11, fps=2, framing="full", style="idle")
     assert clip.times_s[-1] - clip.times_s[0] == pytest.approx(5.0)
-    assert len({frame.tobytes() for frame in clip.frames_u8[::20]}) == 7
+    assert len({frame.tobytes() for frame in clip.frames_u8}) == 11
 
 
 @pytest.mark.parametrize("wrong", [{"frames": 0}, {"framing": "close"}, {"style": "swim"}, {"fps": 0}])

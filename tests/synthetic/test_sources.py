@@ -24,7 +24,7 @@ def test_splits_do_not_overlap():
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_partners_stay_in_their_split(split):
-    for number in range(0, 300):
+    for number in range(300):
         seed = clip_seed(split, number)
         partner = partner_seed(seed)
         assert partner != seed and split_of(partner) == split
@@ -70,7 +70,9 @@ def test_compiled_assets_hold_nothing_else(full):
 
 def test_what_a_clip_shows_is_credited(studio):
     parts = studio.clip(600_000, frames=1).about.parts
-    scanned = [name for name in parts if name.split("/")[0] in ("clothes", "hair", "skins", "eyes", "irises", "eyebrows")]
+    scanned = [
+        name for name in parts if name.split("/")[0] in ("clothes", "hair", "skins", "eyes", "irises", "eyebrows")
+    ]
     assert scanned and all(name in studio.assets.credits for name in scanned)
 
 
