@@ -23,7 +23,7 @@ class VideoReader:
     fps      Fraction
     size     (height, width) px
     times_s  float64 [T], n / fps
-    iterating gives uint8 [H, W, 3] RGB; at most 8 decoded frames are held
+    iterating gives uint8 [H, W, 3] RGB; longer films are read part by part, so that few decoded frames are held
     errors   InputError when the file is not readable; WeightsError when decord is not installed
     """
 
@@ -35,17 +35,21 @@ class VideoReader:
             raise WeightsError("decord: not installed; install it with: pip install decord (or decord2)") from None
         from stages.media.probe import snap_rate
 
+        self._folder: tempfile.TemporaryDirectory | None = None
         try:
-            self._video = decord.VideoReader(str(self.path), ctx=decord.cpu(0), num_threads=1)
-            self._count = len(self._video)
-            first = self._video[0].asnumpy() if self._count else None
+            video = decord.VideoReader(str(self.path), ctx=decord.cpu(0), num_threads=1)
+            self._count, rate = len(video), video.get_avg_fps()
+            del video
+            self.fps: Fraction = snap_rate(rate, 0.004)
+            self._parts = self._cut()
+            self._open: tuple[int, object] = (-1, None)
+            first = self._part(0)[0].asnumpy() if self._count else None
         except (decord.DECORDError, RuntimeError, IndexError) as error:
             raise InputError(f"{self.path}: cannot be decoded ({str(error).splitlines()[0][:120]})") from None
         if first is None:
             raise InputError(f"{self.path}: has no frames, expected at least one")
         self.size: tuple[int, int] = first.shape[:2]
         self._padded = first.shape[2] != 3
-        self.fps: Fraction = snap_rate(self._video.get_avg_fps(), 0.004)
 
     def __len__(self) -> int:
         return self._count
@@ -58,7 +62,9 @@ class VideoReader:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._video = None
+        self._parts, self._open = [], (-1, None)
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def frame(self, index: int) -> np.ndarray:
         """uint8 [H, W, 3] of one frame. errors  InputError when there is no such frame"""
@@ -76,16 +82,46 @@ class VideoReader:
             yield from block
 
     def _read(self, start: int, stop: int) -> np.ndarray:
-        if self._video is None:
+        if not self._parts:
             raise ValueError("VideoReader: used after it was closed")
+        pieces = []
+        first = 0
+        for number, (_, count) in enumerate(self._parts):
+            low, high = max(start, first), min(stop, first + count)
+            if low < high:
+                pieces.append(self._decode(number, range(low - first, high - first), low))
+            first += count
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _decode(self, number: int, frames: range, named: int) -> np.ndarray:
         try:
+            part = self._part(number)
             if self._padded:
-                return np.stack([_unpadded(self._video[index].asnumpy()) for index in range(start, stop)])
-            return self._video.get_batch(range(start, stop)).asnumpy()
-        except RuntimeError as error:  # decord.DECORDError is one
+                return np.stack([_unpadded(part[index].asnumpy()) for index in frames])
+            return part.get_batch(frames).asnumpy()
+        except (RuntimeError, IndexError) as error:  # decord.DECORDError is a RuntimeError
             raise InputError(
-                f"{self.path}: frame {start} cannot be decoded ({str(error).splitlines()[0][:120]})"
+                f"{self.path}: frame {named} cannot be decoded ({str(error).splitlines()[0][:120]})"
             ) from None
+
+    def _part(self, number: int):
+        """decord's reader of one part; only one is open at a time."""
+        import decord
+
+        if self._open[0] != number:
+            self._open = (-1, None)
+            video = decord.VideoReader(str(self._parts[number][0]), ctx=decord.cpu(0), num_threads=1)
+            self._open = (number, video)
+        return self._open[1]
+
+    def _cut(self) -> list[tuple[Path, int]]:
+        """(file, frames) of the parts: the film itself when it is short."""
+        from stages.media.parts import PART_FRAMES, split_film
+
+        if self._count <= 2 * PART_FRAMES:
+            return [(self.path, self._count)]
+        self._folder = tempfile.TemporaryDirectory(prefix="dreamactor-")
+        return split_film(self.path, Path(self._folder.name), self.fps, self._count)
 
 
 def _unpadded(frame_u8: np.ndarray) -> np.ndarray:
