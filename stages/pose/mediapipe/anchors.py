@@ -96,8 +96,8 @@ def box_iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     low = np.maximum(box[:2], boxes[:, :2])
     high = np.minimum(box[2:], boxes[:, 2:])
     common = np.prod(np.clip(high - low, 0.0, None), axis=1)
-    union = np.prod(np.clip(box[2:] - box[:2], 0, None)) + np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1)
-    union = union - common
+    areas = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1)
+    union = np.prod(np.clip(box[2:] - box[:2], 0, None)) + areas - common
     return np.where(union > 0, common / np.where(union > 0, union, 1.0), 0.0)
 
 

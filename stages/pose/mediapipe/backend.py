@@ -54,7 +54,7 @@ class MediaPipeParams:
     def __post_init__(self) -> None:
         unknown = sorted(set(self.weights or {}) - set(NETWORKS))
         if unknown:
-            raise UsageError(f"weights of the mediapipe backend: {unknown[0]!r} unknown, expected {', '.join(NETWORKS)}")
+            raise UsageError(f"weights of the mediapipe backend: {unknown[0]!r}, expected {', '.join(NETWORKS)}")
         if self.threads < 1 or self.max_people < 1:
             raise UsageError(f"mediapipe backend: threads {self.threads}, max_people {self.max_people}, expected >= 1")
 

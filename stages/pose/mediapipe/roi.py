@@ -109,7 +109,8 @@ class Picture:
             self._levels.append(self.frame_u8)
         while len(self._levels) <= number:
             last = self._levels[-1]
-            half = cv2.resize(last, (max(last.shape[1] // 2, 1), max(last.shape[0] // 2, 1)), interpolation=cv2.INTER_AREA)
+            size = (max(last.shape[1] // 2, 1), max(last.shape[0] // 2, 1))
+            half = cv2.resize(last, size, interpolation=cv2.INTER_AREA)
             self._levels.append(half)
         return self._levels[number]
 

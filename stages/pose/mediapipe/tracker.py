@@ -116,7 +116,8 @@ class BodyTracker:
         look = colour_look(picture.frame_u8, torso_box(body))
         lost = [f for f in [*self._active, *self._gone] if f.number not in seen]
         lost = [f for f in lost if _like_in_size(body, f.last)]
-        alike = [(_cosine(look, f.look) - _distance(body, f.last), f) for f in lost if _cosine(look, f.look) > _SAME_LOOK]
+        lost = [f for f in lost if _cosine(look, f.look) > _SAME_LOOK]
+        alike = [(_cosine(look, f.look) - _distance(body, f.last), f) for f in lost]
         if alike:
             follower = max(alike, key=lambda pair: (pair[0], -pair[1].number))[1]
             self._gone = [f for f in self._gone if f is not follower]
