@@ -41,7 +41,7 @@ print(hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).
 END
 )"
     [ -e "$stamp" ] && return 0
-    local pip=("$DREAMACTOR_PYTHON" -m pip --disable-pip-version-check --no-input -qq install)
+    local pip=("$DREAMACTOR_PYTHON" -m pip --disable-pip-version-check --no-input -qq install --no-compile)
     "${pip[@]}" --no-deps --require-hashes "${requirements[@]}" || return 6
     if ! has_torch; then
         "${pip[@]}" --no-deps "torch==$TORCH_VERSION" || return 6

@@ -11,6 +11,7 @@ COMMANDS = {
     "bundle": (f"{_HERE}.bundle", "Look into bundles: show, validate."),
     "weights": (f"{_HERE}.weights", "Pretrained networks: list, fetch, show."),
     "synth": (f"{_HERE}.synth", "Make clips of synthetic people with exact ground truth."),
+    "train": (f"{_HERE}.train", "Train the model; stop and go on at any time."),
 }
 
 STAGES = {
@@ -20,4 +21,5 @@ STAGES = {
     "animate": "stages.animate",
     "view": "stages.view",
     "synth": "stages.synth",
+    "train": "stages.train",
 }
