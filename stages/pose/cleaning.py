@@ -10,6 +10,7 @@ from stages.pose.filtering import MAX_GAP_S, OneEuro, fill_gaps, smooth
 from stages.pose.track import PoseTrack
 
 _FILLED_WEIGHT = 0.25
+_POINTS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,15 @@ def clean_track(track: PoseTrack, params: FilterParams | None = None) -> PoseTra
     raw["face_depth"], raw["face_px"] = track.face_px[..., 2:], track.face_px[..., :2]
     arrays = {}
     for name, (valid, score, one_euro, unit_per_m) in jobs.items():
-        values, filled = fill_gaps(raw[name], valid, track.fps, params.max_gap_s, segment)
-        if params.smooth and values.size:
-            weight = np.where(filled, _FILLED_WEIGHT, score)
-            values = smooth(values, track.fps, one_euro, unit_per_m=unit_per_m, weight=weight, segment=segment)
-        arrays[name] = values
+        arrays[name] = np.empty_like(raw[name])
+        # a few points at a time: the filter's copies in double precision of 478 face points would need 85 kB a frame
+        for start in range(0, raw[name].shape[1], _POINTS_AT_ONCE):
+            part = slice(start, start + _POINTS_AT_ONCE)
+            values, filled = fill_gaps(raw[name][:, part], valid[:, part], track.fps, params.max_gap_s, segment)
+            if params.smooth and values.size:
+                weight = np.where(filled, _FILLED_WEIGHT, score[:, part])
+                values = smooth(values, track.fps, one_euro, unit_per_m=unit_per_m, weight=weight, segment=segment)
+            arrays[name][:, part] = values
     arrays["face_px"] = np.concatenate([arrays["face_px"], arrays.pop("face_depth")], axis=-1)
     return track.with_arrays(**arrays)
 

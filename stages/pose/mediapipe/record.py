@@ -51,7 +51,7 @@ class Recorder:
         return dict(sorted(count.items()))
 
     def track(self, person: str, **attributes) -> PoseTrack:
-        """The chosen person's PoseTrack; `person` as in select_person, attributes as in PoseTrack."""
+        """The chosen person's PoseTrack, once; `person` as in select_person, attributes as in PoseTrack."""
         ids = [np.array(sorted(frame), np.int32) for frame in self.frames]
         boxes = [
             np.array([frame[n]["box_px"] for n in numbers], np.float32).reshape(-1, 4)
@@ -68,6 +68,7 @@ class Recorder:
                 if name in one:
                     arrays[name][frame] = one[name]
             arrays["present"][frame], arrays["person_id"][frame] = True, number
+            self.frames[frame] = {}  # a long video must not be held twice
         return PoseTrack(**arrays, face_layout="mediapipe478", size=self.size, **attributes)
 
 
