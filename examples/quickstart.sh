@@ -15,7 +15,7 @@ set -x
 dreamactor extract-pose "$driving" -o "$out/$name.zarr" \
     | dreamactor render-spheres - --ref "$photo" \
     | dreamactor encode-face - \
-    | dreamactor animate - --ref "$photo" --json >"$out/$name.jsonl"
+    | dreamactor animate - --ref "$photo" --output-dir "$out" --json >"$out/$name.jsonl"
 dreamactor view "$out/$name.zarr" -o "$out/$name-signals.mp4"
 dreamactor view "$out/$name.zarr" -o "$out/$name-signals.png"
 { set +x; } 2>/dev/null

@@ -102,7 +102,7 @@ def run(
     latents, segments, sampling_s = _sample(item, key, animator, tracks, params, progress)
     frames = len(tracks.maps)
     video = Path(todo.output)
-    sheet_frames = _write_video(bundle, animator, latents, frames, video, params, key)
+    sheet_frames = _write_video(bundle, animator, latents, tracks, video, params, key)
     if params.sheet:
         _write_sheet(bundle, tracks, sheet_frames, video.with_suffix(".png"), params, key)
     provenance = make_provenance(STAGE, VERSION, _decides(params), inputs, weights, item=item)
@@ -120,7 +120,9 @@ def run(
         from stages.bundle import ArraySpec
 
         spec = ArraySpec("float32", ("C", "t", "h", "w"), meaning="normalised latents of the whole clip")
-        writer.put("latents", latents[0].float().cpu().numpy(), spec)
+        writer.put("latents", latents[0, :-1].float().cpu().numpy(), spec)
+        spec = ArraySpec("float32", ("t", "h", "w"), meaning="> 0 where the picture is the first reference's (logit)")
+        writer.put("keep", latents[0, -1].float().cpu().numpy(), spec)
         status = writer.commit()
     shutil.rmtree(_partial(item, key), ignore_errors=True)
     data = {"frames": frames, "segments": segments, "sampling_s": round(sampling_s, 2), "bundle": str(item)}
@@ -235,17 +237,17 @@ def _sample(item, key: str, animator, tracks, params: Params, progress):
     return torch.cat([part.cpu() for part in done], 2), len(spans), time.monotonic() - started
 
 
-def _write_video(bundle, animator, latents, frames: int, video: Path, params: Params, key: str):
+def _write_video(bundle, animator, latents, tracks, video: Path, params: Params, key: str):
     """Decode, write the MP4 with the driver's sound, and give back the few frames the sheet shows: {index: picture}."""
     from stages.media import write_video
 
-    clip = bundle.attrs("clip")
+    clip, frames = bundle.attrs("clip"), len(tracks.maps)
     wanted = set(_sheet_indices(frames))
     kept = {}
 
     def pictures():
         index = 0
-        for block in animator.decode(latents):
+        for block in animator.decode(latents, tracks.ref_frames[0]):
             for frame in block:
                 if index in wanted:
                     kept[index] = frame

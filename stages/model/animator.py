@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from stages.core.errors import InputError, WeightsError
 from stages.model.config import PRESETS, ModelConfig
 from stages.model.dit import Conditions, DiT
-from stages.model.sampler import SamplerConfig, guided, sample_segment
+from stages.model.sampler import SamplerConfig, guided_with_keep, sample_segment
 from stages.model.vae import SPACE_STRIDE, TIME_STRIDE, CausalVae
 from stages.weights.checkpoint import file_sha256, load_checkpoint, load_strictly
 
@@ -101,8 +102,9 @@ class Animator:
         self, tracks: Tracks, sampler: SamplerConfig, generators: list[torch.Generator], *,
         segment_frames: int | None = None, done: list[Tensor] | None = None,
     ) -> Iterator[Tensor]:  # fmt: skip
-        """Yield the new latents [1, C, n, h, w] of each segment in turn; the first latent of every later segment is the
-        last one before it (paper section 4.1) and is not yielded again.
+        """Yield the new latents [1, C+1, n, h, w] of each segment in turn; the first latent of every later segment is
+        the last one before it (paper section 4.1) and is not yielded again. The channel behind the C of the VAE is the
+        keep logit: > 0 where the picture is that of the first reference (see `DiT.predict` and `decode`).
 
         generators      one CPU generator a segment (see `segment_count`), so that a segment can be made again alone
         done            segments that were made before: taken as given, not made again
@@ -126,25 +128,43 @@ class Animator:
                 )
                 noise = torch.randn(shape, generator=generators[index]).to(self.device)
 
-                def predict(z, t, part=part):
-                    with self._autocast():
-                        return guided(self.dit, z, t, part, sampler)
+                kept: list[Tensor] = []
 
-                latents = sample_segment(predict, noise, sampler, first=last)[:, :, 0 if last is None else 1 :]
+                def predict(z, t, part=part, kept=kept):
+                    with self._autocast():
+                        latents, keep = guided_with_keep(self.dit, z, t, part, sampler)
+                    kept[:] = [keep]
+                    return latents
+
+                latents = sample_segment(predict, noise, sampler, first=last)
+                latents = torch.cat([latents, kept[0][:, None]], 1)[:, :, 0 if last is None else 1 :]
                 yield latents
-            last = latents[:, :, -1:]
+            last = latents[:, :-1, -1:]
 
     @torch.no_grad()
-    def decode(self, latents: Tensor) -> Iterator[np.ndarray]:
-        """Yield the frames uint8 [n, H, W, 3] of latents [1, C, t, h, w], a few latents at a time."""
-        count = latents.shape[2]
+    def decode(self, latents: Tensor, ref_frame_u8: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        """Yield the frames uint8 [n, H, W, 3] of latents [1, C or C+1, t, h, w], a few latents at a time.
+
+        With the keep channel and the reference picture uint8 [H, W, 3], places that are surely still the reference's
+        are taken from the picture itself: no VAE keeps a background as sharp.
+        """
+        channels, count = self.config.vae.latent_channels, latents.shape[2]
+        keep_01 = None
+        if latents.shape[1] > channels and ref_frame_u8 is not None:
+            keep_01 = keep_share(latents[:, channels].float())
+            reference = torch.from_numpy(np.ascontiguousarray(ref_frame_u8)).float()
         for start in range(0, count, _DECODE_LATENTS):
             context = min(start, _DECODER_MEMORY)
+            stop = min(start + _DECODE_LATENTS, count)
             with self._autocast():
-                video = self.vae.decode(latents[:, :, start - context : start + _DECODE_LATENTS].to(self.device))
-            fresh = video[:, :, -TIME_STRIDE * min(_DECODE_LATENTS, count - start) :] if start else video
-            frames = (fresh[0].permute(1, 2, 3, 0).clamp(-1, 1) + 1.0) * 127.5
-            yield frames.round().to(torch.uint8).cpu().numpy()
+                video = self.vae.decode(latents[:, :channels, start - context : stop].to(self.device))
+            fresh = video[:, :, -TIME_STRIDE * (stop - start) :] if start else video
+            frames = ((fresh[0].permute(1, 2, 3, 0).clamp(-1, 1) + 1.0) * 127.5).cpu()
+            if keep_01 is not None:
+                share = F.interpolate(keep_01[start:stop, None], scale_factor=SPACE_STRIDE, mode="bilinear")
+                share = share.repeat_interleave(TIME_STRIDE, 0)[-len(frames) :].permute(0, 2, 3, 1)
+                frames = share * reference + (1.0 - share) * frames
+            yield frames.round().to(torch.uint8).numpy()
 
     def _check(self, tracks: Tracks) -> None:
         frames, height, width, _ = tracks.maps.shape
@@ -191,6 +211,17 @@ class Animator:
             keep_refs=given.keep_refs,
             keep_motion=given.keep_motion,
         )
+
+
+def keep_share(keep_logits: Tensor) -> Tensor:
+    """Return how much of each cell is taken from the reference, float [t, h, w] in 0..1, from logits [1, t, h, w].
+
+    A cell counts by the least sure of its neighbourhood, in space and over three latent frames, so that the border
+    stays away from the person and does not flicker; below a probability of 0.5 nothing is taken, above 0.9 all.
+    """
+    probability = torch.sigmoid(keep_logits.cpu())[:, None]  # [1, 1, t, h, w]
+    sure = -F.max_pool3d(-probability, 3, 1, 1)
+    return ((sure[0, 0] - 0.5) / 0.4).clamp(0.0, 1.0)
 
 
 def segment_spans(total: int, length: int) -> list[tuple[int, int]]:

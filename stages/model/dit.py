@@ -129,16 +129,23 @@ class DiT(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.head_modulation = nn.Linear(128, 2 * width)
         self.head = nn.Linear(width, config.latent_channels * cell)
-        nn.init.zeros_(self.head_modulation.weight)
-        nn.init.zeros_(self.head_modulation.bias)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.head_gate = nn.Linear(width, config.latent_channels * cell)
+        self.head_keep = nn.Linear(width, cell)
+        for layer in (self.head_modulation, self.head, self.head_gate, self.head_keep):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, noisy: Tensor, t_01: Tensor, given: Conditions) -> Tensor:
-        """Return the predicted clean latents [B, C, t, h, w].
+        """Return the predicted clean latents [B, C, t, h, w]; arguments as in `predict`."""
+        return self.predict(noisy, t_01, given)[0]
+
+    def predict(self, noisy: Tensor, t_01: Tensor, given: Conditions) -> tuple[Tensor, Tensor]:
+        """Return the predicted clean latents [B, C, t, h, w] and the keep logits [B, t, h, w].
 
         noisy  float [B, C, t, h, w]  (1 - t) * noise + t * data, normalised latents
         t_01   float [B, t]           flow time of each latent frame; 1 = this frame is given clean (segment hand-over)
+        Our choice, for the still camera of most clips: a gate per cell and channel mixes in the first reference's
+        latent of the same place, and the keep logit says where the picture itself is that of the first reference.
         """
         batch, _, frames, height, width = noisy.shape
         patch, n_refs = self.config.patch, given.ref_latents.shape[1]
@@ -162,8 +169,13 @@ class DiT(nn.Module):
         for block in self.blocks:
             x = block(x, n_video, modulation, rope, face, frames)
         scale, shift = self.head_modulation(embedded[:, :frames]).repeat_interleave(tokens_a_frame, 1).chunk(2, -1)
-        out = self.head(rms_norm(x[:, :n_video]) * (1 + scale) + shift)
-        return unpatchify(out.float(), patch, frames, height, width)
+        x = rms_norm(x[:, :n_video]) * (1 + scale) + shift
+        made, gate, keep = (
+            unpatchify(layer(x).float(), patch, frames, height, width)
+            for layer in (self.head, self.head_gate, self.head_keep)
+        )
+        copied = given.ref_latents[:, 0, :, None]  # [B, C, 1, h, w]
+        return made + torch.sigmoid(gate) * keep_refs * (copied - made), keep[:, 0]
 
     @property
     def _head_dim(self) -> int:

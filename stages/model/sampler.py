@@ -31,15 +31,20 @@ def guided(dit: DiT, z: Tensor, t: Tensor, given: Conditions, config: SamplerCon
 
     x = x(0,0) + s_ref [x(ref,0) - x(0,0)] + s_motion [x(ref,motion) - x(ref,0)]; terms that cancel are not computed.
     """
-    full = dit(z, t, given)
+    return guided_with_keep(dit, z, t, given, config)[0]
+
+
+def guided_with_keep(dit: DiT, z: Tensor, t: Tensor, given: Conditions, config: SamplerConfig) -> tuple[Tensor, Tensor]:
+    """Return what `guided` does, and the keep logits [B, t, h, w] of the pass with all conditions."""
+    full, keep = dit.predict(z, t, given)
     if config.cfg_ref == config.cfg_motion == 1.0:
-        return full
+        return full, keep
     no_motion = replace(given, keep_motion=torch.zeros_like(given.keep_motion))
     refs_only = dit(z, t, no_motion)
     if config.cfg_ref == 1.0:
-        return refs_only + config.cfg_motion * (full - refs_only)
+        return refs_only + config.cfg_motion * (full - refs_only), keep
     nothing = dit(z, t, replace(no_motion, keep_refs=torch.zeros_like(given.keep_refs)))
-    return nothing + config.cfg_ref * (refs_only - nothing) + config.cfg_motion * (full - refs_only)
+    return nothing + config.cfg_ref * (refs_only - nothing) + config.cfg_motion * (full - refs_only), keep
 
 
 def time_grid(steps: int) -> list[float]:

@@ -6,7 +6,7 @@ one safetensors file that is replaced by rename; noise and batches are drawn fro
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,8 @@ import torch
 from stages.face.encoder import FaceEncoderConfig, FaceMotionNet, config_to_dict
 from stages.model.config import ModelConfig
 from stages.model.dit import DiT
-from stages.training.data import PreparedClips
+from stages.training.course import Course, Pace
+from stages.training.data import PreparedClips, TrainingBatch
 from stages.training.objective import ObjectiveConfig, freeze_for_stage, training_loss
 from stages.training.optim import Ema, build_optimisers, set_learning_rate
 from stages.weights.checkpoint import load_checkpoint, save_checkpoint
@@ -37,9 +38,9 @@ class Phase:
 # cost of clips; stages keep the paper's order.
 PHASES: tuple[Phase, ...] = (
     Phase(stage=1, share=0.35, frames=(1,), batch=(24,)),
-    Phase(stage=1, share=0.15, frames=(1, 5, 9), batch=(16, 8, 5), lr=0.8e-3),
-    Phase(stage=2, share=0.10, frames=(1, 5), batch=(16, 8), lr=1e-3),
-    Phase(stage=3, share=0.40, frames=(1, 5, 9, 17), batch=(16, 8, 5, 3), lr=0.7e-3),
+    Phase(stage=1, share=0.24, frames=(1, 5, 9), batch=(16, 8, 5), lr=0.8e-3),
+    Phase(stage=2, share=0.05, frames=(1, 5), batch=(16, 8), lr=1e-3),
+    Phase(stage=3, share=0.36, frames=(1, 5, 9, 17), batch=(16, 8, 5, 3), lr=0.7e-3),
 )
 
 
@@ -50,17 +51,24 @@ class Progress:
     spent_s: float = 0.0  # in this phase
     loss: float = 0.0
     history: list = field(default_factory=list)  # [phase, step, loss] once a minute
+    planned: int = 0  # steps of this phase; 0 while seconds decide
 
 
 class Trainer:
-    """State of one run in a folder: `state.safetensors` (resume), `log.jsonl`, after each phase `model.safetensors`."""
+    """State of one run in a folder: `state.safetensors` (resume), `log.jsonl`, after each phase `model.safetensors`.
+
+    log  is called with the values of each line instead of writing them to `log.jsonl`
+    """
 
     def __init__(
-        self, folder: Path, config: ModelConfig, latent_weight: torch.Tensor, face_tensors: dict, seed: int = 0
-    ):
-        self.folder, self.config, self.seed, self.latent_weight = Path(folder), config, seed, latent_weight
+        self, folder: Path, config: ModelConfig, latent_weight: torch.Tensor, face_tensors: dict, seed: int = 0, *,
+        phases: Sequence[Phase] = PHASES, device: str = "cpu", log: Callable[[dict], None] | None = None,
+    ):  # fmt: skip
+        self.folder, self.config, self.seed = Path(folder), config, seed
+        self.phases, self.device, self.log = tuple(phases), device, log or self._write_log
+        self.latent_weight = latent_weight.to(device)
         torch.manual_seed(seed)
-        self.dit, self.face = DiT(config.dit), FaceMotionNet(FaceEncoderConfig())
+        self.dit, self.face = DiT(config.dit).to(device), FaceMotionNet(FaceEncoderConfig()).to(device)
         self.face.load_state_dict(face_tensors)
         self.progress = Progress()
         self.optimisers: list = []
@@ -75,30 +83,38 @@ class Trainer:
         return torch.nn.ModuleDict({"dit": self.dit, "face": self.face})
 
     def _enter_phase(self) -> None:
-        phase = PHASES[self.progress.phase]
+        phase = self.phases[self.progress.phase]
         freeze_for_stage(self.dit, self.face, phase.stage)
         self.optimisers = build_optimisers(self._both(), phase.lr)
 
     def run(
-        self, clips: PreparedClips, total_s: float, stop: Callable[[], bool], *, save_every_s: float = 120.0
-    ) -> bool:
-        """Train until all phases have had their share of `total_s` seconds (True) or `stop()` says so (False)."""
+        self, clips: PreparedClips, total_s: float, stop: Callable[[], bool], *, save_every_s: float = 120.0,
+        courses: Sequence[Course] | None = None, until_stage: int = 3,
+    ) -> bool:  # fmt: skip
+        """Train until all phases up to `until_stage` are over (True) or `stop()` says so (False).
+
+        total_s  seconds of the whole training, shared out by `Phase.share`; the clock decides every step
+        courses  instead of that: the length of each phase. Then a stopped run gives the weights of one that was not
+        """
         objective = ObjectiveConfig()
         last_save = last_log = time.monotonic()
-        while self.progress.phase < len(PHASES):
-            phase = PHASES[self.progress.phase]
+        while self.progress.phase < len(self.phases) and self.phases[self.progress.phase].stage <= until_stage:
+            phase = self.phases[self.progress.phase]
             budget_s = phase.share * total_s
-            if self.progress.spent_s >= budget_s:
+            done_01 = self.progress.spent_s / budget_s if courses is None else self._course_01(courses)
+            if done_01 >= 1.0:
+                self._log(budget_s)
                 self._finish_phase()
                 continue
             started = time.monotonic()
-            self._step(clips, phase, objective, self.progress.spent_s / budget_s)
+            self._step(clips, phase, objective, done_01)
             now = time.monotonic()
             self.progress.spent_s += now - started
             if now - last_log > 60:
                 last_log = now
                 self._log(budget_s)
-                clips.refresh()
+                if courses is None:
+                    clips.refresh()
             if now - last_save > save_every_s or stop():
                 last_save = now
                 self.save()
@@ -106,16 +122,23 @@ class Trainer:
                     return False
         return True
 
+    def _course_01(self, courses: Sequence[Course]) -> float:
+        progress = self.progress
+        pace = Pace(progress.step, progress.spent_s, progress.planned)
+        done_01 = courses[progress.phase].progress_01(pace)
+        progress.planned = pace.planned
+        return done_01
+
     def _step(self, clips: PreparedClips, phase: Phase, objective: ObjectiveConfig, progress_01: float) -> None:
         rng = np.random.default_rng((self.seed, self.progress.phase, self.progress.step))
         generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
         which = int(rng.integers(len(phase.frames)))
         references = int(rng.choice([1, 2, 3], p=[0.7, 0.15, 0.15]))
-        batch = clips.batch(rng, phase.batch[which], phase.frames[which], references)
+        batch = self._moved(clips.batch(rng, phase.batch[which], phase.frames[which], references))
         # the plateau is long only in the last phase of the last stage; earlier ones are warmed up and barely decayed
-        last = self.progress.phase == len(PHASES) - 1
+        last = self.progress.phase == len(self.phases) - 1
         set_learning_rate(self.optimisers, progress_01, decay_from_01=0.35 if last else 0.7)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self.device.partition(":")[0], torch.bfloat16):
             loss = training_loss(self.dit, self.face, batch, self.latent_weight, phase.stage, objective, generator)
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
@@ -128,19 +151,26 @@ class Trainer:
         self.progress.loss = value if self.progress.step == 0 else 0.99 * self.progress.loss + 0.01 * value
         self.progress.step += 1
 
+    def _moved(self, batch: TrainingBatch) -> TrainingBatch:
+        return TrainingBatch(**{name: value.to(self.device) for name, value in vars(batch).items()})
+
     def _log(self, budget_s: float) -> None:
         p = self.progress
         p.history.append([p.phase, p.step, round(p.loss, 5)])
-        line = {"phase": p.phase, "stage": PHASES[p.phase].stage, "step": p.step, "loss": round(p.loss, 5),
-                "spent_s": round(p.spent_s), "of_s": round(budget_s)}  # fmt: skip
+        length = {"of": p.planned} if p.planned else {"of_s": round(budget_s)}
+        line = {"phase": p.phase, "stage": self.phases[p.phase].stage, "step": p.step, "loss": round(p.loss, 5),
+                "spent_s": round(p.spent_s), **length}  # fmt: skip
+        self.log(line)
+
+    def _write_log(self, line: dict) -> None:
         with open(self.folder / "log.jsonl", "a") as file:
             file.write(json.dumps(line) + "\n")
 
     def _finish_phase(self) -> None:
         self.export(self.folder / "model.safetensors", self.folder / "face.safetensors")
         self.progress.phase += 1
-        self.progress.step, self.progress.spent_s = 0, 0.0
-        if self.progress.phase < len(PHASES):
+        self.progress.step, self.progress.spent_s, self.progress.planned = 0, 0.0, 0
+        if self.progress.phase < len(self.phases):
             self._enter_phase()
         self.save()
 
@@ -167,9 +197,9 @@ class Trainer:
         tensors, meta = load_checkpoint(self.state_path)
         self.progress = Progress(**meta["progress"])
         self._both().load_state_dict({n[4:]: v for n, v in tensors.items() if n.startswith("net.")})
-        self.ema.shadow = {n[4:]: v for n, v in tensors.items() if n.startswith("ema.")}
+        self.ema.shadow = {n[4:]: v.to(self.device) for n, v in tensors.items() if n.startswith("ema.")}
         self.ema.step = meta["ema_step"]
-        if self.progress.phase >= len(PHASES):
+        if self.progress.phase >= len(self.phases):
             return
         self._enter_phase()
         for index, optimiser in enumerate(self.optimisers):

@@ -24,6 +24,8 @@ class ObjectiveConfig:
     drop_motion: float = 0.08
     drop_face: float = 0.1  # Face Attn must also live without a face
     figure_weight: float = 1.0  # extra weight of latent cells near the person
+    keep_weight: float = 0.1  # of the loss on "this cell is the first reference's"
+    keep_distance: float = 0.03  # weighted squared latent distance below which a cell counts as the reference's
     expression_weight: float = 0.05  # stage 2 and 3: the face encoder stays an expression encoder
 
 
@@ -68,22 +70,27 @@ def training_loss(
     channel_weight  float [1, C, 1, 1, 1]   how much a latent channel moves the picture (stages.model.vae), mean 1
     """
     size, _, frames = batch.data.shape[:3]
+    device = batch.data.device  # noise is drawn on the CPU, so that every device gets the same
     t = sample_times(
         size, frames, generator, mean=config.time_mean, std=config.time_std, first_given=config.first_given
-    )
-    z = interpolate(batch.data, torch.randn(batch.data.shape, generator=generator), t)
+    ).to(device)
+    z = interpolate(batch.data, torch.randn(batch.data.shape, generator=generator).to(device), t)
 
     def keep(share: float) -> Tensor:
-        return (torch.rand(size, generator=generator) >= share).float()
+        return (torch.rand(size, generator=generator) >= share).float().to(device)
 
-    use_face = keep(config.drop_face) if stage > 1 else torch.zeros(size)
+    use_face = keep(config.drop_face) if stage > 1 else torch.zeros(size, device=device)
     face_valid = batch.face_valid & (use_face > 0.5)[:, None]
     with torch.set_grad_enabled(stage == 2):
         tokens, code = face_tokens(face_net, batch.faces)
     given = conditions(batch, tokens, keep(config.drop_refs), keep(config.drop_motion), face_valid)
-    error = (dit(z, t, given) - batch.data) ** 2 * channel_weight
+    predicted, keep_logit = dit.predict(z, t, given)
+    error = (predicted - batch.data) ** 2 * channel_weight
     weight = (t < 1.0).float()[:, None, :, None, None] * (1.0 + config.figure_weight * figure_cells(batch.maps))
     loss = (error * weight).sum() / weight.expand_as(error).sum().clamp(min=1.0)
+    distance = ((batch.data - batch.ref_latents[:, 0, :, None]) ** 2 * channel_weight).mean(1)  # [B, t, h, w]
+    same = (distance < config.keep_distance).float()
+    loss = loss + config.keep_weight * F.binary_cross_entropy_with_logits(keep_logit, same)
     if stage == 2:
         supervised = batch.expressions.shape[-1]
         miss = ((code[..., :supervised].float() - batch.expressions) ** 2).mean(-1)

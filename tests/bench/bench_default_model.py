@@ -1,10 +1,10 @@
-"""Measures the default model on synthetic people it never saw: self-driven and cross-identity, against trivial baselines.
+"""Measures the default model on people it never saw: self-driven and cross-identity, against trivial baselines.
 
     python tests/bench/bench_default_model.py --clips 64 --sheet sheet.png --json scores.json
 
-Self-driven: the reference is a frame of another moment of the same take. Cross-identity: the driver is another person
-with the same motion, camera and light seeds, brought onto the reference's bones by the code of render-spheres; the truth
-is that motion rendered on the reference's person. Baselines: the reference frame held still, and the mean of the true
+Self-driven: the reference is a frame of another moment of the same take. Cross-identity: the driver is another
+person with the same motion, camera and light seeds, brought onto the reference's bones by the code of render-spheres;
+the truth is that motion rendered on the reference's person. Baselines: the reference frame held still, and the mean of the true
 clip. PSNR in dB and SSIM (scikit-image, 7x7 window, data range 255) per frame, mean over frames, then over clips;
 sharpness is the mean absolute gradient over that of the truth (1 = as sharp as the truth).
 """
@@ -126,7 +126,7 @@ def animate(animator, tracks, sampler, seed):
 
     generators = [torch.Generator().manual_seed(seed + index) for index in range(64)]
     latents = torch.cat(list(animator.segments(tracks, sampler, generators)), 2)
-    frames = np.concatenate(list(animator.decode(latents)))
+    frames = np.concatenate(list(animator.decode(latents, tracks.ref_frames[0])))
     return frames[: len(tracks.maps)]
 
 
@@ -176,7 +176,8 @@ def sheet(pictures, path):
     cells = []
     for case, result in pictures[:12]:
         maps = case.tracks.maps[-1]
-        cells.append([case.tracks.ref_frames[0], np.maximum(maps[..., :3], maps[..., 3:]), result[-1], case.truth_u8[-1]])
+        controls = np.maximum(maps[..., :3], maps[..., 3:])
+        cells.append([case.tracks.ref_frames[0], controls, result[-1], case.truth_u8[-1]])
     rows = [cells[index] + (cells[index + 1] if index + 1 < len(cells) else []) for index in range(0, len(cells), 2)]
     write_png(path, contact_sheet(rows, ["reference", "controls", "result", "truth"] * 2, cell_height_px=128))
 
@@ -184,7 +185,7 @@ def sheet(pictures, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=64)
-    parser.add_argument("--first", type=int, default=600_000, help="seed of the first clip; 600000 and up are test people")
+    parser.add_argument("--first", type=int, default=600_000, help="seed of the first clip; test people: 600000 up")
     parser.add_argument("--kinds", default="self,cross")
     parser.add_argument("--model", default="default")
     parser.add_argument("--encoder", default="default")

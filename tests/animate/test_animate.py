@@ -1,0 +1,208 @@
+"""The shipped model animates a clip: frames, sound, mark, sheet, seeds, resume, and what is refused.
+
+The control layers are drawn from a made-up waving figure, so that nothing has to be fetched.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages import animate
+from stages.animate import Params
+from stages.body.draw import draw_skeleton
+from stages.body.layer import body_specs
+from stages.bundle import ArraySpec, LayerWriter, open_bundle, validate
+from stages.core.errors import ConflictError, InputError, UsageError, WeightsError
+from stages.core.skeleton import BODY_INDEX
+from stages.face.encoder import load_face_encoder
+from stages.head.layer import head_specs
+from stages.head.sphere import draw_sphere
+from stages.media import normalise, probe, read_mark, read_photo
+from tests.process import ROOT
+
+SAMPLES = ROOT / "examples" / "samples"
+SIZE, FRAMES = 128, 19  # not 4k+1 and more than one segment: the end is filled up, the hand-over happens
+KEYS = {layer: hashlib.sha256(layer.encode()).hexdigest() for layer in ("clip", "body", "head", "face")}
+TURN = np.deg2rad(25.0)
+
+
+def figure(angle_rad):
+    """Skeleton and sphere maps of a half body that raises its left arm, with the head turned by the same angle."""
+    joints = np.full((25, 2), np.nan)
+    places = {"neck": (64, 52), "left_shoulder": (80, 54), "right_shoulder": (48, 54), "pelvis": (64, 112),
+              "left_hip": (72, 112), "right_hip": (56, 112),
+              "right_elbow": (42, 76), "right_wrist": (46, 98)}  # fmt: skip
+    for name, place in places.items():
+        joints[BODY_INDEX[name]] = place
+    shoulder, arm = np.array(places["left_shoulder"]), np.array([np.sin(angle_rad), np.cos(angle_rad)])
+    joints[BODY_INDEX["left_elbow"]] = shoulder + 24 * arm
+    joints[BODY_INDEX["left_wrist"]] = shoulder + 46 * arm
+    valid = np.isfinite(joints).all(1)
+    body = draw_skeleton(joints, valid, np.full((2, 21, 2), np.nan), np.zeros(2, bool), SIZE, SIZE)
+    yaw = TURN * np.sin(angle_rad)
+    rotation = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+    return body, draw_sphere(np.array([64.0, 28.0]), 14.0, rotation, SIZE, SIZE)
+
+
+def write_layer(path, layer, arrays, specs, attrs):
+    with LayerWriter(path, layer, key=KEYS[layer], attrs=attrs, provenance={"stage": "test"}) as writer:
+        for name, array in arrays.items():
+            writer.put(name, array, specs[name])
+        writer.commit()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A bundle with clip, body, head and face layers; tests copy it."""
+    import cv2
+
+    folder = tmp_path_factory.mktemp("animate")
+    info = normalise(SAMPLES / "driving.mp4", folder / "media.mp4")
+    media = np.frombuffer((folder / "media.mp4").read_bytes(), np.uint8)
+    path = folder / "clip.zarr"
+    clip_specs = {"media": ArraySpec("uint8", ("byte",))}
+    write_layer(path, "clip", {"media": media}, clip_specs, {"fps": str(Fraction(info.fps)), "has_audio": True})
+    maps = [figure(angle) for angle in np.linspace(0.3, 2.4, FRAMES)]
+    reference = cv2.resize(read_photo(SAMPLES / "reference.jpg"), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    ref_body, ref_head = figure(0.3)
+    body = {"map": np.stack([m[0] for m in maps]), "ref_frame": reference[None], "ref_map": ref_body[None]}
+    write_layer(path, "body", body, body_specs(), {"ref": None, "canvas": {"size": [SIZE, SIZE]}})
+    head = {"map": np.stack([m[1] for m in maps]), "ref_map": ref_head[None]}
+    write_layer(path, "head", head, head_specs(), {"size": [SIZE, SIZE]})
+    encoder = load_face_encoder()
+    tokens = encoder.tokens(np.random.default_rng(0).integers(0, 255, (FRAMES, 64, 64, 3), dtype=np.uint8))
+    valid = np.arange(FRAMES) % 5 != 0
+    tokens[~valid] = np.nan
+    face_specs = {"tokens": ArraySpec("float32", ("T", "N", "C")), "valid": ArraySpec("bool", ("T",))}
+    write_layer(path, "face", {"tokens": tokens, "valid": valid}, face_specs, {"encoder": {"name": encoder.name}})
+    return path
+
+
+@pytest.fixture
+def bundle(made, tmp_path):
+    import shutil
+
+    return shutil.copytree(made, tmp_path / "clip.zarr")
+
+
+@pytest.fixture(scope="module")
+def animated(made, tmp_path_factory):
+    """The finished clip of the default settings, made once: (bundle, record)."""
+    import shutil
+
+    path = shutil.copytree(made, tmp_path_factory.mktemp("done") / "clip.zarr")
+    return path, animate.run(path, Params())
+
+
+def frames_of(path):
+    from stages.media import VideoReader
+
+    with VideoReader(path) as reader:
+        return np.stack(list(reader))
+
+
+def test_the_shipped_model_makes_the_clip_with_sound_mark_and_sheet(animated):
+    path, record = animated
+    assert record.status == "written" and Path(record.path) == path.with_suffix(".mp4")
+    info = probe(record.path)
+    assert (info.width, info.height, info.fps, info.has_audio, info.codec) == (SIZE, SIZE, 24, True, "h264")
+    assert len(frames_of(record.path)) == FRAMES
+    for file in (record.path, record.data["sheet"]):
+        mark = read_mark(file)
+        assert mark["ai_generated"] is True and mark["seed"] == 0
+    assert validate(path) == []
+    assert open_bundle(path).read("video", "latents").shape == (16, (FRAMES - 1 + 3) // 4 + 1, 16, 16)
+
+
+def test_the_result_shows_the_reference_and_moves_where_the_controls_move(animated):
+    """Not a picture of noise: near the reference at the first frame, changing most where arm and head move."""
+    path, record = animated
+    frames = frames_of(record.path).astype(np.float64)
+    reference = open_bundle(path).read("body", "ref_frame")[0].astype(np.float64)
+    error = np.abs(frames[0] - reference).mean()
+    other = np.abs(frames[0] - reference[::-1, ::-1]).mean()
+    assert error < 0.6 * other, f"first frame is {error:.1f} grey levels from the reference, {other:.1f} from it turned"
+    change = np.abs(frames - frames[0]).mean((0, 3))
+    controls = open_bundle(path).read("body", "map").astype(np.float64)
+    moving = np.abs(controls - controls[0]).max((0, 3)) > 30
+    still = np.ones_like(moving)
+    still[:, 24:110] = False
+    assert change[moving].mean() > 2.0 * change[still].mean(), (change[moving].mean(), change[still].mean())
+
+
+def test_a_second_run_skips_and_other_settings_are_refused_before_any_work(animated):
+    path, _ = animated
+    started = time.process_time()
+    assert animate.run(path, Params()).status == "skipped"
+    assert time.process_time() - started < 2.0
+    with pytest.raises(ConflictError, match="--overwrite"):
+        animate.plan(path, Params(seed=1))
+
+
+def test_a_missing_video_is_made_again_from_the_same_seed(animated, tmp_path):
+    import shutil
+
+    path = shutil.copytree(animated[0], tmp_path / "clip.zarr")
+    assert animate.run(path, Params(sheet=False)).status == "replaced"
+    np.testing.assert_array_equal(frames_of(tmp_path / "clip.mp4"), frames_of(animated[1].path))
+
+
+def test_a_killed_run_goes_on_with_the_segments_it_has(bundle, animated, environment):
+    """kill -9 after the first segment: nothing is lost, the rerun takes it and the film is the same."""
+    program = "import sys; from stages import animate; animate.run(sys.argv[1], animate.Params())"
+    child = subprocess.Popen([sys.executable, "-c", program, str(bundle)], env=environment)
+    waiting = bundle.parent
+    deadline = time.monotonic() + 90
+    while not list(waiting.glob(".clip.zarr.segments.*/*.safetensors")):
+        assert child.poll() is None and time.monotonic() < deadline, "no segment was written"
+        time.sleep(0.01)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert validate(bundle) == [] and not (waiting / "clip.mp4").exists()
+    seen = []
+    record = animate.run(bundle, Params(), lambda done, total, note: seen.append((done, total)))
+    assert seen[0][0] >= 1, "the finished segment was not taken"
+    assert record.status == "written" and not list(waiting.glob(".clip.zarr.segments.*"))
+    np.testing.assert_array_equal(frames_of(record.path), frames_of(animated[1].path))
+
+
+def test_another_photo_than_the_one_on_the_canvas_is_refused(bundle, tmp_path):
+    photo = tmp_path / "other.png"
+    photo.write_bytes(b"not looked into")
+    with pytest.raises(InputError, match="render-spheres"):
+        animate.plan(bundle, Params(ref=str(photo)))
+
+
+@pytest.mark.parametrize(
+    "bad", [{"steps": 0}, {"segment": 6}, {"solver": "magic"}, {"cfg_ref": -1}, {"output": "a.avi"}]
+)
+def test_bad_settings_are_refused_in_one_line(bundle, bad):
+    with pytest.raises(UsageError) as caught:
+        animate.plan(bundle, Params(**bad))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_is_not_there_names_what_is(bundle):
+    with pytest.raises(WeightsError, match="default"):
+        animate.plan(bundle, Params(model="no-such-model"))
+
+
+def test_a_missing_layer_names_the_command(bundle):
+    import shutil
+
+    shutil.rmtree(bundle / "face")
+    with pytest.raises(InputError, match="dreamactor encode-face"):
+        animate.plan(bundle, Params())
+
+
+def test_the_record_is_one_line_of_json(animated):
+    assert json.loads(animated[1].to_json())["data"]["frames"] == FRAMES
