@@ -1,0 +1,145 @@
+"""Training of the face motion encoder: expressions and gaze from face crops that are made hard to read.
+
+Crops are moved, turned, blurred, recoloured and made noisy, because on real pictures none of that is under control;
+each expression counts by how much it varies, so that rare small ones are learned too.
+"""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stages.core.errors import InputError
+from stages.core.rng import numpy_rng, torch_generator
+from stages.face.encoder import SUPERVISED, FaceEncoderConfig, FaceMotionNet
+from stages.training.course import Course, Pace
+from stages.training.learner import Learner
+from stages.training.pool import Pool
+from stages.training.prepare import face_valid
+from stages.training.recipe import FaceRecipe
+
+_CODE_DECAY = 1e-4  # keeps the free part of the code small
+_LEAST_STD = 0.06  # of an expression, when its weight in the loss is chosen
+_SMALLEST_SIDE, _LARGEST_SIDE = 20, 56  # px; crops of far faces are this small
+_WATCHED_FACES = 512
+
+
+class Faces:
+    """All crops of a list of clips that can be read: not of full-body clips (too small), facing the camera.
+
+    errors  InputError where there is none
+    """
+
+    def __init__(self, pool: Pool, clips: list[Path]) -> None:
+        self.pool, self.where, labels = pool, [], []
+        for clip in clips:
+            truth = pool.truth(clip)
+            if str(truth["framing"]) == "full":
+                continue
+            usable = np.flatnonzero(face_valid(truth["R_cam_head"]))
+            self.where += [(clip, int(frame)) for frame in usable]
+            labels.append(truth["expressions"][usable])
+        if not self.where:
+            raise InputError(
+                f"{pool.folder}: no readable face in {len(clips)} clips. Render more with --clips"
+            )
+        self.labels = np.concatenate(labels).astype(np.float32)
+
+    def take(self, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Crops uint8 [B, 64, 64, 3] and labels float [B, 54]."""
+        crops = [self.pool.faces(clip)[frame] for clip, frame in (self.where[index] for index in chosen)]
+        return torch.from_numpy(np.stack(crops)), torch.from_numpy(self.labels[chosen])
+
+    def weights(self) -> Tensor:
+        """float [54], mean 1: one over the variance of each expression."""
+        weight = torch.from_numpy(1.0 / np.maximum(self.labels.std(0), _LEAST_STD) ** 2)
+        return weight / weight.mean()
+
+
+def train_face(
+    state_path: Path, pool: Pool, recipe: FaceRecipe, course: Course, stop: Callable[[], bool], *,
+    seed: int = 0, device: str = "cpu", autocast=nullcontext, say: Callable[..., None] | None = None,
+) -> FaceMotionNet | None:  # fmt: skip
+    """Return the averaged network, or None where `stop()` ended this run before the course was done.
+
+    say  called with step, loss, and on clips never trained on the mean error and that of always saying the mean
+    """
+    torch.manual_seed(seed)
+    network = FaceMotionNet(FaceEncoderConfig()).to(device)
+    learner = Learner(state_path, network, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay)
+    faces = Faces(pool, pool.trained)
+    weights = faces.weights().to(device)
+
+    def loss_of(step: int, progress_01: float) -> Tensor:
+        rng = numpy_rng(seed, "train", "face", f"batch {step}")
+        crops, labels = faces.take(rng.integers(len(faces.where), size=recipe.batch))
+        crops = augment(crops, torch_generator(seed, "train", "face", f"augment {step}")).to(device)
+        with autocast():
+            _, code = network(crops)
+        return expression_loss(code.float(), labels.to(device), weights)
+
+    averaged = FaceMotionNet(FaceEncoderConfig()).to(device).eval()
+
+    def report(pace: Pace) -> None:
+        averaged.load_state_dict(learner.ema.shadow)
+        told = watched_error(averaged, pool, faces.labels.mean(0), device)
+        say(step=pace.step, of=pace.planned, loss=pace.loss, spent_s=pace.spent_s, **told)
+
+    if not learner.learn(loss_of, course, stop, say=report if say else None):
+        return None
+    averaged.load_state_dict(learner.ema.shadow)
+    return averaged
+
+
+def expression_loss(code: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Weighted squared error of the supervised part of the code [B, 64] against labels [B, 54]."""
+    return (weights * (code[:, :SUPERVISED] - labels).square()).mean() + _CODE_DECAY * code.square().mean()
+
+
+def augment(crops_u8: Tensor, generator: torch.Generator) -> Tensor:
+    """float [B, 3, S, S] in 0..1 of crops uint8 [B, S, S, 3], as a worse camera and a worse crop would give them."""
+    count, side = len(crops_u8), crops_u8.shape[1]
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator)
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator)
+
+    x = crops_u8.permute(0, 3, 1, 2).float() / 255.0
+    affine = torch.zeros(count, 2, 3)
+    affine[:, 0, 0] = affine[:, 1, 1] = 1.0 + normal(count) * 0.05
+    turn = normal(count) * 0.04
+    affine[:, 0, 1], affine[:, 1, 0] = -turn, turn
+    affine[:, :, 2] = normal(count, 2) * 0.05
+    grid = F.affine_grid(affine, list(x.shape), align_corners=False)
+    x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    if float(uniform(1)) < 0.35:
+        small = int(torch.randint(_SMALLEST_SIDE, _LARGEST_SIDE, (1,), generator=generator))
+        blurred = F.interpolate(x[: count // 2], size=(small, small), mode="area")
+        x = torch.cat([F.interpolate(blurred, size=(side, side), mode="bilinear"), x[count // 2 :]])
+    x = x * torch.exp(normal(count, 3, 1, 1) * 0.12 + normal(count, 1, 1, 1) * 0.25)
+    mean = x.mean((2, 3), keepdim=True)
+    x = (x - mean) * torch.exp(normal(count, 1, 1, 1) * 0.2) + mean
+    grey = (uniform(count, 1, 1, 1) < 0.15).float()
+    x = x * (1 - grey) + x.mean(1, keepdim=True) * grey
+    return (x + normal(*x.shape) * 0.02 * uniform(count, 1, 1, 1)).clamp(0, 1)
+
+
+@torch.no_grad()
+def watched_error(network: FaceMotionNet, pool: Pool, mean_label: np.ndarray, device: str) -> dict[str, float]:
+    """{"error", "error_of_mean"}: mean absolute error of expressions on watched clips, and that of always saying the
+    training mean; {} where a small pool has no readable face among its few watched clips."""
+    try:
+        faces = Faces(pool, pool.watched)
+    except InputError:
+        return {}
+    count = min(_WATCHED_FACES, len(faces.where))
+    crops, labels = faces.take(np.linspace(0, len(faces.where) - 1, count).astype(int))
+    codes = [network(part.permute(0, 3, 1, 2).to(device).float() / 255.0)[1].cpu() for part in crops.split(64)]
+    miss = (torch.cat(codes)[:, :SUPERVISED].float() - labels).abs().mean()
+    return {"error": float(miss), "error_of_mean": float((torch.from_numpy(mean_label) - labels).abs().mean())}

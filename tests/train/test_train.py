@@ -1,0 +1,192 @@
+"""dreamactor train, from clips to files that animate and encode-face load; stopped, killed, resumed, refused."""
+
+import dataclasses
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from stages.core.errors import Checkpointed, ConflictError, UsageError
+from stages.model.animator import Animator, Tracks
+from stages.model.sampler import SamplerConfig
+from stages.train import Params, plan, run
+from stages.training.loop import Phase
+from stages.training.recipe import RECIPES, Bite, FaceRecipe, VaeRecipe
+from stages.weights.checkpoint import load_checkpoint
+from tests.training.fake_people import FakePeople
+
+RECIPE = dataclasses.replace(
+    RECIPES["tiny"],
+    clips=3,
+    vae=VaeRecipe(steps=2, bites=(Bite(32, 5, 1),), last_bite=Bite(0, 9, 1)),
+    face=FaceRecipe(steps=2, batch=4),
+    phases=(
+        Phase(stage=1, share=0.4, frames=(1,), batch=(2,)),
+        Phase(stage=2, share=0.2, frames=(5,), batch=(1,)),
+        Phase(stage=3, share=0.4, frames=(1, 9), batch=(2, 1)),
+    ),
+    phase_steps=(2, 1, 2),
+)
+FILES = ("vae.safetensors", "face.safetensors", "dit.safetensors")
+
+
+def train(folder, progress=None, **options):
+    params = Params(out=str(folder), preset="tiny", workers=1, device="cpu", threads=1, **options)
+    return run(folder, params, progress, source=FakePeople(), recipe=RECIPE)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A whole tiny run: (folder, its record)."""
+    folder = tmp_path_factory.mktemp("run")
+    threads = torch.get_num_threads()
+    record = train(folder)
+    torch.set_num_threads(threads)
+    return folder, record
+
+
+def test_a_run_makes_what_the_other_stages_load(trained):
+    folder, record = trained
+    assert record.status == "written" and record.path == str(folder)
+    assert set(record.data["parts"]) == {"vae", "face", "dit0", "dit1", "dit2"}
+    animator = Animator.load(str(folder))
+    rng = np.random.default_rng(0)
+    tokens = _tokens(folder, rng.integers(0, 256, (9, 224, 224, 3), np.uint8))
+    pictures = rng.integers(0, 256, (10, 64, 64, 6), np.uint8)
+    tracks = Tracks(pictures[:9], tokens, np.ones(9, bool), pictures[9:, ..., :3], pictures[9:])
+    (latents,) = animator.segments(tracks, SamplerConfig(2), [torch.Generator().manual_seed(0)])
+    (frames,) = animator.decode(latents)
+    assert frames.shape == (9, 64, 64, 3) and frames.std() > 1
+
+
+def _tokens(folder, crops):
+    from stages.face.encoder import load_face_encoder
+
+    encoder = load_face_encoder(str(folder / "face.safetensors"))
+    tokens = encoder.tokens(crops)
+    assert tokens.shape == (9, 4, 32) and np.isfinite(tokens).all()
+    return tokens
+
+
+def test_the_files_say_what_they_are(trained):
+    folder, _ = trained
+    assert load_checkpoint(folder / "vae.safetensors")[1]["vae"]["encoder_depth"] == 1
+    assert load_checkpoint(folder / "dit.safetensors")[1]["name"] == "tiny"
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [line["part"] for line in lines] == ["vae", "face", "dit0", "dit1", "dit2"]
+    assert all(np.isfinite(line["loss"]) and line["step"] == line["of"] for line in lines)
+    assert lines[0]["psnr_db"] > 5 and lines[1]["error"] > 0
+    from PIL import Image
+
+    assert np.asarray(Image.open(folder / "curves.png")).std() > 1
+    before, after = load_checkpoint(folder / "work/face_first.safetensors")[0], load_checkpoint(folder / FILES[1])[0]
+    assert not torch.equal(before["head_tokens.weight"], after["head_tokens.weight"])  # stage 2 went on with it
+
+
+def test_a_finished_run_is_skipped_at_once(trained):
+    folder, _ = trained
+    before = {name: (folder / name).stat().st_mtime_ns for name in FILES}
+    for until in ("vae", "1", "all"):
+        assert train(folder, until=until).status == "skipped"
+    assert {name: (folder / name).stat().st_mtime_ns for name in FILES} == before
+
+
+def test_stopped_everywhere_and_resumed_it_gives_the_same_weights(trained, tmp_path):
+    """Each call gets a signal after a few reports, so that every part is stopped at least once."""
+    folder, _ = trained
+    where = []
+
+    def stopping(count):
+        seen = []
+
+        def progress(done, total, note):
+            seen.append(note)
+            if len(seen) == count:
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+        return progress
+
+    for call in range(40):
+        try:
+            train(tmp_path, stopping(2 if call % 2 else 1))
+            break
+        except Checkpointed as stop:
+            assert stop.exit_code == 75
+            where.append(str(stop).partition("stopped in ")[2].partition(",")[0])
+    else:
+        pytest.fail(f"never done: {where}")
+    assert {"rendering clips", "the transformer"} <= set(where), where
+    for name in FILES:
+        tensors, others = load_checkpoint(folder / name)[0], load_checkpoint(tmp_path / name)[0]
+        different = [key for key in tensors if not torch.equal(tensors[key], others[key])]
+        assert not different, (name, different)
+
+
+def test_parts_one_by_one(tmp_path, trained):
+    for until, there in (("vae", 1), ("face", 2), ("1", 3)):
+        assert train(tmp_path, until=until).status == "written"
+        assert [(tmp_path / name).is_file() for name in FILES] == [True] * there + [False] * (3 - there)
+        assert train(tmp_path, until=until).status == "skipped"
+    first = load_checkpoint(tmp_path / "dit.safetensors")[0]
+    assert train(tmp_path).status == "written"
+    last, whole = (load_checkpoint(f / "dit.safetensors")[0] for f in (tmp_path, trained[0]))
+    assert not torch.equal(first["head.weight"], last["head.weight"])
+    assert all(torch.equal(last[name], whole[name]) for name in whole)
+
+
+def test_a_folder_holds_one_run(trained):
+    folder, _ = trained
+    with pytest.raises(ConflictError, match="--seed 0, now 1"):
+        train(folder, seed=1)
+    with pytest.raises(ConflictError, match="--steps-scale 1.0, now 2.0"):
+        train(folder, steps_scale=2.0)
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    import fcntl
+
+    with open(tmp_path / ".lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        child = os.fork()
+        if child == 0:
+            try:
+                train(tmp_path, until="vae")
+            except ConflictError as error:
+                os._exit(4 if "another process" in str(error) else 1)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
+
+
+def test_minutes_end_a_call(tmp_path):
+    with pytest.raises(Checkpointed, match="Run the same command again"):
+        train(tmp_path, minutes=1e-9)
+    assert (tmp_path / "curves.png").is_file() and not (tmp_path / FILES[0]).exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"preset": "huge"}, "--preset"),
+        ({"until": "4"}, "--until"),
+        ({"assets": "none"}, "--assets"),
+        ({"minutes": -1.0}, "--minutes"),
+        ({"steps_scale": 0.0}, "--steps-scale"),
+        ({"clips": -3}, "--clips"),
+    ],
+)
+def test_bad_settings_are_refused(tmp_path, options, words):
+    with pytest.raises(UsageError, match=words):
+        plan(tmp_path, Params(**options))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_refuses_and_plans(dreamactor, tmp_path):
+    done = dreamactor("train", "--out", "run", "--until", "4")
+    assert done.returncode == 2 and "--until" in done.stderr and done.stdout == ""
+    planned = dreamactor("train", "--out", "run", "--dry-run", "--json")
+    assert planned.returncode == 0 and json.loads(planned.stdout)["action"] == "write"
+    assert not (tmp_path / "run").exists()
