@@ -141,7 +141,7 @@ def _files(video: Path, params: Params) -> list[Path]:
 
 
 def _check(params: Params) -> None:
-    from stages.model.sampler import SOLVERS
+    from stages.model.config import SOLVERS
 
     if params.solver not in SOLVERS:
         raise UsageError(f"--solver: found {params.solver!r}, expected one of {', '.join(SOLVERS)}")
@@ -158,7 +158,7 @@ def _check(params: Params) -> None:
 def _identity(item: str | os.PathLike[str], params: Params):
     """(bundle, key, inputs, weights) of the layer these parameters would make."""
     from stages.bundle import layer_key, open_bundle
-    from stages.model.animator import model_hashes
+    from stages.model.files import model_hashes
     from stages.weights.checkpoint import file_sha256
 
     bundle = open_bundle(item)

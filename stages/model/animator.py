@@ -2,21 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stages.core.errors import InputError, WeightsError
-from stages.model.config import PRESETS, ModelConfig
+from stages.core.errors import InputError
+from stages.model.config import ModelConfig
 from stages.model.dit import Conditions, DiT
+from stages.model.files import model_files
 from stages.model.sampler import SamplerConfig, guided_with_keep, sample_segment
 from stages.model.vae import SPACE_STRIDE, TIME_STRIDE, CausalVae
-from stages.weights.checkpoint import file_sha256, load_checkpoint, load_strictly
+from stages.weights.checkpoint import load_checkpoint, load_strictly
 
-_SHIPPED = Path(__file__).parent / "weights"
 _DECODER_MEMORY = 6  # latents; the decoder's memory blocks look back fewer than this
 _DECODE_LATENTS = 8  # latents decoded in one go
 
@@ -37,27 +36,6 @@ class Tracks:
     face_valid: np.ndarray
     ref_frames: np.ndarray
     ref_maps: np.ndarray
-
-
-def model_files(source: str) -> dict[str, Path]:
-    """Return {"vae": path, "dit": path} of a shipped preset or of a folder with those two .safetensors files.
-
-    WeightsError where there is no such model.
-    """
-    folder = _SHIPPED / source if source in PRESETS else Path(source)
-    files = {name: folder / f"{name}.safetensors" for name in ("vae", "dit")}
-    if not all(path.is_file() for path in files.values()):
-        shipped = sorted(path.name for path in _SHIPPED.iterdir() if path.is_dir()) if _SHIPPED.is_dir() else []
-        raise WeightsError(
-            f"model {source!r}: no trained weights there; expected one of {shipped} "
-            "or a folder with vae.safetensors and dit.safetensors, as `dreamactor train` writes them"
-        )
-    return files
-
-
-def model_hashes(source: str) -> dict[str, str]:
-    """Return the sha256 of each weight file of a model."""
-    return {name: file_sha256(path) for name, path in model_files(source).items()}
 
 
 def model_config(source: str) -> ModelConfig:

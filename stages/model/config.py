@@ -5,6 +5,8 @@ A preset is a plain frozen dataclass: what stands here is what is built, and a c
 
 from dataclasses import asdict, dataclass, field
 
+SOLVERS = ("euler", "dpm2m")  # see stages.model.sampler
+
 
 @dataclass(frozen=True)
 class VaeConfig:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from stages.model.config import SOLVERS
 from stages.model.dit import Conditions, DiT
-
-SOLVERS = ("euler", "dpm2m")
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@
 
 Self-driven: the reference is a frame of another moment of the same take. Cross-identity: the driver is another
 person with the same motion, camera and light seeds, brought onto the reference's bones by the code of render-spheres;
-the truth is that motion rendered on the reference's person. Baselines: the reference frame held still, and the mean of the true
-clip. PSNR in dB and SSIM (scikit-image, 7x7 window, data range 255) per frame, mean over frames, then over clips;
-sharpness is the mean absolute gradient over that of the truth (1 = as sharp as the truth).
+the truth is that motion rendered on the reference's person. Baselines: the reference frame held still, and the mean of
+the true clip. PSNR in dB and SSIM (scikit-image, 7x7 window, data range 255) are per frame, mean over frames, then over
+clips; sharpness is the mean absolute gradient over that of the truth (1 = as sharp as the truth).
 """
 
 import argparse

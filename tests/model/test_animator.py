@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from stages.core.errors import InputError, WeightsError
-from stages.model.animator import Animator, Tracks, model_config, model_files, segment_spans
+from stages.model.animator import Animator, Tracks, model_config, segment_spans
+from stages.model.files import model_files
 from stages.model.sampler import SamplerConfig
 from stages.weights.checkpoint import load_checkpoint, load_strictly, save_checkpoint
 from tests.model.tiny import TINY, tiny_dit, tiny_vae
