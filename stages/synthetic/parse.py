@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,8 +83,8 @@ def read_obj(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, list[list[tu
 def read_target(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """A morph: vertex index i32 [K] and shift f32 [K,3] in decimetres. Plain or gzip text."""
     text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
-    rows = [line.split()[:4] for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    table = np.array(rows, np.float64).reshape(-1, 4)
+    rows = re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
+    table = np.fromstring(rows, np.float64, sep=" ").reshape(-1, 4)
     return table[:, 0].astype(np.int32), table[:, 1:].astype(np.float32)
 
 
