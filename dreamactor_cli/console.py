@@ -82,15 +82,19 @@ class _PlainProgress:
     """A line at most every 10 s: `clip.mp4: 120/300 pose (12.1/s)`."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
-        self._started = self._said = time.monotonic()
+        self._name, self._note = name, ""
+        self._said = self._since = time.monotonic()
+        self._base = 0
 
     def __call__(self, done: int, total: int | None, note: str) -> None:
         now = time.monotonic()
+        if note != self._note:  # another part of the work has another speed
+            self._note, self._since, self._base = note, now, done
         if now - self._said >= _PLAIN_EVERY_S:
             self._said = now
             of_total = f"/{total}" if total else ""
-            _say(f"{self._name}: {done}{of_total} {note} ({done / (now - self._started):.1f}/s)")
+            rate = f" ({(done - self._base) / (now - self._since):.1f}/s)" if done > self._base else ""
+            _say(f"{self._name}: {done}{of_total} {note}{rate}")
 
 
 @contextlib.contextmanager

@@ -65,6 +65,10 @@ def run(
     progress  called with (frames done, frames, "face")
     errors    those of `plan`; InputError when clip and pose do not fit together
     """
+    started = time.monotonic()
+    todo = plan(item, params)
+    if todo.action == "skip":
+        return Record(STAGE, str(item), "skipped", todo.key, time.monotonic() - started)
     import numpy as np
 
     from stages.bundle import LayerWriter, make_provenance
@@ -73,10 +77,6 @@ def run(
     from stages.face.encoder import load_face_encoder
     from stages.media import clip_frames
 
-    started = time.monotonic()
-    todo = plan(item, params)
-    if todo.action == "skip":
-        return Record(STAGE, str(item), "skipped", todo.key, time.monotonic() - started)
     bundle, key, inputs, weights = _identity(item, params)
     pose = bundle.attrs("pose")
     with clip_frames(bundle) as reader:
