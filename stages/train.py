@@ -99,11 +99,13 @@ def run(
     progress: Callable[[int, int | None, str], None] | None = None,
     *,
     source: ClipSource | None = None,
+    face_source: ClipSource | None = None,
     recipe: Recipe | None = None,
 ) -> Record:
     """The Record of the run; data holds what the last log line of each part says.
 
-    source    of the clips, instead of rendered people; recipe: instead of the preset's (both for library use)
+    source    of the clips, and face_source of close-ups, instead of rendered people; recipe: instead of the preset's
+              (all for library use; without face_source a given source has no close-ups)
     progress  called with (steps or clips done, of how many, part)
     errors    those of `plan`; Checkpointed (75): the minutes are over or SIGTERM or SIGUSR1 came, and all is saved
     """
@@ -130,7 +132,7 @@ def run(
         session.remember(0)
         with session.slice.heeding_signals():
             try:
-                session.go(source)
+                session.go(source, face_source)
             finally:
                 session.draw()
         last = {line["part"]: line for line in log.lines()}
@@ -147,14 +149,14 @@ class _Session:
         self.slice, self.log, self.device, self.progress = time_slice, log, device, progress
         self.pool_folder = Path(params.pool) if params.pool else folder / "pool"
 
-    def go(self, source: ClipSource | None) -> None:
+    def go(self, source: ClipSource | None, face_source: ClipSource | None) -> None:
         """Part after part until `until`; what is done is passed over."""
         wanted = _UNTIL_ORDER[self.params.until]
         pool = self._pool(source)
         self._vae(pool)
         self.remember(1)
         if wanted >= 2:
-            self._face(pool)
+            self._face(pool, source is not None, face_source)
             self.remember(2)
         if wanted >= 3:
             prepared = self._prepare(pool)
@@ -178,22 +180,36 @@ class _Session:
         write_png(self.folder / "curves.png", draw_curves(self.log.lines()))
 
     def _pool(self, source: ClipSource | None) -> Pool:
-        from stages.training.leftovers import clear_leftovers
-        from stages.training.pool import Pool, SyntheticSource, fill_pool, usual_assets
+        from stages.training.pool import SyntheticSource, usual_assets
 
-        params, count = self.params, self.params.clips or self.recipe.clips
+        params = self.params
         if source is None:
             assets = usual_assets(params.assets)
             source = SyntheticSource(self.config.size, self.recipe.clip_frames, assets, params.mocap)
-        clear_leftovers(self.pool_folder)
-        workers = params.workers or os.cpu_count() or 1
+        return self._filled(self.pool_folder, source, params.clips or self.recipe.clips, "clips")
+
+    def _close_ups(self, source: ClipSource | None) -> Pool:
+        from stages.training.face_people import FIRST, SyntheticFaces
+        from stages.training.pool import usual_assets
+
+        folder = self.pool_folder.with_name(f"{self.pool_folder.name}-faces")
+        source = source or SyntheticFaces(usual_assets(self.params.assets))
+        return self._filled(folder, source, self.recipe.close_ups, "close-ups", first=FIRST)
+
+    def _filled(self, folder: Path, source: ClipSource, count: int, note: str, first: int = 0) -> Pool:
+        from stages.training.leftovers import clear_leftovers
+        from stages.training.pool import Pool, fill_pool
+
+        clear_leftovers(folder)
+        workers = self.params.workers or os.cpu_count() or 1
 
         def say(done: int, total: int) -> None:
-            self._report(done, total, "clips")
+            self._report(done, total, note)
 
-        if not fill_pool(self.pool_folder, source, count, workers=workers, stop=self.slice.over, progress=say):
-            self._stopped("rendering clips")
-        return Pool(self.pool_folder, count)
+        stop = self.slice.over
+        if not fill_pool(folder, source, count, workers=workers, stop=stop, progress=say, first=first):
+            self._stopped(f"rendering {note}")
+        return Pool(folder, count)
 
     def _vae(self, pool: Pool) -> None:
         from dataclasses import asdict
@@ -213,17 +229,19 @@ class _Session:
             self._stopped("the VAE")
         save_checkpoint(path, vae.state_dict(), {"size": self.config.size, "vae": asdict(self.config.vae)})
 
-    def _face(self, pool: Pool) -> None:
+    def _face(self, pool: Pool, own_source: bool, face_source: ClipSource | None) -> None:
         from stages.face.encoder import FaceEncoderConfig, config_to_dict
         from stages.training.face_loop import train_face
         from stages.weights.checkpoint import save_checkpoint
 
         first = self.work / "face_first.safetensors"  # stage 2 trains it further
         if not first.is_file():
+            wanted = self.recipe.close_ups and (face_source or not own_source)
+            close_ups = self._close_ups(face_source) if wanted else None
             network = train_face(
                 self.work / "face.safetensors", pool, self.recipe.face, self._course(self.recipe.face.steps, 1),
-                self.slice.over, seed=self.params.seed, device=self.device, autocast=self._autocast,
-                say=self._saying("face"),
+                self.slice.over, close_ups=close_ups, seed=self.params.seed, device=self.device,
+                autocast=self._autocast, say=self._saying("face"),
             )  # fmt: skip
             if network is None:
                 self._stopped("the face encoder")
@@ -357,7 +375,5 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise ConflictError(
-                f"{folder}: another process trains here. Wait for it or give another --out"
-            ) from None
+            raise ConflictError(f"{folder}: another process trains here. Wait for it or give another --out") from None
         yield

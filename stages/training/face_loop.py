@@ -26,6 +26,7 @@ _CODE_DECAY = 1e-4  # keeps the free part of the code small
 _LEAST_STD = 0.06  # of an expression, when its weight in the loss is chosen
 _SMALLEST_SIDE, _LARGEST_SIDE = 20, 56  # px; crops of far faces are this small
 _WATCHED_FACES = 512
+_CLOSE_UP_SHARE = 0.7  # of a batch, where there are close-ups
 
 
 class Faces:
@@ -34,59 +35,65 @@ class Faces:
     errors  InputError where there is none
     """
 
-    def __init__(self, pool: Pool, clips: list[Path]) -> None:
-        self.pool, self.where, labels = pool, [], []
+    def __init__(self, clips: list[Path]) -> None:
+        self.where, labels = [], []
         for clip in clips:
-            truth = pool.truth(clip)
+            truth = Pool.truth(clip)
             if str(truth["framing"]) == "full":
                 continue
             usable = np.flatnonzero(face_valid(truth["R_cam_head"]))
             self.where += [(clip, int(frame)) for frame in usable]
             labels.append(truth["expressions"][usable])
         if not self.where:
-            raise InputError(
-                f"{pool.folder}: no readable face in {len(clips)} clips. Render more with --clips"
-            )
+            raise InputError(f"faces: no readable one in {len(clips)} clips. Render more with --clips")
         self.labels = np.concatenate(labels).astype(np.float32)
 
     def take(self, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
         """Crops uint8 [B, 64, 64, 3] and labels float [B, 54]."""
-        crops = [self.pool.faces(clip)[frame] for clip, frame in (self.where[index] for index in chosen)]
+        crops = [Pool.faces(clip)[frame] for clip, frame in (self.where[index] for index in chosen)]
         return torch.from_numpy(np.stack(crops)), torch.from_numpy(self.labels[chosen])
 
-    def weights(self) -> Tensor:
-        """float [54], mean 1: one over the variance of each expression."""
-        weight = torch.from_numpy(1.0 / np.maximum(self.labels.std(0), _LEAST_STD) ** 2)
-        return weight / weight.mean()
+
+def expression_weights(labels: np.ndarray) -> Tensor:
+    """float [54], mean 1: one over the variance of each expression. labels float [N, 54]"""
+    weight = torch.from_numpy(1.0 / np.maximum(labels.std(0), _LEAST_STD) ** 2)
+    return weight / weight.mean()
 
 
 def train_face(
     state_path: Path, pool: Pool, recipe: FaceRecipe, course: Course, stop: Callable[[], bool], *,
-    seed: int = 0, device: str = "cpu", autocast=nullcontext, say: Callable[..., None] | None = None,
+    close_ups: Pool | None = None, seed: int = 0, device: str = "cpu", autocast=nullcontext,
+    say: Callable[..., None] | None = None,
 ) -> FaceMotionNet | None:  # fmt: skip
     """Return the averaged network, or None where `stop()` ended this run before the course was done.
 
-    say  called with step, loss, and on clips never trained on the mean error and that of always saying the mean
+    close_ups  pool of stages.training.face_people; most crops are then of it
+    say        called with step, loss, and on people never trained on the mean error and that of always saying the mean
     """
     torch.manual_seed(seed)
     network = FaceMotionNet(FaceEncoderConfig()).to(device)
     learner = Learner(state_path, network, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay)
-    faces = Faces(pool, pool.trained)
-    weights = faces.weights().to(device)
+    faces = [Faces(pool.trained)] + ([Faces(close_ups.trained)] if close_ups else [])
+    labels = np.concatenate([part.labels for part in faces])
+    weights = expression_weights(labels).to(device)
 
     def loss_of(step: int, progress_01: float) -> Tensor:
         rng = numpy_rng(seed, "train", "face", f"batch {step}")
-        crops, labels = faces.take(rng.integers(len(faces.where), size=recipe.batch))
-        crops = augment(crops, torch_generator(seed, "train", "face", f"augment {step}")).to(device)
+        near = round(_CLOSE_UP_SHARE * recipe.batch) if close_ups else 0
+        counts = (recipe.batch - near, near)[: len(faces)]
+        taken = [part.take(rng.integers(len(part.where), size=n)) for part, n in zip(faces, counts, strict=True)]
+        crops, wanted = (torch.cat(column) for column in zip(*taken, strict=True))
+        order = torch.from_numpy(rng.permutation(recipe.batch))  # `augment` blurs the first half of a batch
+        crops = augment(crops[order], torch_generator(seed, "train", "face", f"augment {step}")).to(device)
         with autocast():
             _, code = network(crops)
-        return expression_loss(code.float(), labels.to(device), weights)
+        return expression_loss(code.float(), wanted[order].to(device), weights)
 
     averaged = FaceMotionNet(FaceEncoderConfig()).to(device).eval()
 
     def report(pace: Pace) -> None:
         averaged.load_state_dict(learner.ema.shadow)
-        told = watched_error(averaged, pool, faces.labels.mean(0), device)
+        told = watched_error(averaged, (close_ups or pool).watched, labels.mean(0), device)
         say(step=pace.step, of=pace.planned, loss=pace.loss, spent_s=pace.spent_s, **told)
 
     if not learner.learn(loss_of, course, stop, say=report if say else None):
@@ -131,11 +138,11 @@ def augment(crops_u8: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def watched_error(network: FaceMotionNet, pool: Pool, mean_label: np.ndarray, device: str) -> dict[str, float]:
+def watched_error(network: FaceMotionNet, clips: list[Path], mean_label: np.ndarray, device: str) -> dict[str, float]:
     """{"error", "error_of_mean"}: mean absolute error of expressions on watched clips, and that of always saying the
     training mean; {} where a small pool has no readable face among its few watched clips."""
     try:
-        faces = Faces(pool, pool.watched)
+        faces = Faces(clips)
     except InputError:
         return {}
     count = min(_WATCHED_FACES, len(faces.where))

@@ -29,6 +29,7 @@ REFERENCE_FRAMES = 5  # of other moments, behind the contiguous frames of every 
 FPS = 24.0
 GAZE_UNIT_RAD = np.radians(30.0)
 _NOTE = "pool.json"
+_PICTURES = {"frames", "faces"}  # files of their own, to be mapped; a pool of close-ups has no frames
 _WATCH_SHARE, _WATCH_MOST = 50, 16  # one clip in 50, at most 16, is never trained on by VAE and face encoder
 
 
@@ -125,9 +126,9 @@ class Pool:
 
 def fill_pool(
     folder: str | os.PathLike, source: ClipSource, count: int, *, workers: int, stop: Callable[[], bool],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None, first: int = 0,
 ) -> bool:  # fmt: skip
-    """Render what is missing of clips 0 to count - 1 of the training split; True when all are there.
+    """Render what is missing of `count` clips of the training split from number `first` on; True when all are there.
 
     errors  ConflictError: the pool was made of other assets, size or length. UsageError: count beyond the split
     """
@@ -135,7 +136,7 @@ def fill_pool(
     folder.mkdir(parents=True, exist_ok=True)
     _agree(folder / _NOTE, source.describe())
     have = {clip.name for clip in _clip_folders(folder)}
-    seeds = [seed for seed in (train_seed(number) for number in range(count)) if _name(seed) not in have]
+    seeds = [seed for seed in (train_seed(number) for number in range(first, first + count)) if _name(seed) not in have]
     done = count - len(seeds)
     for _ in _rendered(folder, source, seeds, workers, stop):
         done += 1
@@ -185,9 +186,9 @@ def _render(work: tuple[Path, ClipSource, int]) -> int:
     arrays = source.clip(checked_seed(seed))
     partial = folder / f".{_name(seed)}.{os.getpid()}"
     partial.mkdir(exist_ok=True)
-    np.save(partial / "frames.npy", arrays["frames"])
-    np.save(partial / "faces.npy", arrays["faces"])
-    truth = {name: value for name, value in arrays.items() if name not in ("frames", "faces")}
+    for name in _PICTURES & set(arrays):
+        np.save(partial / f"{name}.npy", arrays[name])
+    truth = {name: value for name, value in arrays.items() if name not in _PICTURES}
     np.savez(partial / "truth.npz", **{n: v.astype(np.float32) if v.dtype.kind == "f" else v for n, v in truth.items()})
     try:
         os.rename(partial, folder / _name(seed))

@@ -47,12 +47,14 @@ class Recipe:
     """A whole training.
 
     clips         rendered for it; clip_frames: contiguous frames of each, 4k+1
+    close_ups     people rendered for the face encoder alone (stages.training.face_people); 0 = none
     phases        of the transformer (stages.training.loop); phase_steps: length of each
     minute_shares of --total-minutes for VAE, face encoder and transformer
     """
 
     clips: int
     clip_frames: int
+    close_ups: int
     vae: VaeRecipe
     face: FaceRecipe
     phases: tuple[Phase, ...]
@@ -79,6 +81,7 @@ RECIPES: dict[str, Recipe] = {
     "default": Recipe(  # an evening on two cores
         clips=1840,
         clip_frames=17,
+        close_ups=3000,
         vae=VaeRecipe(steps=1500, bites=_CROPS, last_bite=Bite(0, 9, 2)),
         face=FaceRecipe(steps=6000),
         phases=PHASES,
@@ -87,6 +90,7 @@ RECIPES: dict[str, Recipe] = {
     "base256": Recipe(  # for a GPU; lengths are a plan, not yet a measurement
         clips=12000,
         clip_frames=73,
+        close_ups=12000,
         vae=VaeRecipe(
             steps=16000,
             bites=(Bite(96, 9, 24, 0.5), Bite(96, 5, 40, 0.3), Bite(96, 17, 12, 0.1), Bite(96, 1, 96, 0.1)),
@@ -104,6 +108,7 @@ RECIPES: dict[str, Recipe] = {
     "tiny": Recipe(  # for tests: everything once, in seconds
         clips=4,
         clip_frames=9,
+        close_ups=2,
         vae=VaeRecipe(steps=6, bites=(Bite(32, 5, 2, 0.5), Bite(32, 1, 4, 0.5)), last_bite=Bite(0, 9, 1)),
         face=FaceRecipe(steps=4, batch=8),
         phases=(

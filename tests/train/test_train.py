@@ -21,6 +21,7 @@ from tests.training.fake_people import FakePeople
 RECIPE = dataclasses.replace(
     RECIPES["tiny"],
     clips=3,
+    close_ups=2,
     vae=VaeRecipe(steps=2, bites=(Bite(32, 5, 1),), last_bite=Bite(0, 9, 1)),
     face=FaceRecipe(steps=2, batch=4),
     phases=(
@@ -35,7 +36,7 @@ FILES = ("vae.safetensors", "face.safetensors", "dit.safetensors")
 
 def train(folder, progress=None, **options):
     params = Params(out=str(folder), preset="tiny", workers=1, device="cpu", threads=1, **options)
-    return run(folder, params, progress, source=FakePeople(), recipe=RECIPE)
+    return run(folder, params, progress, source=FakePeople(), face_source=FakePeople(16, 1), recipe=RECIPE)
 
 
 @pytest.fixture(scope="module")

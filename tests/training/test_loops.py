@@ -14,7 +14,7 @@ from stages.face.encoder import FaceEncoderConfig, FaceMotionNet
 from stages.model.config import PRESETS
 from stages.model.vae import CausalVae
 from stages.training.course import Course
-from stages.training.face_loop import Faces, augment, expression_loss, train_face
+from stages.training.face_loop import Faces, augment, expression_loss, expression_weights, train_face
 from stages.training.learner import Learner
 from stages.training.recipe import RECIPES, Bite
 from stages.training.vae_loop import (
@@ -40,6 +40,10 @@ def run_face(path, pool, stop=never, **options):
     return train_face(path, pool, RECIPE.face, Course(4), stop, **options)
 
 
+def run_close_ups(path, pool, stop=never, **options):
+    return train_face(path, pool, RECIPE.face, Course(4), stop, close_ups=pool, **options)
+
+
 def states_equal(first, second):
     (tensors, meta), (others, meta2) = load_checkpoint(first), load_checkpoint(second)
     assert set(tensors) == set(others) and any(name.startswith("opt.1.") for name in tensors)
@@ -50,7 +54,7 @@ def states_equal(first, second):
     assert meta == meta2
 
 
-@pytest.mark.parametrize("train", [run_vae, run_face], ids=["vae", "face"])
+@pytest.mark.parametrize("train", [run_vae, run_face, run_close_ups], ids=["vae", "face", "close-ups"])
 def test_two_and_two_steps_equal_four(train, pool, tmp_path):
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
     told = []
@@ -146,7 +150,7 @@ def test_psnr_of_a_known_error():
 def test_the_face_encoder_learns_one_batch(pool):
     torch.manual_seed(0)
     network = FaceMotionNet(FaceEncoderConfig())
-    faces = Faces(pool, pool.trained)
+    faces = Faces(pool.trained)
     crops, labels = faces.take(np.arange(16))
     from stages.training.optim import build_optimisers
 
@@ -154,7 +158,7 @@ def test_the_face_encoder_learns_one_batch(pool):
     losses = []
     for _ in range(25):
         code = network(crops.permute(0, 3, 1, 2).float() / 255)[1]
-        loss = expression_loss(code, labels, faces.weights())
+        loss = expression_loss(code, labels, expression_weights(faces.labels))
         losses.append(loss.item())
         for optimiser in optimisers:
             optimiser.zero_grad()
@@ -165,11 +169,12 @@ def test_the_face_encoder_learns_one_batch(pool):
 
 
 def test_faces_that_cannot_be_read_are_left_out(pool):
-    faces = Faces(pool, pool.trained)
+    faces = Faces(pool.trained)
     assert len(faces.where) == len(faces.labels) == 3 * 14
-    assert faces.weights().mean() == pytest.approx(1.0) and faces.weights()[24] < faces.weights()[0]
-    with pytest.raises(InputError, match="no readable face"):
-        Faces(pool, [])
+    weights = expression_weights(faces.labels)
+    assert weights.mean() == pytest.approx(1.0) and weights[24] < weights[0]
+    with pytest.raises(InputError, match="no readable"):
+        Faces([])
 
 
 def test_augmentation_keeps_the_range_and_depends_on_its_generator_only():
