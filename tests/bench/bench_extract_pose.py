@@ -48,8 +48,8 @@ def repeated(video, times, folder):
     from stages.media.ffmpeg import ffmpeg_exe
 
     out = folder / "long.mp4"
-    command = [ffmpeg_exe(), "-loglevel", "error", "-stream_loop", str(times - 1), "-i", str(video), "-c", "copy", str(out)]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    loop = ["-stream_loop", str(times - 1), "-i", str(video), "-c", "copy", str(out)]
+    subprocess.run([ffmpeg_exe(), "-loglevel", "error", *loop], check=True, stdin=subprocess.DEVNULL)
     return out
 
 

@@ -16,6 +16,7 @@ from stages.pose.mediapipe.tracker import BodyTracker
 SIZE = (240, 320)
 RED, BLUE = (255, 40, 40), (40, 40, 255)
 RADIUS = 24
+SIDES = (("left", 1), ("right", -1))
 
 
 def frame_of(*discs):
@@ -29,8 +30,8 @@ def frame_of(*discs):
 
 def body_at(x, y, flag):
     points = np.full((39, 2), (x, y), np.float32)
-    offsets = {"left_shoulder": (12, -12), "right_shoulder": (-12, -12), "left_hip": (8, 12), "right_hip": (-8, 12),
-               "left_eye": (4, -20), "right_eye": (-4, -20), "mouth_left": (2, -15), "mouth_right": (-2, -15)}  # fmt: skip
+    pairs = {"{}_shoulder": (12, -12), "{}_hip": (8, 12), "{}_eye": (4, -20), "mouth_{}": (2, -15)}
+    offsets = {name.format(side): (sign * dx, dy) for name, (dx, dy) in pairs.items() for side, sign in SIDES}
     for name, offset in offsets.items():
         points[BODY_AT[name]] += offset
     roi = Roi(float(x), float(y), 4.0 * RADIUS)
