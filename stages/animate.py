@@ -120,9 +120,10 @@ def run(
         from stages.bundle import ArraySpec
 
         spec = ArraySpec("float32", ("C", "t", "h", "w"), meaning="normalised latents of the whole clip")
-        writer.put("latents", latents[0, :-1].float().cpu().numpy(), spec)
-        spec = ArraySpec("float32", ("t", "h", "w"), meaning="> 0 where the picture is the first reference's (logit)")
-        writer.put("keep", latents[0, -1].float().cpu().numpy(), spec)
+        channels = animator.config.dit.latent_channels
+        writer.put("latents", latents[0, :channels].float().cpu().numpy(), spec)
+        spec = ArraySpec("float32", ("K", "t", "h", "w"), meaning="> 0 where the picture is the reference's (packed)")
+        writer.put("keep", latents[0, channels:].float().cpu().numpy(), spec)
         status = writer.commit()
     shutil.rmtree(_partial(item, key), ignore_errors=True)
     data = {"frames": frames, "segments": segments, "sampling_s": round(sampling_s, 2), "bundle": str(item)}

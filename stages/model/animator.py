@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stages.core.errors import InputError
 from stages.model.config import ModelConfig
-from stages.model.dit import Conditions, DiT
+from stages.model.dit import Conditions, DiT, unpack_keep
 from stages.model.files import model_files
 from stages.model.sampler import SamplerConfig, guided_with_keep, sample_segment
 from stages.model.vae import SPACE_STRIDE, TIME_STRIDE, CausalVae
@@ -80,9 +80,9 @@ class Animator:
         self, tracks: Tracks, sampler: SamplerConfig, generators: list[torch.Generator], *,
         segment_frames: int | None = None, done: list[Tensor] | None = None,
     ) -> Iterator[Tensor]:  # fmt: skip
-        """Yield the new latents [1, C+1, n, h, w] of each segment in turn; the first latent of every later segment is
-        the last one before it (paper section 4.1) and is not yielded again. The channel behind the C of the VAE is the
-        keep logit: > 0 where the picture is that of the first reference (see `DiT.predict` and `decode`).
+        """Yield the new latents [1, C+K, n, h, w] of each segment in turn; the first latent of every later segment is
+        the last one before it (paper section 4.1) and is not yielded again. The channels behind the VAE's C are packed
+        keep logits: > 0 where the picture is still that of the first reference (see `decode`).
 
         generators      one CPU generator a segment (see `segment_count`), so that a segment can be made again alone
         done            segments that were made before: taken as given, not made again
@@ -115,21 +115,20 @@ class Animator:
                     return latents
 
                 latents = sample_segment(predict, noise, sampler, first=last)
-                latents = torch.cat([latents, kept[0][:, None]], 1)[:, :, 0 if last is None else 1 :]
+                latents = torch.cat([latents, kept[0]], 1)[:, :, 0 if last is None else 1 :]
                 yield latents
-            last = latents[:, :-1, -1:]
+            last = latents[:, : self.config.dit.latent_channels, -1:]
 
     @torch.no_grad()
     def decode(self, latents: Tensor, ref_frame_u8: np.ndarray | None = None) -> Iterator[np.ndarray]:
-        """Yield the frames uint8 [n, H, W, 3] of latents [1, C or C+1, t, h, w], a few latents at a time.
+        """Yield the frames uint8 [n, H, W, 3] of latents [1, C or C+K, t, h, w], a few latents at a time.
 
-        With the keep channel and the reference picture uint8 [H, W, 3], places that are surely still the reference's
+        With the keep channels and the reference picture uint8 [H, W, 3], places that are surely still the reference's
         are taken from the picture itself: no VAE keeps a background as sharp.
         """
         channels, count = self.config.vae.latent_channels, latents.shape[2]
-        keep_01 = None
-        if latents.shape[1] > channels and ref_frame_u8 is not None:
-            keep_01 = keep_share(latents[:, channels].float())
+        composed = latents.shape[1] > channels and ref_frame_u8 is not None
+        if composed:
             reference = torch.from_numpy(np.ascontiguousarray(ref_frame_u8)).float()
         for start in range(0, count, _DECODE_LATENTS):
             context = min(start, _DECODER_MEMORY)
@@ -138,9 +137,9 @@ class Animator:
                 video = self.vae.decode(latents[:, :channels, start - context : stop].to(self.device))
             fresh = video[:, :, -TIME_STRIDE * (stop - start) :] if start else video
             frames = ((fresh[0].permute(1, 2, 3, 0).clamp(-1, 1) + 1.0) * 127.5).cpu()
-            if keep_01 is not None:
-                share = F.interpolate(keep_01[start:stop, None], scale_factor=SPACE_STRIDE, mode="bilinear")
-                share = share.repeat_interleave(TIME_STRIDE, 0)[-len(frames) :].permute(0, 2, 3, 1)
+            if composed:
+                logits = unpack_keep(latents[:, channels:, start:stop].float().cpu(), self.config.dit.keep_detail)
+                share = keep_share(logits[0, -len(frames) :], reference.shape[:2])[..., None]
                 frames = share * reference + (1.0 - share) * frames
             yield frames.round().to(torch.uint8).numpy()
 
@@ -191,15 +190,14 @@ class Animator:
         )
 
 
-def keep_share(keep_logits: Tensor) -> Tensor:
-    """Return how much of each cell is taken from the reference, float [t, h, w] in 0..1, from logits [1, t, h, w].
+def keep_share(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return how much of each pixel is taken from the reference, float [T, H, W] in 0..1, from keep logits [T, h, w].
 
-    A cell counts by the least sure of its neighbourhood, in space and over three latent frames, so that the border
-    stays away from the person and does not flicker; below a probability of 0.5 nothing is taken, above 0.9 all.
+    Below a probability of 0.5 nothing is taken, from 0.85 all; in between the two pictures are mixed.
     """
-    probability = torch.sigmoid(keep_logits.cpu())[:, None]  # [1, 1, t, h, w]
-    sure = -F.max_pool3d(-probability, 3, 1, 1)
-    return ((sure[0, 0] - 0.5) / 0.4).clamp(0.0, 1.0)
+    probability = F.avg_pool2d(torch.sigmoid(logits)[:, None], 3, 1, 1, count_include_pad=False)
+    probability = F.interpolate(probability, size=size, mode="bilinear")[:, 0]
+    return ((probability - 0.5) / 0.35).clamp(0.0, 1.0)
 
 
 def segment_spans(total: int, length: int) -> list[tuple[int, int]]:

@@ -28,6 +28,7 @@ class DitConfig:
     face_channels: int = 32  # width of one face motion token as it comes from the encoder
     face_tokens: int = 4  # tokens a source frame
     max_references: int = 4
+    keep_detail: int = 4  # squares on a side of a latent cell in the keep map: 4 = squares of 2 px
 
     def __post_init__(self):
         if self.width % self.heads or (self.width // self.heads) % 2:

@@ -23,6 +23,7 @@ from stages.model.layers import (
     split_heads,
     time_embedding,
 )  # fmt: skip
+from stages.model.vae import TIME_STRIDE
 
 REFERENCE_TIME = -4.0  # rotary time of the first reference; each further one stands 4 latent frames earlier
 
@@ -61,6 +62,16 @@ def unpatchify(tokens: Tensor, patch: int, time: int, height: int, width: int) -
     batch = tokens.shape[0]
     x = tokens.reshape(batch, time, height // patch, width // patch, -1, patch, patch)
     return x.permute(0, 4, 1, 2, 5, 3, 6).reshape(batch, -1, time, height, width)
+
+
+def unpack_keep(packed: Tensor, detail: int) -> Tensor:
+    """Return keep logits [B, 4t, h*d, w*d], frame by frame in squares of 8/d px, of packed ones [B, 4*d*d, t, h, w].
+
+    The first latent stands for one frame: of its four only the last counts.
+    """
+    batch, _, time, height, width = packed.shape
+    x = packed.reshape(batch, TIME_STRIDE, detail, detail, time, height, width)
+    return x.permute(0, 4, 1, 5, 2, 6, 3).reshape(batch, TIME_STRIDE * time, height * detail, width * detail)
 
 
 class Block(nn.Module):
@@ -130,7 +141,7 @@ class DiT(nn.Module):
         self.head_modulation = nn.Linear(128, 2 * width)
         self.head = nn.Linear(width, config.latent_channels * cell)
         self.head_gate = nn.Linear(width, config.latent_channels * cell)
-        self.head_keep = nn.Linear(width, cell)
+        self.head_keep = nn.Linear(width, cell * TIME_STRIDE * config.keep_detail**2)
         for layer in (self.head_modulation, self.head, self.head_gate, self.head_keep):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -140,12 +151,13 @@ class DiT(nn.Module):
         return self.predict(noisy, t_01, given)[0]
 
     def predict(self, noisy: Tensor, t_01: Tensor, given: Conditions) -> tuple[Tensor, Tensor]:
-        """Return the predicted clean latents [B, C, t, h, w] and the keep logits [B, t, h, w].
+        """Return the predicted clean latents [B, C, t, h, w] and packed keep logits [B, 4*d*d, t, h, w].
 
         noisy  float [B, C, t, h, w]  (1 - t) * noise + t * data, normalised latents
         t_01   float [B, t]           flow time of each latent frame; 1 = this frame is given clean (segment hand-over)
         Our choice, for the still camera of most clips: a gate per cell and channel mixes in the first reference's
-        latent of the same place, and the keep logit says where the picture itself is that of the first reference.
+        latent of the same place, and keep logits (see `unpack_keep`) say where the picture itself is still that of the
+        first reference.
         """
         batch, _, frames, height, width = noisy.shape
         patch, n_refs = self.config.patch, given.ref_latents.shape[1]
@@ -175,7 +187,7 @@ class DiT(nn.Module):
             for layer in (self.head, self.head_gate, self.head_keep)
         )
         copied = given.ref_latents[:, 0, :, None]  # [B, C, 1, h, w]
-        return made + torch.sigmoid(gate) * keep_refs * (copied - made), keep[:, 0]
+        return made + torch.sigmoid(gate) * keep_refs * (copied - made), keep
 
     @property
     def _head_dim(self) -> int:

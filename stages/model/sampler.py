@@ -34,7 +34,7 @@ def guided(dit: DiT, z: Tensor, t: Tensor, given: Conditions, config: SamplerCon
 
 
 def guided_with_keep(dit: DiT, z: Tensor, t: Tensor, given: Conditions, config: SamplerConfig) -> tuple[Tensor, Tensor]:
-    """Return what `guided` does, and the keep logits [B, t, h, w] of the pass with all conditions."""
+    """Return what `guided` does, and the packed keep logits of the pass with all conditions."""
     full, keep = dit.predict(z, t, given)
     if config.cfg_ref == config.cfg_motion == 1.0:
         return full, keep

@@ -4,6 +4,7 @@ A prepared clip is a folder with
   latents.npy   float16 [N, C, h, w]      each of its N frames alone, normalised latents
   clip.npy      float16 [t, C, h, w]      its first 4(t-1)+1 frames as one video, normalised latents
   maps.npy      uint8   [N, H, W, 6]      skeleton and sphere map of each frame
+  frames.npy    uint8   [N, H, W, 3]      the pictures themselves, to see what stays the same
   faces.npy     uint8   [N, 64, 64, 3]    face crops (what 224-pixel crops become inside the encoder)
   labels.npz    expressions f32 [N, 54], face_valid bool [N], yaw_rad f32 [N]
 The first frames are contiguous; those behind them come from other moments of the same take and serve as references.
@@ -32,6 +33,7 @@ class TrainingBatch:
     faces: Tensor  # [B, T, 64, 64, 3] uint8
     face_valid: Tensor  # [B, T] bool
     expressions: Tensor  # [B, T, 54]
+    same: Tensor  # [B, T, H/2, W/2] bool: this square of 2x2 pixels is still the first reference's
 
 
 class PreparedClips:
@@ -56,6 +58,7 @@ class PreparedClips:
         clip = self.clips[rng.integers(len(self.clips))]
         latents, maps = np.load(clip / "latents.npy", mmap_mode="r"), np.load(clip / "maps.npy", mmap_mode="r")
         faces, labels = np.load(clip / "faces.npy", mmap_mode="r"), np.load(clip / "labels.npz")
+        frames_u8 = np.load(clip / "frames.npy", mmap_mode="r")
         count = len(latents)
         if frames == 1:
             chosen = np.array([rng.integers(count)])
@@ -77,6 +80,7 @@ class PreparedClips:
             np.asarray(faces[chosen]),
             labels["face_valid"][chosen],
             labels["expressions"][chosen].astype(np.float32),
+            same_squares(np.asarray(frames_u8[chosen]), np.asarray(frames_u8[others[0]])),
         )
 
     @staticmethod
@@ -86,6 +90,13 @@ class PreparedClips:
             by_yaw = free[np.argsort(yaw_rad[free])]
             return by_yaw[[-1, 0, len(by_yaw) // 2]]
         return rng.choice(free, references, replace=False)
+
+
+def same_squares(frames_u8, reference_u8) -> np.ndarray:
+    """Return bool [T, H/2, W/2]: no channel of the 2x2 pixels is more than 8 grey levels off the reference picture."""
+    off = np.abs(frames_u8.astype(np.int16) - reference_u8.astype(np.int16)).max(-1)  # [T, H, W]
+    time, height, width = off.shape
+    return off.reshape(time, height // 2, 2, width // 2, 2).max((2, 4)) <= 8
 
 
 def _channels_first(maps_u8) -> np.ndarray:

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stages.model.dit import Conditions, DiT
+from stages.model.dit import Conditions, DiT, unpack_keep
 from stages.model.flow import interpolate, sample_times
-from stages.model.vae import SPACE_STRIDE
+from stages.model.vae import SPACE_STRIDE, TIME_STRIDE
 from stages.training.data import TrainingBatch
 
 # Paper, section 4.1: 1 skeleton and sphere only; 2 face encoder and Face Attn only, the rest frozen; 3 everything.
@@ -24,8 +24,7 @@ class ObjectiveConfig:
     drop_motion: float = 0.08
     drop_face: float = 0.1  # Face Attn must also live without a face
     figure_weight: float = 1.0  # extra weight of latent cells near the person
-    keep_weight: float = 0.1  # of the loss on "this cell is the first reference's"
-    keep_distance: float = 0.03  # weighted squared latent distance below which a cell counts as the reference's
+    keep_weight: float = 0.2  # of the loss on "this square is still the first reference's"
     expression_weight: float = 0.05  # stage 2 and 3: the face encoder stays an expression encoder
 
 
@@ -88,9 +87,9 @@ def training_loss(
     error = (predicted - batch.data) ** 2 * channel_weight
     weight = (t < 1.0).float()[:, None, :, None, None] * (1.0 + config.figure_weight * figure_cells(batch.maps))
     loss = (error * weight).sum() / weight.expand_as(error).sum().clamp(min=1.0)
-    distance = ((batch.data - batch.ref_latents[:, 0, :, None]) ** 2 * channel_weight).mean(1)  # [B, t, h, w]
-    same = (distance < config.keep_distance).float()
-    loss = loss + config.keep_weight * F.binary_cross_entropy_with_logits(keep_logit, same)
+    keep_logit = unpack_keep(keep_logit, dit.config.keep_detail)[:, TIME_STRIDE - 1 :]
+    sure = F.binary_cross_entropy_with_logits(keep_logit, batch.same.float(), reduction="none").mean((1, 2, 3))
+    loss = loss + config.keep_weight * (sure * given.keep_refs).mean()
     if stage == 2:
         supervised = batch.expressions.shape[-1]
         miss = ((code[..., :supervised].float() - batch.expressions) ** 2).mean(-1)

@@ -78,6 +78,7 @@ def _prepare(pool: Pool, clip: Path, vae: CausalVae, folder: Path, device: str) 
     np.save(partial / "latents.npy", photos.float().cpu().numpy().astype(np.float16))
     np.save(partial / "clip.npy", whole.float().cpu().numpy().astype(np.float16))
     np.save(partial / "maps.npy", control_maps(truth, *frames.shape[1:3]))
+    np.save(partial / "frames.npy", frames)
     np.save(partial / "faces.npy", pool.faces(clip))
     np.savez(
         partial / "labels.npz",

@@ -48,7 +48,7 @@ def test_a_clip_of_any_length_becomes_its_frames(folder, frames):
     spans = segment_spans(padded, TINY.segment_frames)
     parts = list(animator.segments(tracks(frames, 2), SamplerConfig(2), generators(len(spans))))
     latents = torch.cat(parts, 2)
-    assert latents.shape == (1, 17, (padded - 1) // 4 + 1, 8, 8)
+    assert latents.shape == (1, 16 + 64, (padded - 1) // 4 + 1, 8, 8)
     pictures = np.concatenate(list(animator.decode(latents)))
     assert pictures.shape == (padded, SIDE, SIDE, 3) and pictures.dtype == np.uint8
 

@@ -67,9 +67,22 @@ def test_both_attention_kernels_agree(masked):
 
 
 @torch.no_grad()
-def test_an_untrained_network_predicts_zero():
-    z, t = noisy()
-    assert DiT(TINY.dit)(z, t, conditions()).abs().max() == 0
+def test_an_untrained_network_is_undecided_between_nothing_and_the_first_reference():
+    (z, t), given = noisy(), conditions(2, 2, 2)
+    half = 0.5 * given.ref_latents[:, 0, :, None].expand_as(z)
+    predicted, keep_logit = DiT(TINY.dit).predict(z, t, given)
+    assert torch.equal(predicted, half) and keep_logit.shape == (2, 64, 2, 8, 8) and keep_logit.abs().max() == 0
+    assert DiT(TINY.dit)(z, t, replace(given, keep_refs=torch.zeros(2))).abs().max() == 0
+
+
+@torch.no_grad()
+def test_an_open_gate_copies_the_first_reference(dit):
+    import copy
+
+    (z, t), given = noisy(), conditions(2, 2, 2)
+    copying = copy.deepcopy(dit)
+    copying.head_gate.bias.fill_(1e4)
+    torch.testing.assert_close(copying(z, t, given), given.ref_latents[:, 0, :, None].expand_as(z))
 
 
 @torch.no_grad()
