@@ -28,14 +28,14 @@ def prepare_clips(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for done, clip in enumerate(pool.clips):
-        if not (folder / clip.name).is_dir():
-            if stop():
-                return False
-            with torch.no_grad(), autocast():
-                _prepare(pool, clip, vae, folder, device)
+    missing = [clip for clip in pool.clips if not (folder / clip.name).is_dir()]
+    for done, clip in enumerate(missing, start=len(pool.clips) - len(missing) + 1):
+        if stop():
+            return False
+        with torch.no_grad(), autocast():
+            _prepare(pool, clip, vae, folder, device)
         if progress is not None:
-            progress(done + 1, len(pool.clips))
+            progress(done, len(pool.clips))
     return True
 
 

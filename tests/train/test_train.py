@@ -84,7 +84,7 @@ def test_the_files_say_what_they_are(trained):
 
     assert np.asarray(Image.open(folder / "curves.png")).std() > 1
     before, after = load_checkpoint(folder / "work/face_first.safetensors")[0], load_checkpoint(folder / FILES[1])[0]
-    assert not torch.equal(before["head_tokens.weight"], after["head_tokens.weight"])  # stage 2 went on with it
+    assert not torch.equal(before["head_code.weight"], after["head_code.weight"])  # stage 2 went on with it
 
 
 def test_a_finished_run_is_skipped_at_once(trained):

@@ -8,7 +8,7 @@ import torch
 
 from stages.core.errors import InputError
 from stages.head.sphere import recover_rotation
-from stages.training.data import PreparedClips
+from stages.training.data import PreparedClips, same_squares
 from stages.training.objective import figure_cells
 from stages.training.pool import REFERENCE_FRAMES
 from stages.training.prepare import control_maps, face_valid, prepare_clips, video_pm1
@@ -56,7 +56,7 @@ def test_preparing_goes_on_where_it_stopped(pool, vae, prepared, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
     assert prepare_clips(pool, vae, tmp_path, stop=After(2), autocast=nullcontext)
     for clip in pool.clips:
-        for name in ("latents", "clip", "maps", "faces"):
+        for name in ("latents", "clip", "maps", "frames", "faces"):
             assert (tmp_path / clip.name / f"{name}.npy").read_bytes() == (
                 prepared / clip.name / f"{name}.npy"
             ).read_bytes()
@@ -81,6 +81,17 @@ def test_batches_have_references_of_other_frames(prepared, frames, references):
 def test_no_clips_is_a_clear_line(tmp_path):
     with pytest.raises(InputError, match="no prepared clips"):
         PreparedClips(tmp_path)
+
+
+def test_squares_are_the_same_until_one_of_their_pixels_moves():
+    reference = np.full((8, 8, 3), 100, np.uint8)
+    frames = np.stack([reference, reference, reference])
+    frames[1, 3, 5, 2] += 9  # one channel of one pixel, in square (1, 2)
+    frames[2] -= 8
+    same = same_squares(frames, reference)
+    assert same.shape == (3, 4, 4) and same.dtype == bool and same[0].all() and same[2].all()
+    assert np.argwhere(~same[1]).tolist() == [[1, 2]]
+    assert not same_squares(reference[None], np.zeros_like(reference)).any()  # and unsigned numbers do not wrap
 
 
 def test_figure_cells_cover_what_is_drawn():
