@@ -44,7 +44,7 @@ class Params:
     minutes        of this call; 0 = no limit. When they are over it saves and exits with 75
     total_minutes  of learning in the whole run; 0 = the preset's number of steps. Rendering comes on top
     steps_scale    multiplies the preset's steps
-    clips          rendered clips; 0 = the preset's
+    clips          rendered clips, with close-ups of faces in proportion; 0 = the preset's
     workers        rendering processes; 0 = one a core
     pool           folder of rendered clips, may be shared between runs; "" = OUT/pool
     mocap          .npz of motion capture for half of the half and full body clips; "" = procedural motion only
@@ -194,7 +194,8 @@ class _Session:
 
         folder = self.pool_folder.with_name(f"{self.pool_folder.name}-faces")
         source = source or SyntheticFaces(usual_assets(self.params.assets))
-        return self._filled(folder, source, self.recipe.close_ups, "close-ups", first=FIRST)
+        share = (self.params.clips or self.recipe.clips) / self.recipe.clips
+        return self._filled(folder, source, max(2, round(self.recipe.close_ups * share)), "close-ups", first=FIRST)
 
     def _filled(self, folder: Path, source: ClipSource, count: int, note: str, first: int = 0) -> Pool:
         from stages.training.leftovers import clear_leftovers

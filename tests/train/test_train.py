@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -124,6 +126,34 @@ def test_stopped_everywhere_and_resumed_it_gives_the_same_weights(trained, tmp_p
         tensors, others = load_checkpoint(folder / name)[0], load_checkpoint(tmp_path / name)[0]
         different = [key for key in tensors if not torch.equal(tensors[key], others[key])]
         assert not different, (name, different)
+
+
+PROGRAM = """
+import sys
+from tests.train.test_train import train
+train(sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_killed_at_random_moments_it_gives_the_same_files(trained, tmp_path, environment):
+    """kill -9 of the whole process, again and again, each time a little later."""
+    folder, _ = trained
+    kills, wait_s = 0, 3.0
+    while True:
+        child = subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path)], env=environment)
+        try:
+            assert child.wait(wait_s) == 0
+            break
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+            kills, wait_s = kills + 1, wait_s + 0.7
+    assert kills >= 2
+    for name in FILES:
+        assert (folder / name).read_bytes() == (tmp_path / name).read_bytes(), name
+    assert not [path for path in tmp_path.rglob(".*") if path.name != ".lock"]
 
 
 def test_parts_one_by_one(tmp_path, trained):
