@@ -1,9 +1,9 @@
-"""Measures what extract-pose finds: on synthetic clips against exact truth, on real videos by how often it finds anyone.
+"""Measures what extract-pose finds: synthetic clips against exact truth, real videos by how often it finds anyone.
 
     python tests/bench/bench_extraction.py [--clips 4] [--size 512] [--real FOLDER] [--json extraction.json]
 
-Synthetic, per framing: mean 2D error of the seen joints in percent of the person's height in the picture, and the median
-error of the head's rotation (stages.head.track) over all frames. The clips go through the MP4 file, as a user's would.
+Synthetic, per framing: mean 2D error of the seen joints in percent of the person's height in the picture, and the
+median error of the head's rotation (stages.head.track) over all frames. The clips go through an MP4, as a user's would.
 Real: the share of frames with a body and with a face, for every video of the folder.
 """
 
