@@ -104,8 +104,14 @@ def test_quiet_says_nothing(toy):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_clean_up_and_say_their_code(tmp_path, environment, number, code):
     words = [*TOY, "a.mp4", "--frames", "1000", "--pause-s", "0.05"]
+    # A shell that runs the tests in the background hands SIGINT on as ignored; a user's program does not start so.
     with subprocess.Popen(
-        words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        words,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         wait_for(lambda: any(name.startswith(".a.zarr.toy") for name in os.listdir(tmp_path)))
         process.send_signal(number)
