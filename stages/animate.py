@@ -74,7 +74,7 @@ def plan(item: str | os.PathLike[str], params: Params) -> Plan:
     action = todo.action
     if action == "skip" and not all(path.is_file() for path in _files(video, params)):
         action = "replace"  # the layer is there, a file beside it is not: make both again
-    elif action == "write" and video.exists() and not params.overwrite:
+    elif action == "write" and video.exists() and not params.overwrite and _key_in(video) != key:
         raise ConflictError(f"{video}: exists and is not of this bundle's layer '{LAYER}'. --overwrite replaces it")
     return Plan(action, key, str(video), inputs)
 
@@ -87,14 +87,14 @@ def run(
     progress  called with (segments done, segments, "animate")
     errors    those of `plan`; ResourceError when the disk is full
     """
-    from stages.bundle import LayerWriter, make_provenance
-    from stages.core.device import pick_device, set_threads
-    from stages.model.animator import Animator
-
     started = time.monotonic()
     todo = plan(item, params)
     if todo.action == "skip":
         return Record(STAGE, todo.output, "skipped", todo.key, time.monotonic() - started)
+    from stages.bundle import LayerWriter, make_provenance
+    from stages.core.device import pick_device, set_threads
+    from stages.model.animator import Animator
+
     set_threads(params.threads or None)
     bundle, key, inputs, weights = _identity(item, params)
     animator = Animator.load(params.model, pick_device(params.device))
@@ -135,6 +135,17 @@ def run(
 def video_path(item: str | os.PathLike[str], params: Params) -> Path:
     """The MP4 that belongs to a bundle: `params.output`, or the bundle's name with .mp4."""
     return Path(params.output) if params.output else Path(item).with_suffix(".mp4")
+
+
+def _key_in(video: Path) -> str:
+    """The key an earlier, perhaps killed run wrote into the file; "" for a file that is not ours."""
+    from stages.media import read_mark
+
+    try:
+        mark = read_mark(video)
+    except InputError:
+        return ""
+    return str((mark or {}).get("key", ""))
 
 
 def _files(video: Path, params: Params) -> list[Path]:

@@ -148,6 +148,30 @@ def test_a_second_run_skips_and_other_settings_are_refused_before_any_work(anima
         animate.plan(path, Params(seed=1))
 
 
+def test_a_skip_loads_no_torch(animated, environment):
+    program = (
+        "import sys; from stages import animate; record = animate.run(sys.argv[1], animate.Params()); "
+        "print(record.status, 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(animated[0])], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["skipped", "False"]
+
+
+def test_a_run_killed_before_its_layer_takes_its_own_film_back(animated, tmp_path):
+    """The film is written before the layer: a kill in between must not block the rerun; a stranger's film must."""
+    import shutil
+
+    path = shutil.copytree(animated[0], tmp_path / "clip.zarr")
+    shutil.rmtree(path / "video")
+    shutil.copy(animated[1].path, tmp_path / "clip.mp4")
+    assert animate.plan(path, Params()).action == "write"
+    shutil.copy(SAMPLES / "driving.mp4", tmp_path / "clip.mp4")
+    with pytest.raises(ConflictError, match="--overwrite"):
+        animate.plan(path, Params())
+
+
 def test_a_missing_video_is_made_again_from_the_same_seed(animated, tmp_path):
     import shutil
 
