@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -144,7 +146,8 @@ def stop(child: subprocess.Popen) -> None:
 class AtomicFile:
     """A hidden temporary path beside the target that becomes the target in one rename, or vanishes.
 
-    Use as a context manager; `commit()` renames. The suffix is kept because ffmpeg picks the container by it.
+    Use as a context manager; `commit()` renames. The suffix is kept because ffmpeg picks the container by it. The
+    file is locked while its maker lives, so that the next one for the target can clear away what a kill left behind.
     errors  InputError when the folder does not exist, ResourceError when it cannot be written
     """
 
@@ -154,14 +157,13 @@ class AtomicFile:
             raise InputError(f"{self.target}: is a directory, expected a file name for the output")
         if not self.target.parent.is_dir():
             raise InputError(f"{self.target}: the folder {self.target.parent} does not exist; make it first")
-        stem = self.target.stem[:80]
+        prefix, suffix = f".{self.target.stem[:80]}.", f".tmp{self.target.suffix}"
         try:
-            handle, name = tempfile.mkstemp(
-                prefix=f".{stem}.", suffix=f".tmp{self.target.suffix}", dir=self.target.parent
-            )
+            _clear_leftovers(self.target.parent, prefix, suffix)
+            self._handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=self.target.parent)
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise ResourceError(f"{self.target.parent}: cannot be written ({error.strerror})") from None
-        os.close(handle)
         self.path = Path(name)
 
     def __enter__(self) -> AtomicFile:
@@ -178,3 +180,24 @@ class AtomicFile:
 
     def __exit__(self, *exc_info: object) -> None:
         self.path.unlink(missing_ok=True)
+        os.close(self._handle)
+
+
+def _clear_leftovers(folder: Path, prefix: str, suffix: str) -> None:
+    """Remove temporary files of this target whose makers are gone: nobody holds their lock, and they are not new."""
+    for entry in os.scandir(folder):
+        random = len(entry.name) - len(prefix) - len(suffix)
+        if random != 8 or not (entry.name.startswith(prefix) and entry.name.endswith(suffix)):
+            continue
+        try:
+            handle = os.open(entry.path, os.O_RDWR)
+        except OSError:  # gone, or not ours to open
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - os.fstat(handle).st_mtime > 1.0:  # younger: made, but perhaps not locked yet
+                os.unlink(entry.path)
+        except OSError:  # its maker lives
+            continue
+        finally:
+            os.close(handle)

@@ -151,3 +151,19 @@ def test_narrow_videos_whose_rows_decord_pads(tmp_path, width):
         found = np.stack(list(reader))
     assert found.shape == (3, 32, width, 3)
     assert np.abs(found.astype(int) - frames[0]).max() <= 8
+
+
+def test_what_a_killed_writer_left_is_cleared_and_what_a_live_one_holds_is_not(tmp_path):
+    import os
+
+    from stages.media.ffmpeg import AtomicFile
+
+    old = tmp_path / ".clip.abcdefgh.tmp.mp4"
+    old.write_bytes(b"left by a kill")
+    os.utime(old, (1, 1))
+    with AtomicFile(tmp_path / "clip.mp4") as live:
+        assert not old.exists()
+        os.utime(live.path, (1, 1))
+        with AtomicFile(tmp_path / "clip.mp4"):
+            assert live.path.exists()
+    assert list(tmp_path.iterdir()) == []
