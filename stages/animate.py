@@ -21,7 +21,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "animate"
 LAYER = "video"
-VERSION = 1
+VERSION = 2
 _SHEET_ROWS = 6
 
 
@@ -208,7 +208,10 @@ def _tracks(bundle):
             "make them again from one run of extract-pose"
         )
     ref_maps = np.concatenate([bundle.read("body", "ref_map"), bundle.read("head", "ref_map")], -1)
-    return Tracks(np.concatenate([body, head], -1), tokens, valid, bundle.read("body", "ref_frame"), ref_maps)
+    warp, kind = bundle.read("body", "warp"), bundle.read("body", "warp_kind")
+    return Tracks(
+        np.concatenate([body, head], -1), tokens, valid, bundle.read("body", "ref_frame"), ref_maps, warp, kind
+    )
 
 
 def _partial(item: str | os.PathLike[str], key: str) -> Path:
@@ -259,7 +262,7 @@ def _write_video(bundle, animator, latents, tracks, video: Path, params: Params,
 
     def pictures():
         index = 0
-        for block in animator.decode(latents, tracks.ref_frames[0]):
+        for block in animator.decode(latents, tracks):
             for frame in block:
                 if index in wanted:
                     kept[index] = frame

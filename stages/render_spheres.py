@@ -19,7 +19,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "render-spheres"
 LAYERS = ("body", "head")
-VERSION = 1
+VERSION = 2
 FRAMINGS = ("reference", "driver")
 _MULTIPLE = 16
 _MOST_SIDE = 4096
@@ -161,6 +161,7 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
     from stages.body.framing import cut
     from stages.body.layer import body_specs
     from stages.body.lengths import BONE_NAMES
+    from stages.body.warp import ReferenceWarp
     from stages.bundle import LayerWriter
 
     composition, size = scene.composition, scene.size
@@ -181,8 +182,15 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
     }
     with LayerWriter(item, "body", key=key, attrs=attrs, provenance=provenance, overwrite=params.overwrite) as writer:
         maps = writer.stream("map", (*size, 3), specs["map"], length=len(act.drawn))
+        warps = writer.stream("warp", (*size, 3), specs["warp"], length=len(act.drawn))
+        kinds = writer.stream("warp_kind", size, specs["warp_kind"], length=len(act.drawn))
+        ref_frame = cut(scene.picture, composition.ref_window)
+        reference = ReferenceWarp(ref_frame, still, scene.ref_head.R_cam_head[0])
         for frame in range(len(act.drawn)):
             maps.append(draw_body(act, frame, size)[None])
+            carried, kind = reference.to_pose(act, frame, scene.head.R_cam_head[frame])
+            warps.append(carried[None])
+            kinds.append(kind[None])
             if progress is not None:
                 progress(frame + 1, len(act.drawn), "controls")
         arrays = {
@@ -195,7 +203,7 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
             "bone_ratio": act.bone_ratio.astype(np.float32),
             "ref_joints_px": still.joints_px.astype(np.float32),
             "ref_joints_valid": still.drawn,
-            "ref_frame": cut(scene.picture, composition.ref_window)[None],
+            "ref_frame": ref_frame[None],
             "ref_map": draw_body(still, 0, size)[None],
         }
         for name, array in arrays.items():
@@ -352,4 +360,3 @@ def _sha256(path: str) -> str:
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file, expected a photo or a bundle (--ref) or a picture (--canonical)")
     return file_sha256(Path(path))
-

@@ -1,8 +1,9 @@
-"""Trains the model: renders people, then VAE, face encoder and transformer, as one command that can always be stopped.
+"""Trains the model: people, VAE, face encoder, transformer and compositor, as one command that can always be stopped.
 
 Reads   nothing but the assets of the synthetic people (and, if asked, a motion file).
-Writes  a folder with vae.safetensors, face.safetensors and dit.safetensors (what `animate --model` and `encode-face
-        --encoder` load), log.jsonl, curves.png, pool/ (rendered clips) and work/ (states, prepared clips).
+Writes  a folder with vae.safetensors, face.safetensors, dit.safetensors and compositor.safetensors (what `animate
+        --model` and `encode-face --encoder` load), log.jsonl, curves.png, pool/ (rendered clips) and work/ (states,
+        prepared clips, rehearsals).
 Running the same command again goes on where it stopped, also after kill -9, and gives the same weights as one run.
 """
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from stages.training.recipe import Recipe
 
 STAGE = "train"
-VERSION = 1
-_UNTIL_ORDER = {"vae": 1, "face": 2, "1": 3, "2": 4, "3": 5, "all": 5}
+VERSION = 2
+_UNTIL_ORDER = {"vae": 1, "face": 2, "1": 3, "2": 4, "3": 5, "all": 6}
 UNTIL = tuple(_UNTIL_ORDER)
 ASSETS = ("auto", "full", "anny")
 _DECIDE = ("preset", "clips", "seed", "steps_scale", "total_minutes")
@@ -40,7 +41,7 @@ class Params:
 
     out            folder of the run
     preset         default (128 px, two cores), base256 (for a GPU), tiny (for tests)
-    until          last part of this call: vae, face, stage 1, 2 or 3 of the transformer, all (the same as 3)
+    until          last part of this call: vae, face, stage 1, 2 or 3 of the transformer, all (with the compositor)
     minutes        of this call; 0 = no limit. When they are over it saves and exits with 75
     total_minutes  of learning in the whole run; 0 = the preset's number of steps. Rendering comes on top
     steps_scale    multiplies the preset's steps
@@ -87,7 +88,7 @@ def plan(item: str | os.PathLike[str], params: Params) -> Plan:
             f"{folder}: holds a run with --{other[0].replace('_', '-')} {found['settings'].get(other[0])}, now "
             f"{wanted[other[0]]}. Go on with its settings or give another --out"
         )
-    key = layer_key(STAGE, VERSION, {**wanted, "until": _until_stage(params.until)}, {})
+    key = layer_key(STAGE, VERSION, {**wanted, "until": _UNTIL_ORDER[params.until]}, {})
     done = found is not None and _UNTIL_ORDER[params.until] <= found["reached"]
     files = _outputs(folder, params.until)
     return Plan("skip" if done and all(path.is_file() for path in files) else "write", key, str(folder))
@@ -161,7 +162,10 @@ class _Session:
         if wanted >= 3:
             prepared = self._prepare(pool)
             self._transformer(prepared, _until_stage(self.params.until))
-            self.remember(wanted)
+            self.remember(min(wanted, 5))
+        if wanted >= 6:
+            self._compositor(prepared)
+            self.remember(6)
 
     def remember(self, reached: int) -> None:
         """Write the settings of the run and how far it is."""
@@ -257,7 +261,7 @@ class _Session:
         from stages.weights.checkpoint import file_sha256, load_checkpoint, load_strictly
 
         path = self.folder / "vae.safetensors"
-        folder = self.work / f"prepared-{file_sha256(path)[:12]}"  # latents of another VAE are of no use
+        folder = self.work / f"prepared{VERSION}-{file_sha256(path)[:12]}"  # latents of another VAE are of no use
         vae = CausalVae(self.config.vae)
         load_strictly(vae, load_checkpoint(path)[0], str(path))
         clear_leftovers(folder)
@@ -299,6 +303,53 @@ class _Session:
         if not trainer.run(PreparedClips(prepared), 1.0, stop, courses=courses, until_stage=until_stage):
             self._stopped("the transformer")
         trainer.export(self.folder / "dit.safetensors", self.folder / "face.safetensors")
+
+    def _compositor(self, prepared: Path) -> None:
+        from dataclasses import asdict
+
+        from stages.training.compositor_loop import Rehearsals, train_compositor
+        from stages.weights.checkpoint import file_sha256, save_checkpoint
+
+        path = self.folder / "compositor.safetensors"
+        if path.is_file():
+            return
+        dit_sha256 = file_sha256(self.folder / "dit.safetensors")
+        folder = self.work / f"rehearsed-{dit_sha256[:12]}"  # of another transformer they are of no use
+        self._rehearse(prepared, folder)
+        network = train_compositor(
+            self.work / f"compositor-{dit_sha256[:12]}.safetensors", Rehearsals(folder, prepared),
+            self.config.compositor, self.recipe.compositor, self._course(self.recipe.compositor.steps, 3),
+            self.slice.over, seed=self.params.seed, device=self.device, autocast=self._autocast,
+            say=self._saying("compositor"),
+        )  # fmt: skip
+        if network is None:
+            self._stopped("the compositor")
+        save_checkpoint(path, network.state_dict(), asdict(self.config.compositor), bfloat16=True)
+
+    def _rehearse(self, prepared: Path, folder: Path) -> None:
+        from stages.face.encoder import FaceEncoderConfig, FaceMotionNet
+        from stages.model.dit import DiT
+        from stages.model.vae import CausalVae
+        from stages.training.data import PreparedClips
+        from stages.training.leftovers import clear_leftovers
+        from stages.training.rehearse import rehearse
+        from stages.weights.checkpoint import load_checkpoint, load_strictly
+
+        networks = {
+            "dit": DiT(self.config.dit), "face": FaceMotionNet(FaceEncoderConfig()), "vae": CausalVae(self.config.vae)
+        }  # fmt: skip
+        for name, network in networks.items():
+            path = self.folder / f"{name}.safetensors"
+            load_strictly(network, load_checkpoint(path)[0], str(path))
+            network.to(self.device).eval()
+        folder.mkdir(exist_ok=True)
+        clear_leftovers(folder)
+        if not rehearse(
+            PreparedClips(prepared), networks["dit"], networks["face"], networks["vae"], folder,
+            self.recipe.compositor.rehearsals, stop=self.slice.over, autocast=self._autocast, seed=self.params.seed,
+            device=self.device, progress=lambda done, total: self._report(done, total, "rehearsals"),
+        ):  # fmt: skip
+            self._stopped("the rehearsals")
 
     def _course(self, steps: int, part: int, phase: int | None = None):
         from stages.training.course import Course
@@ -348,11 +399,12 @@ def _check(params: Params) -> None:
 
 def _until_stage(until: str) -> int:
     """Last stage of the transformer this `until` asks for; 0 = none."""
-    return max(0, _UNTIL_ORDER[until] - 2)
+    return min(3, max(0, _UNTIL_ORDER[until] - 2))
 
 
 def _outputs(folder: Path, until: str) -> list[Path]:
-    names = ("vae", "face", "dit")[: min(3, _UNTIL_ORDER[until])]
+    order = _UNTIL_ORDER[until]
+    names = ("vae", "face", "dit")[: min(3, order)] + (("compositor",) if order >= 6 else ())
     return [folder / f"{name}.safetensors" for name in names]
 
 

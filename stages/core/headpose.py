@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from stages.core.geometry import rotvec_to_matrix
+from stages.core.geometry import rotation_angle_deg, rotvec_to_matrix
 from stages.core.skeleton import BODY_INDEX
 
 # Where the joints of the head lie in the head frame (x = the person's left, y down, z out of the back of the head),
@@ -22,6 +24,8 @@ _NECK_M = (0.0, 0.25, 0.03)
 _NECK_WEIGHT = 0.02
 _ROUNDS = 12
 _DAMPING = 1e-4
+_NEARNESS_ROUNDS = 4
+_PICTURE_MOST_DEG = 60.0
 
 
 def kabsch(source: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
@@ -61,33 +65,36 @@ def head_from_body(
     weight: np.ndarray | None = None,
     joints_px: np.ndarray | None = None,
     K_px: np.ndarray | None = None,
+    points_m: Mapping[str, tuple[float, float, float]] = HEAD_POINTS_M,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The head's rotation from nose, eyes and ears, for frames in which the face mesh sees nothing.
 
     joints_m   float [T, 25, 3]  order BODY_JOINTS, camera axes, metres; any origin; NaN = not measured
     weight     float [T, 25] | None   scores, 0 = not used; None = 1
-    joints_px  float [T, 25, 2] | None   the same joints in the picture: where four of the five points are there they
-               decide the rotation (`head_from_picture`) and joints_m only the place
+    joints_px  float [T, 25, 2] | None   the same joints in the picture: where four of the five points are there and say
+               what joints_m says up to 60 degrees, they decide the rotation (`head_from_picture`) and joints_m only the
+               place. Further apart joints_m is believed: which way a head faces is what five points in a picture are
+               worst at, a head seen from behind looks to them much like one from the front
     K_px       float [3, 3] | None   the camera of joints_px
+    points_m   where the five points lie in the head
     returns    R_cam_head float64 [T, 3, 3], identity = upright and facing the camera; NaN where fewer than three of the
                five points are there; center_m float64 [T, 3], the middle of the skull in the frame of joints_m
-    source: our choice, a rigid fit with scale to HEAD_POINTS_M. Coarse, because body networks flatten the head: against
-    the face mesh the 3D joints of MediaPipe are off by 9 to 19 degrees (median, five clips), its 2D joints by 4 to 14.
+    source: our choice, a rigid fit with scale to points_m. Coarse, because body networks flatten the head.
     """
     joints_m = np.asarray(joints_m, np.float64)
-    names = (*HEAD_POINTS_M, "neck")
+    names = (*points_m, "neck")
     index = [BODY_INDEX[name] for name in names]
     w = np.ones(joints_m.shape[:2]) if weight is None else np.nan_to_num(np.asarray(weight, np.float64))
     w = w[:, index].copy()
     seen = np.isfinite(joints_m[:, index]).all(-1) & (w > 0)
     few = seen[:, :-1].sum(1) < 3
     w[:, -1] *= _NECK_WEIGHT
-    template = np.array([*HEAD_POINTS_M.values(), _NECK_M])
+    template = np.array([*points_m.values(), _NECK_M])
     rotation, _, shift, _ = kabsch(template, joints_m[:, index], w)
     rotation[few], shift[few] = np.nan, np.nan
     if joints_px is not None:
-        seen_R = head_from_picture(joints_px, weight, K_px, start=rotation)
-        better = np.isfinite(seen_R[:, 0, 0])
+        seen_R = head_from_picture(joints_px, weight, K_px, start=rotation, points_m=points_m)
+        better = np.nan_to_num(rotation_angle_deg(rotation, seen_R), nan=np.inf) <= _PICTURE_MOST_DEG
         rotation[better] = seen_R[better]
     return rotation, shift
 
@@ -97,18 +104,21 @@ def head_from_picture(
     weight: np.ndarray | None = None,
     K_px: np.ndarray | None = None,
     start: np.ndarray | None = None,
+    points_m: Mapping[str, tuple[float, float, float]] = HEAD_POINTS_M,
 ) -> np.ndarray:
-    """R_cam_head float64 [T, 3, 3] under which the head template, seen from far, fits nose, eyes and ears in pixels.
+    """R_cam_head float64 [T, 3, 3] under which the head template fits nose, eyes and ears in pixels.
 
     joints_px  float [T, 25, 2]  NaN = not measured;  weight  float [T, 25] | None, 0 = not used
-    K_px       float [3, 3] | None   the camera; None: the viewing ray is taken as the optical axis
+    K_px       float [3, 3] | None   the camera; None: the head is seen from far, along the optical axis
     start      float [T, 3, 3] | None   a first guess; None or NaN: the closed form
+    points_m   where the five points lie in the head
     returns    NaN where fewer than four of the five points are there
-    source: scaled orthography; closed form as in POS (DeMenthon and Davis 1995), then Gauss-Newton over rotation, scale
-    and shift. With a start the better of the two minima is taken: a head in profile has a mirror image that fits nearly
-    as well. With a camera the pixels are first seen through one that looks straight at the head.
+    source: closed form as in POS, then Gauss-Newton over rotation, scale and shift. With a start the better of the two
+    minima is taken: a head in profile has a mirror image that fits nearly as well. With a camera the pixels are first
+    seen through one that looks straight at the head, and nearer points are larger, by the rounds of POSIT (both
+    DeMenthon and Davis 1995).
     """
-    index = [BODY_INDEX[name] for name in HEAD_POINTS_M]
+    index = [BODY_INDEX[name] for name in points_m]
     points = np.asarray(joints_px, np.float64)[:, index]
     w = np.ones(points.shape[:2]) if weight is None else np.nan_to_num(np.asarray(weight, np.float64))[:, index]
     seen = np.isfinite(points).all(-1) & (w > 0)
@@ -120,9 +130,22 @@ def head_from_picture(
     if K_px is not None:
         points, aim = _aimed(points, w, np.asarray(K_px, np.float64))
         start = None if start is None else np.swapaxes(aim, 1, 2) @ start
-    model = np.array(list(HEAD_POINTS_M.values()))
-    q = points - np.einsum("tn,tna->ta", w, points)[:, None]
+    model = np.array(list(points_m.values()))
     x = model - np.einsum("tn,ni->ti", w, model)[:, None]
+    best = _fit_flat(x, points, w, start)
+    for _ in range(_NEARNESS_ROUNDS if K_px is not None else 0):
+        q = points - np.einsum("tn,tna->ta", w, points)[:, None]
+        turned = np.einsum("tij,tnj->tni", best, x)
+        # unit focal length: the scale is one over the distance
+        ahead = np.clip(_scale(turned[..., :2], q, w)[:, None] * turned[..., 2], -0.5, 0.5)
+        best = _fit_flat(x, points * (1.0 + ahead)[..., None], w, best if start is None else start)
+    best[few] = np.nan
+    return aim @ best
+
+
+def _fit_flat(x: np.ndarray, points: np.ndarray, w: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+    """R [T, 3, 3] for which (R x)[:2], scaled and shifted, is nearest to `points`; see `head_from_picture`."""
+    q = points - np.einsum("tn,tna->ta", w, points)[:, None]
     gram = np.einsum("tn,tni,tnj->tij", w, x, x) + 1e-9 * np.eye(3)
     u, _, vt = np.linalg.svd(np.einsum("tn,tna,tni->tai", w, q, x) @ np.linalg.inv(gram), full_matrices=False)
     rows = u @ vt
@@ -133,8 +156,12 @@ def head_from_picture(
         other, other_error = _refine(np.where(known[:, None, None], start, closed), x, q, w)
         take = known & (other_error < error)
         best[take] = other[take]
-    best[few] = np.nan
-    return aim @ best
+    return best
+
+
+def _scale(flat: np.ndarray, q: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """The scale that carries flat [T, N, 2] onto q with the least weighted squared error. [T]"""
+    return np.einsum("tn,tna,tna->t", w, q, flat) / np.maximum(np.einsum("tn,tna,tna->t", w, flat, flat), 1e-300)
 
 
 def _aimed(points_px: np.ndarray, w: np.ndarray, K_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -158,7 +185,7 @@ def _refine(rotation: np.ndarray, x: np.ndarray, q: np.ndarray, w: np.ndarray) -
     for _ in range(_ROUNDS):
         turned = np.einsum("tij,tnj->tni", rotation, x)
         flat = turned[..., :2]
-        s = np.einsum("tn,tna,tna->t", w, q, flat) / np.maximum(np.einsum("tn,tna,tna->t", w, flat, flat), 1e-300)
+        s = _scale(flat, q, w)
         left = q - s[:, None, None] * flat
         zero = np.zeros(turned.shape[:2])
         # a small turn d moves R x by d x (R x)
@@ -179,7 +206,7 @@ def _refine(rotation: np.ndarray, x: np.ndarray, q: np.ndarray, w: np.ndarray) -
         turn = np.clip(step[:, :3, 0], -0.5, 0.5)
         rotation = rotvec_to_matrix(turn) @ rotation
     flat = np.einsum("tij,tnj->tni", rotation, x)[..., :2]
-    s = np.einsum("tn,tna,tna->t", w, q, flat) / np.maximum(np.einsum("tn,tna,tna->t", w, flat, flat), 1e-300)
+    s = _scale(flat, q, w)
     error = np.einsum("tn,tna->t", w, (q - s[:, None, None] * flat) ** 2) / size2
     return rotation, np.where(s > 0, error, np.inf)
 

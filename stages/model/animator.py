@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from stages.core.errors import InputError
+from stages.model.compositor import Compositor
 from stages.model.config import ModelConfig
 from stages.model.dit import Conditions, DiT, unpack_keep
 from stages.model.files import model_files
@@ -17,6 +17,7 @@ from stages.model.vae import SPACE_STRIDE, TIME_STRIDE, CausalVae
 from stages.weights.checkpoint import load_checkpoint, load_strictly
 
 _DECODER_MEMORY = 6  # latents; the decoder's memory blocks look back fewer than this
+_ENCODE_CONTEXT = 16  # frames before a segment that the encoder sees, so that a latent of four frames stays one
 _DECODE_LATENTS = 8  # latents decoded in one go
 
 
@@ -29,6 +30,8 @@ class Tracks:
     face_valid   bool [T]
     ref_frames   uint8 [R, H, W, 3]
     ref_maps     uint8 [R, H, W, 6]
+    warp_frames  uint8 [T, H, W, 3]      the first reference carried to every frame's pose (stages.body.warp)
+    warp_kind    uint8 [T, H, W]         what its pixels are
     """
 
     maps: np.ndarray
@@ -36,6 +39,8 @@ class Tracks:
     face_valid: np.ndarray
     ref_frames: np.ndarray
     ref_maps: np.ndarray
+    warp_frames: np.ndarray
+    warp_kind: np.ndarray
 
 
 def model_config(source: str) -> ModelConfig:
@@ -46,10 +51,11 @@ def model_config(source: str) -> ModelConfig:
 class Animator:
     """Networks of one model on one device."""
 
-    def __init__(self, config: ModelConfig, vae: CausalVae, dit: DiT, device: str = "cpu"):
+    def __init__(self, config: ModelConfig, vae: CausalVae, dit: DiT, compositor: Compositor, device: str = "cpu"):
         self.config, self.device = config, device
         self.vae, self.dit = vae.to(device).eval(), dit.to(device).eval()
-        for module in self.vae.modules():
+        self.compositor = compositor.to(device).eval()
+        for module in [*self.vae.modules(), *self.compositor.modules()]:
             if isinstance(module, torch.nn.Conv2d):
                 module.to(memory_format=torch.channels_last)
 
@@ -60,10 +66,11 @@ class Animator:
         vae_tensors, _ = load_checkpoint(files["vae"])
         dit_tensors, values = load_checkpoint(files["dit"])
         config = ModelConfig.from_dict(values)
-        vae, dit = CausalVae(config.vae), DiT(config.dit)
+        vae, dit, compositor = CausalVae(config.vae), DiT(config.dit), Compositor(config.compositor)
         load_strictly(vae, vae_tensors, str(files["vae"]))
         load_strictly(dit, dit_tensors, str(files["dit"]))
-        return cls(config, vae, dit, device)
+        load_strictly(compositor, load_checkpoint(files["compositor"])[0], str(files["compositor"]))
+        return cls(config, vae, dit, compositor, device)
 
     def _autocast(self):
         kind = "cuda" if self.device.startswith("cuda") else "cpu"
@@ -72,9 +79,8 @@ class Animator:
     @torch.no_grad()
     def encode(self, frames_u8: np.ndarray) -> Tensor:
         """Return normalised latents [1, C, t, h, w] of frames uint8 [4k+1, H, W, 3]."""
-        video = torch.from_numpy(np.ascontiguousarray(frames_u8)).to(self.device).float() / 127.5 - 1.0
         with self._autocast():
-            return self.vae.encode(video.permute(3, 0, 1, 2)[None])
+            return self.vae.encode(self._pm1(frames_u8).transpose(0, 1)[None])
 
     def segments(
         self, tracks: Tracks, sampler: SamplerConfig, generators: list[torch.Generator], *,
@@ -82,7 +88,7 @@ class Animator:
     ) -> Iterator[Tensor]:  # fmt: skip
         """Yield the new latents [1, C+K, n, h, w] of each segment in turn; the first latent of every later segment is
         the last one before it (paper section 4.1) and is not yielded again. The channels behind the VAE's C are packed
-        keep logits: > 0 where the picture is still that of the first reference (see `decode`).
+        keep logits: > 0 where the picture is that of the first reference, still or carried (see `decode`).
 
         generators      one CPU generator a segment (see `segment_count`), so that a segment can be made again alone
         done            segments that were made before: taken as given, not made again
@@ -97,7 +103,7 @@ class Animator:
             if index < len(done):
                 latents = done[index].to(self.device)
             else:
-                part = self._window(given, start, stop)
+                part = self._window(given, tracks, start, stop)
                 shape = (
                     1,
                     self.config.dit.latent_channels,
@@ -120,28 +126,45 @@ class Animator:
             last = latents[:, : self.config.dit.latent_channels, -1:]
 
     @torch.no_grad()
-    def decode(self, latents: Tensor, ref_frame_u8: np.ndarray | None = None) -> Iterator[np.ndarray]:
+    def decode(self, latents: Tensor, tracks: Tracks | None = None) -> Iterator[np.ndarray]:
         """Yield the frames uint8 [n, H, W, 3] of latents [1, C or C+K, t, h, w], a few latents at a time.
 
-        With the keep channels and the reference picture uint8 [H, W, 3], places that are surely still the reference's
-        are taken from the picture itself: no VAE keeps a background as sharp.
+        tracks  what the latents (with their keep channels) were made from: the compositor mixes in the reference's own
+                pixels, still and carried. Without: the VAE's pictures alone
         """
-        channels, count = self.config.vae.latent_channels, latents.shape[2]
-        composed = latents.shape[1] > channels and ref_frame_u8 is not None
-        if composed:
-            reference = torch.from_numpy(np.ascontiguousarray(ref_frame_u8)).float()
+        channels, count, shown = self.config.vae.latent_channels, latents.shape[2], 0
         for start in range(0, count, _DECODE_LATENTS):
             context = min(start, _DECODER_MEMORY)
             stop = min(start + _DECODE_LATENTS, count)
             with self._autocast():
                 video = self.vae.decode(latents[:, :channels, start - context : stop].to(self.device))
             fresh = video[:, :, -TIME_STRIDE * (stop - start) :] if start else video
-            frames = ((fresh[0].permute(1, 2, 3, 0).clamp(-1, 1) + 1.0) * 127.5).cpu()
-            if composed:
-                logits = unpack_keep(latents[:, channels:, start:stop].float().cpu(), self.config.dit.keep_detail)
-                share = keep_share(logits[0, -len(frames) :], reference.shape[:2])[..., None]
-                frames = share * reference + (1.0 - share) * frames
-            yield frames.round().to(torch.uint8).numpy()
+            frames = fresh[0].transpose(0, 1).clamp(-1, 1)  # [n, 3, H, W]
+            if tracks is not None:
+                frames = self._composed(frames, latents[:, channels:, start:stop], tracks, shown)
+                shown += len(frames)
+            frames = (frames.clamp(-1, 1).permute(0, 2, 3, 1) + 1.0) * 127.5
+            yield frames.round().to(torch.uint8).cpu().numpy()
+
+    def _composed(self, made: Tensor, keep: Tensor, tracks: Tracks, first: int) -> Tensor:
+        """Frames float [n, 3, H, W] in about -1..1 of made ones, the first of which is frame `first` of the tracks."""
+        index = np.minimum(first + np.arange(len(made)), len(tracks.warp_frames) - 1)
+        still = self._pm1(tracks.ref_frames[:1]).expand(len(made), -1, -1, -1)
+        carried = self._pm1(tracks.warp_frames[index])
+        detail = self.config.dit.keep_detail
+        keep_01 = torch.cat(
+            [unpack_keep(part.to(self.device).float(), detail)[:, -len(made) :] for part in keep.chunk(2, 1)]
+        )
+        state = warp_state(tracks.warp_kind[index]).to(self.device).transpose(0, 1)  # [n, 2, H, W]
+        with self._autocast():
+            return self.compositor(
+                torch.stack([made, still, carried], 1), state, torch.sigmoid(keep_01).transpose(0, 1)
+            ).float()
+
+    def _pm1(self, frames_u8: np.ndarray) -> Tensor:
+        """float [n, 3, H, W] in -1..1 of uint8 [n, H, W, 3]"""
+        frames = torch.from_numpy(np.ascontiguousarray(frames_u8)).to(self.device)
+        return frames.permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
     def _check(self, tracks: Tracks) -> None:
         frames, height, width, _ = tracks.maps.shape
@@ -174,30 +197,34 @@ class Animator:
             ref_maps=ref_maps.to(self.device),
             face_tokens=fill(np.nan_to_num(tracks.face_tokens).astype(np.float32))[None],
             face_valid=fill(tracks.face_valid)[None],
+            warp_latents=refs.new_zeros(0),  # a segment's own, see `_window`
+            warp_state=refs.new_zeros(0),
             keep_refs=one,
             keep_motion=one,
         )
 
-    def _window(self, given: Conditions, start: int, stop: int) -> Conditions:
+    def _window(self, given: Conditions, tracks: Tracks, start: int, stop: int) -> Conditions:
+        index = np.minimum(np.arange(max(0, start - _ENCODE_CONTEXT), stop), len(tracks.warp_frames) - 1)
+        length = (stop - start - 1) // TIME_STRIDE + 1
+        carried = self.encode(tracks.warp_frames[index])[:, :, -length:]
+        state = warp_state(tracks.warp_kind[index[-(stop - start) :]]).to(self.device)[None]
         return Conditions(
             maps=given.maps[:, :, start:stop].to(self.device).float() / 255.0,
             ref_latents=given.ref_latents,
             ref_maps=given.ref_maps,
             face_tokens=given.face_tokens[:, start:stop].to(self.device),
             face_valid=given.face_valid[:, start:stop].to(self.device),
+            warp_latents=carried,
+            warp_state=state,
             keep_refs=given.keep_refs,
             keep_motion=given.keep_motion,
         )
 
 
-def keep_share(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return how much of each pixel is taken from the reference, float [T, H, W] in 0..1, from keep logits [T, h, w].
-
-    Below a probability of 0.5 nothing is taken, from 0.85 all; in between the two pictures are mixed.
-    """
-    probability = F.avg_pool2d(torch.sigmoid(logits)[:, None], 3, 1, 1, count_include_pad=False)
-    probability = F.interpolate(probability, size=size, mode="bilinear")[:, 0]
-    return ((probability - 0.5) / 0.35).clamp(0.0, 1.0)
+def warp_state(kind_u8: np.ndarray) -> Tensor:
+    """Return float [2, T, H, W] of a carried reference's kind uint8 [T, H, W]: is the figure; was seen."""
+    kind = torch.from_numpy(np.ascontiguousarray(kind_u8))
+    return torch.stack([kind >= 2, kind % 2 == 1]).float()
 
 
 def segment_spans(total: int, length: int) -> list[tuple[int, int]]:

@@ -36,6 +36,12 @@ class DitConfig:
 
 
 @dataclass(frozen=True)
+class CompositorConfig:
+    widths: tuple[int, int, int] = (40, 80, 128)  # at a half, a quarter and an eighth of the side
+    depth: int = 2  # blocks at an eighth
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """One animation model: its VAE, its transformer, and the canvas and segment it was trained on."""
 
@@ -44,6 +50,7 @@ class ModelConfig:
     segment_frames: int  # frames made in one go, 4k+1
     vae: VaeConfig = field(default_factory=VaeConfig)
     dit: DitConfig = field(default_factory=DitConfig)
+    compositor: CompositorConfig = field(default_factory=CompositorConfig)
 
     def to_dict(self) -> dict:
         return asdict(self)
@@ -51,8 +58,13 @@ class ModelConfig:
     @classmethod
     def from_dict(cls, values: dict) -> "ModelConfig":
         """Return the configuration stored in a checkpoint; TypeError where a name is unknown or missing."""
-        vae = {key: tuple(value) if isinstance(value, list) else value for key, value in values["vae"].items()}
-        return cls(**{**values, "vae": VaeConfig(**vae), "dit": DitConfig(**values["dit"])})
+        parts = {"vae": VaeConfig, "dit": DitConfig, "compositor": CompositorConfig}
+        built = {name: kind(**_tuples(values[name])) for name, kind in parts.items()}
+        return cls(**{**values, **built})
+
+
+def _tuples(values: dict) -> dict:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 # Presets by name. `default` is trained by us and shipped; `tiny` exists for tests; `base256` is the same code at 256 px
@@ -62,11 +74,12 @@ PRESETS: dict[str, ModelConfig] = {
     "base256": ModelConfig(
         name="base256", size=256, segment_frames=73,
         vae=VaeConfig(encoder_widths=(96, 192), decoder_widths=(256, 128, 48)),
-        dit=DitConfig(width=384, depth=10, heads=6),
+        dit=DitConfig(width=384, depth=10, heads=6), compositor=CompositorConfig(widths=(64, 128, 192)),
     ),
     "tiny": ModelConfig(
         name="tiny", size=64, segment_frames=9,
         vae=VaeConfig(encoder_widths=(16, 16), encoder_depth=1, decoder_widths=(16, 16, 16), decoder_depth=1),
         dit=DitConfig(width=32, depth=2, heads=2, pose_channels=8),
+        compositor=CompositorConfig(widths=(8, 8, 8), depth=1),
     ),
 }  # fmt: skip

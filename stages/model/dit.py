@@ -23,8 +23,9 @@ from stages.model.layers import (
     split_heads,
     time_embedding,
 )  # fmt: skip
-from stages.model.vae import TIME_STRIDE
+from stages.model.vae import SPACE_STRIDE, TIME_STRIDE
 
+STATE_CHANNELS = 2 * 4 * TIME_STRIDE  # of `pack_state`
 REFERENCE_TIME = -4.0  # rotary time of the first reference; each further one stands 4 latent frames earlier
 
 
@@ -37,6 +38,8 @@ class Conditions:
     ref_maps      float [B, R, 6, H, W]     the references' own control maps, 0..1
     face_tokens   float [B, T, N, c]        face motion tokens a source frame
     face_valid    bool  [B, T]              False = no face seen in this frame
+    warp_latents  float [B, C, t, h, w]     normalised latents of the carried reference (stages.body.warp)
+    warp_state    float [B, 2, T, H, W]     of its pixels: 1 = the figure; 1 = seen in the reference
     keep_refs     float [B]                 0 drops the references of an item (classifier-free guidance), 1 keeps them
     keep_motion   float [B]                 0 drops maps and face tokens of an item
     """
@@ -46,6 +49,8 @@ class Conditions:
     ref_maps: Tensor
     face_tokens: Tensor
     face_valid: Tensor
+    warp_latents: Tensor
+    warp_state: Tensor
     keep_refs: Tensor
     keep_motion: Tensor
 
@@ -62,6 +67,16 @@ def unpatchify(tokens: Tensor, patch: int, time: int, height: int, width: int) -
     batch = tokens.shape[0]
     x = tokens.reshape(batch, time, height // patch, width // patch, -1, patch, patch)
     return x.permute(0, 4, 1, 2, 5, 3, 6).reshape(batch, -1, time, height, width)
+
+
+def pack_state(state_01: Tensor) -> Tensor:
+    """Return the state of carried pixels [B, 2, 4k+1, H, W] as channels of the latent grid, [B, 32, k+1, h, w]:
+    means over squares of half a cell, the four frames of a latent one behind the other."""
+    batch, kinds, time = state_01.shape[:3]
+    x = F.avg_pool2d(state_01.transpose(1, 2).flatten(0, 1), SPACE_STRIDE // 2)
+    x = F.pixel_unshuffle(x, 2).unflatten(0, (batch, time))  # [B, T, 8, h, w]
+    x = torch.cat([x[:, :1].expand(-1, TIME_STRIDE - 1, -1, -1, -1), x], 1)
+    return x.unflatten(1, (-1, TIME_STRIDE)).flatten(2, 3).transpose(1, 2)
 
 
 def unpack_keep(packed: Tensor, detail: int) -> Tensor:
@@ -131,6 +146,7 @@ class DiT(nn.Module):
         self.embed = nn.Sequential(
             nn.Linear((config.latent_channels + config.pose_channels) * cell, width), nn.GELU(), nn.Linear(width, width)
         )
+        self.embed_warp = nn.Linear((config.latent_channels + STATE_CHANNELS) * cell, width, bias=False)
         self.embed_reference = nn.Parameter(torch.zeros(width))
         self.face_window = FaceWindow.maker(config.face_channels, width)
         self.time_mlp = nn.Sequential(nn.Linear(128, width), nn.SiLU(), nn.Linear(width, 6 * width))
@@ -141,23 +157,28 @@ class DiT(nn.Module):
         self.head_modulation = nn.Linear(128, 2 * width)
         self.head = nn.Linear(width, config.latent_channels * cell)
         self.head_gate = nn.Linear(width, config.latent_channels * cell)
-        self.head_keep = nn.Linear(width, cell * TIME_STRIDE * config.keep_detail**2)
-        for layer in (self.head_modulation, self.head, self.head_gate, self.head_keep):
+        self.head_gate_warp = nn.Linear(width, config.latent_channels * cell)
+        squares = cell * TIME_STRIDE * config.keep_detail**2
+        self.head_keep, self.head_keep_warp = nn.Linear(width, squares), nn.Linear(width, squares)
+        heads = (self.head, self.head_gate, self.head_gate_warp, self.head_keep, self.head_keep_warp)
+        for layer in (self.head_modulation, *heads):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+        nn.init.constant_(self.head_gate_warp.bias, -2.0)
+        nn.init.zeros_(self.embed_warp.weight)
 
     def forward(self, noisy: Tensor, t_01: Tensor, given: Conditions) -> Tensor:
         """Return the predicted clean latents [B, C, t, h, w]; arguments as in `predict`."""
         return self.predict(noisy, t_01, given)[0]
 
     def predict(self, noisy: Tensor, t_01: Tensor, given: Conditions) -> tuple[Tensor, Tensor]:
-        """Return the predicted clean latents [B, C, t, h, w] and packed keep logits [B, 4*d*d, t, h, w].
+        """Return the predicted clean latents [B, C, t, h, w] and packed keep logits [B, 2*4*d*d, t, h, w].
 
         noisy  float [B, C, t, h, w]  (1 - t) * noise + t * data, normalised latents
         t_01   float [B, t]           flow time of each latent frame; 1 = this frame is given clean (segment hand-over)
-        Our choice, for the still camera of most clips: a gate per cell and channel mixes in the first reference's
-        latent of the same place, and keep logits (see `unpack_keep`) say where the picture itself is still that of the
-        first reference.
+        Our choice: gates per cell and channel mix in the first reference's latent of the same place (the camera of most
+        clips stands still) and the carried reference's; keep logits (see `unpack_keep`) say where the picture itself is
+        still that of the first reference, and behind them where it is that of the carried reference.
         """
         batch, _, frames, height, width = noisy.shape
         patch, n_refs = self.config.patch, given.ref_latents.shape[1]
@@ -169,7 +190,10 @@ class DiT(nn.Module):
         ref_pose = self.pose_encoder(given.ref_maps.flatten(0, 1)[:, :, None]).unflatten(0, (batch, n_refs))
         refs = torch.cat([given.ref_latents, ref_pose[:, :, :, 0]], 2).transpose(1, 2) * keep_refs  # [B, C+P, R, h, w]
         video = torch.cat([noisy, pose], 1)  # [B, C+P, t, h, w]
-        x = self.embed(patchify(torch.cat([video, refs], 2), patch))  # [B, N, D]
+        x = self.embed[0](patchify(torch.cat([video, refs], 2), patch))  # [B, N, D]
+        warp = torch.cat([given.warp_latents, pack_state(given.warp_state)], 1) * keep_refs * keep_motion
+        warp = self.embed_warp(patchify(warp, patch))
+        x = self.embed[2](self.embed[1](torch.cat([x[:, :n_video] + warp, x[:, n_video:]], 1)))
         is_ref = (torch.arange(x.shape[1], device=x.device) >= n_video).to(x.dtype)[:, None]
         x = x + is_ref * self.embed_reference.to(x.dtype)
 
@@ -182,12 +206,14 @@ class DiT(nn.Module):
             x = block(x, n_video, modulation, rope, face, frames)
         scale, shift = self.head_modulation(embedded[:, :frames]).repeat_interleave(tokens_a_frame, 1).chunk(2, -1)
         x = rms_norm(x[:, :n_video]) * (1 + scale) + shift
-        made, gate, keep = (
+        made, gate, gate_warp, keep, keep_warp = (
             unpatchify(layer(x).float(), patch, frames, height, width)
-            for layer in (self.head, self.head_gate, self.head_keep)
+            for layer in (self.head, self.head_gate, self.head_gate_warp, self.head_keep, self.head_keep_warp)
         )
         copied = given.ref_latents[:, 0, :, None]  # [B, C, 1, h, w]
-        return made + torch.sigmoid(gate) * keep_refs * (copied - made), keep
+        made = made + torch.sigmoid(gate) * keep_refs * (copied - made)
+        made = made + torch.sigmoid(gate_warp) * keep_refs * keep_motion * (given.warp_latents - made)
+        return made, torch.cat([keep, keep_warp], 1)
 
     @property
     def _head_dim(self) -> int:

@@ -7,20 +7,21 @@ from stages.model.config import PRESETS
 from stages.weights.checkpoint import file_sha256
 
 _SHIPPED = Path(__file__).parent / "weights"
+PARTS = ("vae", "dit", "compositor")
 
 
 def model_files(source: str) -> dict[str, Path]:
-    """Return {"vae": path, "dit": path} of a shipped preset or of a folder with those two .safetensors files.
+    """Return the path of each of `PARTS` of a shipped preset or of a folder with those .safetensors files.
 
     WeightsError where there is no such model.
     """
     folder = _SHIPPED / source if source in PRESETS else Path(source)
-    files = {name: folder / f"{name}.safetensors" for name in ("vae", "dit")}
+    files = {name: folder / f"{name}.safetensors" for name in PARTS}
     if not all(path.is_file() for path in files.values()):
         shipped = sorted(path.name for path in _SHIPPED.iterdir() if path.is_dir()) if _SHIPPED.is_dir() else []
         raise WeightsError(
             f"model {source!r}: no trained weights there; expected one of {shipped} "
-            "or a folder with vae.safetensors and dit.safetensors, as `dreamactor train` writes them"
+            f"or a folder with {', '.join(f'{name}.safetensors' for name in PARTS)}, as `dreamactor train` writes them"
         )
     return files
 

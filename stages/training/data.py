@@ -6,7 +6,10 @@ A prepared clip is a folder with
   maps.npy      uint8   [N, H, W, 6]      skeleton and sphere map of each frame
   frames.npy    uint8   [N, H, W, 3]      the pictures themselves, to see what stays the same
   faces.npy     uint8   [N, 64, 64, 3]    face crops (what 224-pixel crops become inside the encoder)
-  labels.npz    expressions f32 [N, 54], face_valid bool [N], yaw_rad f32 [N]
+  warp_frames.npy  uint8 [2, N, H, W, 3]   two of the frames behind (`warp_refs`) carried to the pose of every frame
+  warp_kind.npy    uint8 [2, N, H, W]      what their pixels are (stages.body.warp)
+  warp_latents.npy, warp_clip.npy          their latents, as of the pictures: float16 [2, ...]
+  labels.npz    expressions f32 [N, 54], face_valid bool [N], yaw_rad f32 [N];  warp.npz  refs int [2]
 The first frames are contiguous; those behind them come from other moments of the same take and serve as references.
 """
 
@@ -33,7 +36,10 @@ class TrainingBatch:
     faces: Tensor  # [B, T, 64, 64, 3] uint8
     face_valid: Tensor  # [B, T] bool
     expressions: Tensor  # [B, T, 54]
+    warp_latents: Tensor  # [B, C, t, h, w]
+    warp_state: Tensor  # [B, 2, T, H, W] 0..1
     same: Tensor  # [B, T, H/2, W/2] bool: this square of 2x2 pixels is still the first reference's
+    same_warp: Tensor  # [B, T, H/2, W/2] bool: this square is as the carried reference shows it
 
 
 class PreparedClips:
@@ -43,25 +49,36 @@ class PreparedClips:
         self.folder = Path(folder)
         self.refresh()
         if not self.clips:
-            raise InputError(f"{folder}: no prepared clips (folders with labels.npz); let `dreamactor train` make them")
+            raise InputError(f"{folder}: no prepared clips (folders with warp.npz); let `dreamactor train` make them")
 
     def refresh(self) -> None:
         """Look again: clips may still be arriving."""
-        self.clips = sorted(path.parent for path in self.folder.glob("*/labels.npz"))
+        self.clips = sorted(path.parent for path in self.folder.glob("*/warp.npz"))
 
     def batch(self, rng: np.random.Generator, size: int, frames: int, references: int) -> TrainingBatch:
         """Return `size` random clips of `frames` (4k+1) frames with `references` reference frames each."""
-        items = [self._item(rng, frames, references) for _ in range(size)]
-        return TrainingBatch(*(torch.from_numpy(np.stack(column)) for column in zip(*items, strict=True)))
+        items = [self._item(self.clips[rng.integers(len(self.clips))], rng, frames, references) for _ in range(size)]
+        return _stacked(items)
 
-    def _item(self, rng: np.random.Generator, frames: int, references: int):
-        clip = self.clips[rng.integers(len(self.clips))]
+    def whole(self, clip: Path, which: int, rng: np.random.Generator, references: int) -> TrainingBatch:
+        """Return all contiguous frames of one clip, with its carried reference number `which`, as a batch of one."""
+        frames = TIME_STRIDE * (len(np.load(clip / "clip.npy", mmap_mode="r")) - 1) + 1
+        return _stacked([self._item(clip, rng, frames, references, which)])
+
+    def _item(self, clip: Path, rng: np.random.Generator, frames: int, references: int, which: int | None = None):
         latents, maps = np.load(clip / "latents.npy", mmap_mode="r"), np.load(clip / "maps.npy", mmap_mode="r")
         faces, labels = np.load(clip / "faces.npy", mmap_mode="r"), np.load(clip / "labels.npz")
         frames_u8 = np.load(clip / "frames.npy", mmap_mode="r")
+        warp = {
+            name: np.load(clip / f"warp_{name}.npy", mmap_mode="r") for name in ("frames", "kind", "latents", "clip")
+        }
         count = len(latents)
+        if which is None:
+            which = int(rng.integers(len(warp["latents"])))
+        first_ref = int(np.load(clip / "warp.npz")["refs"][which])
         if frames == 1:
-            chosen = np.array([rng.integers(count)])
+            chosen = np.array([rng.choice(np.setdiff1d(np.arange(count), first_ref))])
+            carried = np.asarray(warp["latents"][which][chosen])
             data = np.asarray(latents[chosen]).astype(np.float32).transpose(1, 0, 2, 3)
         else:
             video = np.load(clip / "clip.npy", mmap_mode="r")
@@ -71,7 +88,10 @@ class PreparedClips:
             )  # > 0: a window that goes on from a latent of four frames
             chosen = first * TIME_STRIDE + np.arange(frames)
             data = np.asarray(video[first : first + needed]).astype(np.float32).transpose(1, 0, 2, 3)
-        others = self._references(rng, labels["yaw_rad"], np.setdiff1d(np.arange(count), chosen), references)
+            carried = np.asarray(warp["clip"][which][first : first + needed])
+        free = np.setdiff1d(np.arange(count), np.append(chosen, first_ref))
+        others = np.append(first_ref, self._references(rng, labels["yaw_rad"], free, references)[1:])
+        kind, truth_u8 = np.asarray(warp["kind"][which][chosen]), np.asarray(frames_u8[chosen])
         return (
             data,
             _channels_first(maps[chosen]).transpose(1, 0, 2, 3),
@@ -80,7 +100,10 @@ class PreparedClips:
             np.asarray(faces[chosen]),
             labels["face_valid"][chosen],
             labels["expressions"][chosen].astype(np.float32),
-            same_squares(np.asarray(frames_u8[chosen]), np.asarray(frames_u8[others[0]])),
+            carried.astype(np.float32).transpose(1, 0, 2, 3),
+            np.stack([kind >= 2, kind % 2 == 1]).astype(np.float32),
+            same_squares(truth_u8, np.asarray(frames_u8[others[0]])),
+            like_squares(truth_u8, np.asarray(warp["frames"][which][chosen])),
         )
 
     @staticmethod
@@ -92,11 +115,22 @@ class PreparedClips:
         return rng.choice(free, references, replace=False)
 
 
+def _stacked(items) -> TrainingBatch:
+    return TrainingBatch(*(torch.from_numpy(np.stack(column)) for column in zip(*items, strict=True)))
+
+
 def same_squares(frames_u8, reference_u8) -> np.ndarray:
     """Return bool [T, H/2, W/2]: no channel of the 2x2 pixels is more than 8 grey levels off the reference picture."""
     off = np.abs(frames_u8.astype(np.int16) - reference_u8.astype(np.int16)).max(-1)  # [T, H, W]
     time, height, width = off.shape
     return off.reshape(time, height // 2, 2, width // 2, 2).max((2, 4)) <= 8
+
+
+def like_squares(frames_u8, carried_u8) -> np.ndarray:
+    """Return bool [T, H/2, W/2]: the 2x2 pixels are on average at most 12 grey levels off the carried reference."""
+    off = np.abs(frames_u8.astype(np.int16) - carried_u8.astype(np.int16)).mean(-1, dtype=np.float32)  # [T, H, W]
+    time, height, width = off.shape
+    return off.reshape(time, height // 2, 2, width // 2, 2).mean((2, 4)) <= 12.0
 
 
 def _channels_first(maps_u8) -> np.ndarray:

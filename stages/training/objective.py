@@ -24,7 +24,7 @@ class ObjectiveConfig:
     drop_motion: float = 0.08
     drop_face: float = 0.1  # Face Attn must also live without a face
     figure_weight: float = 1.0  # extra weight of latent cells near the person
-    keep_weight: float = 0.2  # of the loss on "this square is still the first reference's"
+    keep_weight: float = 0.2  # of the loss on "this square is the reference's", still and carried
     expression_weight: float = 0.05  # stage 2 and 3: the face encoder stays an expression encoder
 
 
@@ -40,7 +40,10 @@ def freeze_for_stage(dit: DiT, face_net: nn.Module, stage: int) -> None:
 
 
 def conditions(batch: TrainingBatch, tokens: Tensor, keep_refs: Tensor, keep_motion: Tensor, face_valid: Tensor):
-    return Conditions(batch.maps, batch.ref_latents, batch.ref_maps, tokens, face_valid, keep_refs, keep_motion)
+    return Conditions(
+        batch.maps, batch.ref_latents, batch.ref_maps, tokens, face_valid, batch.warp_latents, batch.warp_state,
+        keep_refs, keep_motion,
+    )  # fmt: skip
 
 
 def figure_cells(maps_01: Tensor) -> Tensor:
@@ -87,9 +90,14 @@ def training_loss(
     error = (predicted - batch.data) ** 2 * channel_weight
     weight = (t < 1.0).float()[:, None, :, None, None] * (1.0 + config.figure_weight * figure_cells(batch.maps))
     loss = (error * weight).sum() / weight.expand_as(error).sum().clamp(min=1.0)
-    keep_logit = unpack_keep(keep_logit, dit.config.keep_detail)[:, TIME_STRIDE - 1 :]
-    sure = F.binary_cross_entropy_with_logits(keep_logit, batch.same.float(), reduction="none").mean((1, 2, 3))
-    loss = loss + config.keep_weight * (sure * given.keep_refs).mean()
+    kept, carried = (
+        F.binary_cross_entropy_with_logits(
+            unpack_keep(logit, dit.config.keep_detail)[:, TIME_STRIDE - 1 :], same.float(), reduction="none"
+        ).mean((1, 2, 3))
+        for logit, same in zip(keep_logit.chunk(2, 1), (batch.same, batch.same_warp), strict=True)
+    )
+    sure = kept * given.keep_refs + carried * given.keep_refs * given.keep_motion
+    loss = loss + config.keep_weight * sure.mean()
     if stage == 2:
         supervised = batch.expressions.shape[-1]
         miss = ((code[..., :supervised].float() - batch.expressions) ** 2).mean(-1)

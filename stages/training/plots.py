@@ -9,7 +9,7 @@ _SIZE = (520, 300)  # width, height of one panel in px
 _MARGIN = (64, 30, 14, 34)  # left, top, right, bottom
 _GROUND, _INK, _GRID = (250, 250, 250), (40, 40, 40), (222, 222, 222)
 _COLOURS = ((31, 98, 180), (214, 90, 40), (40, 140, 70), (140, 70, 160))
-_TITLES = {"vae": "VAE", "face": "face encoder", "dit": "transformer"}
+_TITLES = {"vae": "VAE", "face": "face encoder", "dit": "transformer", "compositor": "compositor"}
 _NAMES = {
     "loss": "loss",
     "psnr_db": "PSNR dB, unseen",
@@ -34,12 +34,7 @@ def panels(lines: list[dict]) -> list[tuple[str, list[Curve]]]:
     """
     drawn: list[tuple[str, list[Curve]]] = []
     for part in ("vae", "face"):
-        mine = [line for line in lines if line["part"] == part]
-        groups = (("loss",), ("psnr_db",), ("error", "error_of_mean"))
-        for group in groups:
-            curves = [_curve(mine, name) for name in group]
-            if any(len(curve.x) for curve in curves):
-                drawn.append((f"{_TITLES[part]}: {_NAMES[group[0]]}", [curve for curve in curves if curve.x]))
+        drawn += _panels_of(part, lines)
     stages: dict[str, Curve] = {}
     start = 0.0
     for part in sorted({line["part"] for line in lines if line["part"].startswith("dit")}):
@@ -51,6 +46,15 @@ def panels(lines: list[dict]) -> list[tuple[str, list[Curve]]]:
         start += max((line["step"] for line in mine), default=0)
     if stages:
         drawn.append((f"{_TITLES['dit']}: loss", list(stages.values())))
+    return drawn + _panels_of("compositor", lines)
+
+
+def _panels_of(part: str, lines: list[dict]) -> list[tuple[str, list[Curve]]]:
+    mine, drawn = [line for line in lines if line["part"] == part], []
+    for group in (("loss",), ("psnr_db",), ("error", "error_of_mean")):
+        curves = [_curve(mine, name) for name in group]
+        if any(len(curve.x) for curve in curves):
+            drawn.append((f"{_TITLES[part]}: {_NAMES[group[0]]}", [curve for curve in curves if curve.x]))
     return drawn
 
 

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from stages.body.draw import draw_skeleton
+from stages.core.rng import numpy_rng
 from stages.core.skeleton import HANDS
 from stages.head.sphere import draw_sphere
 from stages.model.vae import CausalVae
 from stages.training.pool import REFERENCE_FRAMES, Pool
+from stages.training.warps import carry_references
 
 _FACING = 0.35  # cosine between the face and the camera below which a face crop says nothing
 
@@ -66,17 +68,30 @@ def video_pm1(frames_u8: np.ndarray, device: str = "cpu") -> Tensor:
     return video.permute(3, 0, 1, 2)[None]
 
 
+def _latents(frames_u8: np.ndarray, vae: CausalVae, device: str) -> tuple[np.ndarray, np.ndarray]:
+    """float16 latents of each frame alone [N, C, h, w], and of the contiguous ones as a video [t, C, h, w]."""
+    video = video_pm1(frames_u8, device)
+    photos = vae.encode(video[0].transpose(0, 1)[:, :, None])[:, :, 0]
+    whole = vae.encode(video[:, :, : len(frames_u8) - REFERENCE_FRAMES])[0].transpose(0, 1)
+    return tuple(x.float().cpu().numpy().astype(np.float16) for x in (photos, whole))
+
+
 def _prepare(pool: Pool, clip: Path, vae: CausalVae, folder: Path, device: str) -> None:
     frames, truth = pool.frames(clip), pool.truth(clip)
-    video = video_pm1(frames, device)
-    photos = vae.encode(video[0].transpose(0, 1)[:, :, None])[:, :, 0]  # [N, C, h, w]
-    whole = vae.encode(video[:, :, : len(frames) - REFERENCE_FRAMES])[0].transpose(0, 1)  # [t, C, h, w]
+    photos, whole = _latents(frames, vae, device)
+    carried = carry_references(frames, truth, numpy_rng(0, "train", "warp", clip.name))
+    warps = [_latents(pictures, vae, device) for pictures in carried["frames"]]
     facing = truth["R_cam_head"]
     partial = folder / f".{clip.name}.{os.getpid()}"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    np.save(partial / "latents.npy", photos.float().cpu().numpy().astype(np.float16))
-    np.save(partial / "clip.npy", whole.float().cpu().numpy().astype(np.float16))
+    np.save(partial / "latents.npy", photos)
+    np.save(partial / "clip.npy", whole)
+    np.save(partial / "warp_frames.npy", carried["frames"])
+    np.save(partial / "warp_kind.npy", carried["kind"])
+    np.save(partial / "warp_latents.npy", np.stack([photos for photos, _ in warps]))
+    np.save(partial / "warp_clip.npy", np.stack([whole for _, whole in warps]))
+    np.savez(partial / "warp.npz", refs=carried["refs"])
     np.save(partial / "maps.npy", control_maps(truth, *frames.shape[1:3]))
     np.save(partial / "frames.npy", frames)
     np.save(partial / "faces.npy", pool.faces(clip))

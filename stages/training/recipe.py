@@ -43,13 +43,25 @@ class FaceRecipe:
 
 
 @dataclass(frozen=True)
+class CompositorRecipe:
+    """`rehearsals`: clips that the trained transformer is made to sample for it; `batch` in frames."""
+
+    rehearsals: int
+    steps: int
+    batch: int = 16
+    lr: float = 1e-3
+    muon_lr: float = 1e-2
+    ema_decay: float = 0.995
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A whole training.
 
     clips         rendered for it; clip_frames: contiguous frames of each, 4k+1
     close_ups     people rendered for the face encoder alone (stages.training.face_people); 0 = none
     phases        of the transformer (stages.training.loop); phase_steps: length of each
-    minute_shares of --total-minutes for VAE, face encoder and transformer
+    minute_shares of --total-minutes for VAE, face encoder, transformer and compositor
     """
 
     clips: int
@@ -59,7 +71,8 @@ class Recipe:
     face: FaceRecipe
     phases: tuple[Phase, ...]
     phase_steps: tuple[int, ...]
-    minute_shares: tuple[float, float, float] = (0.25, 0.10, 0.65)
+    compositor: CompositorRecipe
+    minute_shares: tuple[float, float, float, float] = (0.22, 0.08, 0.55, 0.15)
 
     def scaled(self, scale: float) -> "Recipe":
         """The same recipe with every number of steps multiplied (at least one step each)."""
@@ -72,6 +85,7 @@ class Recipe:
             vae=replace(self.vae, steps=times(self.vae.steps)),
             face=replace(self.face, steps=times(self.face.steps)),
             phase_steps=tuple(times(steps) for steps in self.phase_steps),
+            compositor=replace(self.compositor, steps=times(self.compositor.steps)),
         )
 
 
@@ -88,6 +102,7 @@ RECIPES: dict[str, Recipe] = {
         face=FaceRecipe(steps=6000),
         phases=PHASES,
         phase_steps=(2400, 1000, 700, 2600),
+        compositor=CompositorRecipe(rehearsals=900, steps=2500),
     ),
     "base256": Recipe(  # for a GPU; lengths are a plan, not yet a measurement
         clips=12000,
@@ -106,6 +121,7 @@ RECIPES: dict[str, Recipe] = {
             Phase(stage=3, share=0.40, frames=(1, 9, 25, 73), batch=(128, 40, 16, 5), lr=0.7e-3),
         ),
         phase_steps=(16000, 6000, 3000, 9000),
+        compositor=CompositorRecipe(rehearsals=4000, steps=12000, batch=64),
     ),
     "tiny": Recipe(  # for tests: everything once, in seconds
         clips=4,
@@ -119,5 +135,6 @@ RECIPES: dict[str, Recipe] = {
             Phase(stage=3, share=0.4, frames=(1, 9), batch=(4, 1)),
         ),
         phase_steps=(3, 2, 2),
+        compositor=CompositorRecipe(rehearsals=4, steps=3, batch=4),
     ),
 }

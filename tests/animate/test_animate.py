@@ -20,6 +20,8 @@ from stages import animate
 from stages.animate import Params
 from stages.body.draw import draw_skeleton
 from stages.body.layer import body_specs
+from stages.body.place import Performance
+from stages.body.warp import ReferenceWarp
 from stages.bundle import ArraySpec, LayerWriter, open_bundle, validate
 from stages.core.errors import ConflictError, InputError, UsageError, WeightsError
 from stages.core.skeleton import BODY_INDEX
@@ -50,7 +52,13 @@ def figure(angle_rad):
     body = draw_skeleton(joints, valid, np.full((2, 21, 2), np.nan), np.zeros(2, bool), SIZE, SIZE)
     yaw = TURN * np.sin(angle_rad)
     rotation = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
-    return body, draw_sphere(np.array([64.0, 28.0]), 14.0, rotation, SIZE, SIZE)
+    return body, draw_sphere(np.array([64.0, 28.0]), 14.0, rotation, SIZE, SIZE), performance(joints, valid), rotation
+
+
+def performance(joints, valid):
+    hands, none = np.full((1, 2, 21, 2), np.nan), np.zeros((1, 2), bool)
+    head = np.array([[64.0, 28.0]]), np.array([14.0])
+    return Performance(joints[None], np.zeros((1, 25, 3)), valid[None], hands, none, *head, np.eye(3), np.ones(24), -1)
 
 
 def write_layer(path, layer, arrays, specs, attrs):
@@ -73,8 +81,11 @@ def made(tmp_path_factory):
     write_layer(path, "clip", {"media": media}, clip_specs, {"fps": str(Fraction(info.fps)), "has_audio": True})
     maps = [figure(angle) for angle in np.linspace(0.3, 2.4, FRAMES)]
     reference = cv2.resize(read_photo(SAMPLES / "reference.jpg"), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-    ref_body, ref_head = figure(0.3)
-    body = {"map": np.stack([m[0] for m in maps]), "ref_frame": reference[None], "ref_map": ref_body[None]}
+    ref_body, ref_head, still, turn = figure(0.3)
+    carrier = ReferenceWarp(reference, still, turn)
+    warps = [carrier.to_pose(act, 0, rotation) for _, _, act, rotation in maps]
+    body = {"map": np.stack([m[0] for m in maps]), "ref_frame": reference[None], "ref_map": ref_body[None],
+            "warp": np.stack([w[0] for w in warps]), "warp_kind": np.stack([w[1] for w in warps])}  # fmt: skip
     write_layer(path, "body", body, body_specs(), {"ref": None, "canvas": {"size": [SIZE, SIZE]}})
     head = {"map": np.stack([m[1] for m in maps]), "ref_map": ref_head[None]}
     write_layer(path, "head", head, head_specs(), {"size": [SIZE, SIZE]})

@@ -63,6 +63,7 @@ def draw_maps(act, rotations, size):
 def make_tracks(encoder, driver, reference, size, composition):
     """The Tracks that animate would read from a bundle, from exact truth."""
     from stages.body.framing import cut
+    from stages.body.warp import warp_reference
     from stages.model.animator import Tracks
 
     maps = draw_maps(composition.act, driver.R_cam_head, size)
@@ -70,7 +71,10 @@ def make_tracks(encoder, driver, reference, size, composition):
     facing = driver.R_cam_head[:, 2, 2] > 0.35
     tokens = encoder.tokens(driver.face_crops_u8)
     picture = cut(reference.frames_u8[0], composition.ref_window)
-    return Tracks(maps, tokens, facing, picture[None], ref_maps)
+    rotation = reference.R_cam_head[0]
+    warps = list(warp_reference(picture, composition.still, rotation, composition.act, driver.R_cam_head))
+    warp, kind = (np.stack(column) for column in zip(*warps, strict=True))
+    return Tracks(maps, tokens, facing, picture[None], ref_maps, warp, kind)
 
 
 def self_case(studio, encoder, seed, size):
@@ -126,7 +130,7 @@ def animate(animator, tracks, sampler, seed):
 
     generators = [torch.Generator().manual_seed(seed + index) for index in range(64)]
     latents = torch.cat(list(animator.segments(tracks, sampler, generators)), 2)
-    frames = np.concatenate(list(animator.decode(latents, tracks.ref_frames[0])))
+    frames = np.concatenate(list(animator.decode(latents, tracks)))
     return frames[: len(tracks.maps)]
 
 
@@ -144,7 +148,14 @@ def evaluate(kind, animator, encoder, studio, clips, first, sampler, size):
         held = np.repeat(case.tracks.ref_frames[:1], FRAMES, 0)
         mean = np.repeat(case.truth_u8.mean(0, keepdims=True).round().astype(np.uint8), FRAMES, 0)
         passed = np.concatenate(list(animator.decode(animator.encode(case.truth_u8))))
-        for method, frames in {"model": result, "copy": held, "clip mean": mean, "vae only": passed}.items():
+        methods = {
+            "model": result,
+            "copy": held,
+            "warp": case.tracks.warp_frames,
+            "clip mean": mean,
+            "vae only": passed,
+        }
+        for method, frames in methods.items():
             for metric, value in scores(frames, case.truth_u8).items():
                 rows.setdefault(method, {}).setdefault(metric, []).append(value)
         framings.append(case.framing)

@@ -1,6 +1,6 @@
 """Measures what extract-pose finds: synthetic clips against exact truth, real videos by how often it finds anyone.
 
-    python tests/bench/bench_extraction.py [--clips 4] [--size 512] [--real FOLDER] [--json extraction.json]
+    python tests/bench/bench_extraction.py [--clips 6] [--size 512] [--real FOLDER] [--json extraction.json]
 
 Synthetic, per framing: mean 2D error of the seen joints in percent of the person's height in the picture, and the
 median error of the head's rotation (stages.head.track) over all frames. The clips go through an MP4, as a user's would.
@@ -86,7 +86,7 @@ def real(folder, videos):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=int, default=4)
+    parser.add_argument("--clips", type=int, default=6)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--real", default="")
     parser.add_argument("--json", default="")

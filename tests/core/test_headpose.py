@@ -115,6 +115,15 @@ def test_head_from_picture_at_arms_length_is_off_by_perspective_only():
     assert error.max() < 8, f"{error} degrees"
 
 
+def test_head_from_picture_with_the_camera_knows_perspective():
+    rotations = yaw_pitch_roll_to_matrix(np.radians([[0.0, 0, 0], [30, 10, 5], [-60, -10, 0]]))
+    K_px = np.array([[800.0, 0, 0], [0, 800, 0], [0, 0, 1]])
+    px = heads(rotations, place=(0.1, -0.2, 0.6))
+    px = px[..., :2] / px[..., 2:] * 800
+    error = rotation_angle_deg(head_from_picture(px, K_px=K_px), rotations)
+    assert error.max() < 0.5, f"{error} degrees, tolerance 0.5"
+
+
 def test_head_from_picture_with_the_camera_knows_that_the_head_is_off_axis():
     rotations = yaw_pitch_roll_to_matrix(np.radians([[0.0, 0, 0], [30, 10, 5], [-60, -10, 0]]))
     K_px = np.array([[900.0, 0, 400], [0, 900, 300], [0, 0, 1]])
@@ -134,3 +143,13 @@ def test_pixels_decide_the_rotation_where_the_3d_joints_are_flat():
     fixed = rotation_angle_deg(R, rotations)
     assert flat.min() > 5 and fixed.max() < 1, f"{flat} degrees before, {fixed} with pixels"
     assert np.isfinite(center).all()
+
+
+def test_which_way_a_head_faces_is_for_the_3d_joints_to_say():
+    front, back = (yaw_pitch_roll_to_matrix(np.radians([[yaw, 0.0, 0.0]])) for yaw in (10.0, 160.0))
+    R, _ = head_from_body(heads(back), joints_px=pictures(front))
+    error = rotation_angle_deg(R, back)
+    assert error.max() < 1e-3, f"{error} degrees from the joints in metres"
+    near = yaw_pitch_roll_to_matrix(np.radians([[40.0, 0.0, 0.0]]))
+    error = rotation_angle_deg(head_from_body(heads(near), joints_px=pictures(front))[0], front)
+    assert error.max() < 1e-3, f"{error} degrees from the joints in pixels"

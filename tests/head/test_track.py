@@ -7,7 +7,7 @@ from stages.core.geometry import default_K_px, project_px, rotation_angle_deg, y
 from stages.core.headpose import HEAD_POINTS_M
 from stages.core.skeleton import BODY_INDEX, BODY_JOINTS
 from stages.head.face_fit import fit_face, head_in_picture
-from stages.head.template import face_template
+from stages.head.template import body_points_m, face_template
 from stages.head.track import SOURCE_BODY, SOURCE_FACE, SOURCE_NONE, track_head
 
 K_PX = default_K_px(720, 1280)
@@ -35,10 +35,11 @@ def face_of(R, center_m, layout, *, depth=True):
 
 
 def pose_of(R, center_m, layout="mediapipe478", pitch_bias=0.0):
+    """A pose layer whose face and joints lie exactly where the networks of a layout see them."""
     frames = len(R)
     joints = np.full((frames, 25, 3), np.nan)
     bias = yaw_pitch_roll_to_matrix(np.array([0.0, pitch_bias, 0.0]))
-    for name, place in HEAD_POINTS_M.items():
+    for name, place in body_points_m(layout).items():
         joints[:, BODY_INDEX[name]] = center_m + np.einsum("tij,jk,k->ti", R, bias, np.array(place))
     pelvis_m = center_m + [0.0, 0.7, 0.05]
     joints[:, BODY_INDEX["pelvis"]] = pelvis_m
@@ -119,9 +120,9 @@ def test_a_frontal_face_found_on_the_back_of_a_head_is_not_believed():
 
 def test_absent_frames_and_clips_without_any_face():
     R, center_m = head_path(12)
-    pose = pose_of(R, center_m)
+    pose = pose_of(R, center_m, "ibug68")
     pose["present"][5:8] = False
-    head = track_head(pose, K_PX, "mediapipe478")
+    head = track_head(pose, K_PX, "ibug68")
     assert not head.valid[5:8].any() and (head.source[5:8] == SOURCE_NONE).all()
     assert np.isnan(head.center_px[5:8]).all() and np.isnan(head.R_cam_head[5:8]).all()
     pose["face_px"] = np.zeros((12, 0, 3), np.float32)
@@ -129,3 +130,62 @@ def test_absent_frames_and_clips_without_any_face():
     assert (head.source[head.valid] == SOURCE_BODY).all() and head.valid.sum() == 9
     assert rotation_angle_deg(head.R_cam_head[head.valid], R[head.valid]).max() < 1.0
     assert len(BODY_JOINTS) == pose["joints_m"].shape[1]
+
+
+def turning_away(frames, from_deg, to_deg):
+    yaw = np.radians(np.linspace(from_deg, to_deg, frames))
+    return yaw_pitch_roll_to_matrix(np.stack([yaw, 0 * yaw, 0 * yaw], -1)), np.tile([0.0, 0.0, 1.2], (frames, 1))
+
+
+def drawn_to_the_front(R, center_m, degrees):
+    """The landmarks of a face that the network draws `degrees` less turned than it is, to the person's left."""
+    return face_of(R @ yaw_pitch_roll_to_matrix(np.radians([-degrees, 0.0, 0.0])), center_m, "mediapipe478")
+
+
+def test_a_face_near_profile_is_corrected_by_the_body():
+    R, center_m = turning_away(30, 70, 80)
+    pose = pose_of(R, center_m)
+    pose["face_px"] = drawn_to_the_front(R, center_m, 10.0)
+    head = track_head(pose, K_PX, "mediapipe478")
+    assert (head.source == SOURCE_FACE).all()
+    angle = rotation_angle_deg(head.R_cam_head, R)
+    assert angle.max() < 7.5, f"max {angle.max():.2f}, mean {angle.mean():.2f}, tolerance 7.5; the face is off by 10"
+
+
+def test_a_frontal_face_hardly_follows_a_wrong_body():
+    R, center_m = turning_away(30, -15, 15)
+    head = track_head(pose_of(R, center_m, pitch_bias=0.2), K_PX, "mediapipe478")
+    angle = rotation_angle_deg(head.R_cam_head, R)
+    assert angle.max() < 1.5, f"max {angle.max():.2f}, mean {angle.mean():.2f}, tolerance 1.5; the body is off by 11"
+
+
+def test_a_wrong_face_near_profile_does_not_turn_the_body_of_the_whole_clip():
+    R, center_m = turning_away(40, 65, 150)
+    pose = pose_of(R, center_m)
+    pose["face_px"] = drawn_to_the_front(R, center_m, 15.0)
+    pose["face_valid"][12:] = False
+    head = track_head(pose, K_PX, "mediapipe478")
+    assert (head.source[15:] == SOURCE_BODY).all()
+    angle = rotation_angle_deg(head.R_cam_head[15:], R[15:])
+    assert angle.max() < 1.0, f"max {angle.max():.2f}, mean {angle.mean():.2f}, tolerance 1 degree"
+
+
+def test_joints_are_looked_for_where_the_network_of_the_layout_puts_them():
+    R, center_m = head_path(12)
+    for layout in LANDMARKS:
+        pose = pose_of(R, center_m, layout)
+        pose["face_valid"][:] = False
+        head = track_head(pose, K_PX, layout)
+        angle = rotation_angle_deg(head.R_cam_head, R)
+        assert angle.max() < 1.0, f"{layout}: max {angle.max():.2f}, mean {angle.mean():.2f}, tolerance 1 degree"
+
+
+def test_a_head_that_the_network_flattens_is_read_from_the_picture():
+    R, center_m = head_path(12)
+    pose = pose_of(R, center_m)
+    joints = [BODY_INDEX[name] for name in HEAD_POINTS_M]
+    middle = pose["joints_m"][:, joints, 2].mean(1, keepdims=True)
+    pose["joints_m"][:, joints, 2] = middle + 0.5 * (pose["joints_m"][:, joints, 2] - middle)
+    pose["face_valid"][:] = False
+    angle = rotation_angle_deg(track_head(pose, K_PX, "mediapipe478").R_cam_head, R)
+    assert angle.max() < 1.0, f"max {angle.max():.2f}, mean {angle.mean():.2f}, tolerance 1 degree"

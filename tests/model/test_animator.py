@@ -9,10 +9,11 @@ import torch
 
 from stages.core.errors import InputError, WeightsError
 from stages.model.animator import Animator, Tracks, model_config, segment_spans
+from stages.model.config import ModelConfig
 from stages.model.files import model_files
 from stages.model.sampler import SamplerConfig
 from stages.weights.checkpoint import load_checkpoint, load_strictly, save_checkpoint
-from tests.model.tiny import TINY, tiny_dit, tiny_vae
+from tests.model.tiny import TINY, tiny_compositor, tiny_dit, tiny_vae
 
 SIDE = 64
 
@@ -26,6 +27,7 @@ def tracks(frames: int, references: int = 1, seed: int = 0) -> Tracks:
         rng.integers(0, 256, (frames, SIDE, SIDE, 6), np.uint8), tokens, valid,
         rng.integers(0, 256, (references, SIDE, SIDE, 3), np.uint8),
         rng.integers(0, 256, (references, SIDE, SIDE, 6), np.uint8),
+        rng.integers(0, 256, (frames, SIDE, SIDE, 3), np.uint8), rng.integers(0, 4, (frames, SIDE, SIDE), np.uint8),
     )  # fmt: skip
 
 
@@ -34,6 +36,7 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("model")
     save_checkpoint(path / "vae.safetensors", tiny_vae().state_dict(), {"size": SIDE})
     save_checkpoint(path / "dit.safetensors", tiny_dit().state_dict(), TINY.to_dict(), bfloat16=True)
+    save_checkpoint(path / "compositor.safetensors", tiny_compositor().state_dict(), {})
     return path
 
 
@@ -48,7 +51,7 @@ def test_a_clip_of_any_length_becomes_its_frames(folder, frames):
     spans = segment_spans(padded, TINY.segment_frames)
     parts = list(animator.segments(tracks(frames, 2), SamplerConfig(2), generators(len(spans))))
     latents = torch.cat(parts, 2)
-    assert latents.shape == (1, 16 + 64, (padded - 1) // 4 + 1, 8, 8)
+    assert latents.shape == (1, 16 + 128, (padded - 1) // 4 + 1, 8, 8)
     pictures = np.concatenate(list(animator.decode(latents)))
     assert pictures.shape == (padded, SIDE, SIDE, 3) and pictures.dtype == np.uint8
 
@@ -90,7 +93,7 @@ def test_wrong_tracks_are_refused(folder):
 def test_the_configuration_travels_with_the_weights(folder):
     assert model_config(str(folder)) == TINY
     tensors, values = load_checkpoint(folder / "dit.safetensors")
-    assert values == TINY.to_dict() | {"vae": values["vae"]} and all(v.dtype == torch.float32 for v in tensors.values())
+    assert ModelConfig.from_dict(values) == TINY and all(v.dtype == torch.float32 for v in tensors.values())
 
 
 def test_a_missing_model_is_one_clear_line(tmp_path):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from stages.model.dit import DiT, patchify, unpatchify
+from stages.model.dit import DiT, pack_state, patchify, unpatchify
 from stages.model.layers import apply_rope, attention, rope_angles
 from tests.model.tiny import TINY, conditions, noisy, tiny_dit
 
@@ -67,12 +67,15 @@ def test_both_attention_kernels_agree(masked):
 
 
 @torch.no_grad()
-def test_an_untrained_network_is_undecided_between_nothing_and_the_first_reference():
+def test_an_untrained_network_is_undecided_between_nothing_and_the_references_still_and_carried():
     (z, t), given = noisy(), conditions(2, 2, 2)
     half = 0.5 * given.ref_latents[:, 0, :, None].expand_as(z)
+    share = torch.sigmoid(torch.tensor(-2.0))
     predicted, keep_logit = DiT(TINY.dit).predict(z, t, given)
-    assert torch.equal(predicted, half) and keep_logit.shape == (2, 64, 2, 8, 8) and keep_logit.abs().max() == 0
+    assert_close(predicted, half + share * (given.warp_latents - half), 1e-5)
+    assert keep_logit.shape == (2, 128, 2, 8, 8) and keep_logit.abs().max() == 0
     assert DiT(TINY.dit)(z, t, replace(given, keep_refs=torch.zeros(2))).abs().max() == 0
+    assert_close(DiT(TINY.dit)(z, t, replace(given, keep_motion=torch.zeros(2))), half, 1e-5)  # carried by the motion
 
 
 @torch.no_grad()
@@ -82,7 +85,21 @@ def test_an_open_gate_copies_the_first_reference(dit):
     (z, t), given = noisy(), conditions(2, 2, 2)
     copying = copy.deepcopy(dit)
     copying.head_gate.bias.fill_(1e4)
+    copying.head_gate_warp.bias.fill_(-1e4)
     torch.testing.assert_close(copying(z, t, given), given.ref_latents[:, 0, :, None].expand_as(z))
+    copying.head_gate_warp.bias.fill_(1e4)
+    torch.testing.assert_close(copying(z, t, given), given.warp_latents)
+
+
+def test_the_state_of_carried_pixels_lies_on_the_latent_grid_with_its_frames_in_order():
+    state = torch.zeros(1, 2, 9, 16, 16)
+    state[0, 1, 6, 8:12, 4:8] = 1.0  # "seen" in frame 6: the second of the second latent of four, lower row, left cell
+    packed = pack_state(state)
+    assert packed.shape == (1, 32, 3, 2, 2) and packed.sum() == 1.0
+    ((_, channel, latent, row, column),) = packed.nonzero().tolist()
+    assert (channel, latent, row, column) == (8 * 1 + 4 * 1 + 1, 2, 1, 0)
+    photo = pack_state(torch.ones(1, 2, 1, 16, 16))
+    assert photo.shape == (1, 32, 1, 2, 2) and photo.min() == 1.0  # the first frame stands for four
 
 
 @torch.no_grad()

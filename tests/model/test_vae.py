@@ -6,7 +6,7 @@ import torch
 
 from stages.model.animator import Animator
 from stages.model.vae import latent_length
-from tests.model.tiny import TINY, tiny_dit, tiny_vae
+from tests.model.tiny import TINY, tiny_compositor, tiny_dit, tiny_vae
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_clips_of_a_batch_do_not_see_each_other(vae):
 def test_decoding_in_pieces_equals_decoding_at_once(vae, count, monkeypatch):
     monkeypatch.setattr("stages.model.animator.fast_bfloat16", lambda: False)
     latents = torch.randn((1, 16, count, 2, 2), generator=torch.Generator().manual_seed(count)) * 0.5
-    animator = Animator(TINY, vae, tiny_dit())
+    animator = Animator(TINY, vae, tiny_dit(), tiny_compositor())
     pieces = np.concatenate(list(animator.decode(latents)))
     whole = ((vae.decode(latents)[0].permute(1, 2, 3, 0).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
     assert pieces.shape == whole.shape == (4 * count - 3, 16, 16, 3)

@@ -2,6 +2,7 @@
 
 import torch
 
+from stages.model.compositor import Compositor
 from stages.model.config import PRESETS
 from stages.model.dit import Conditions, DiT
 from stages.model.vae import CausalVae
@@ -30,6 +31,11 @@ def tiny_dit(seed: int = 0) -> DiT:
     return shaken(DiT(TINY.dit), seed)
 
 
+def tiny_compositor(seed: int = 0) -> Compositor:
+    torch.manual_seed(seed)
+    return shaken(Compositor(TINY.compositor), seed)
+
+
 def conditions(batch: int = 2, latents: int = 2, references: int = 1, side: int = 64, seed: int = 0) -> Conditions:
     generator = torch.Generator().manual_seed(seed)
     frames, cells, config = 4 * (latents - 1) + 1, side // 8, TINY.dit
@@ -43,6 +49,8 @@ def conditions(batch: int = 2, latents: int = 2, references: int = 1, side: int 
         ref_maps=torch.rand((batch, references, 6, side, side), generator=generator),
         face_tokens=noise(batch, frames, config.face_tokens, config.face_channels),
         face_valid=torch.ones(batch, frames, dtype=torch.bool),
+        warp_latents=noise(batch, config.latent_channels, latents, cells, cells),
+        warp_state=(torch.rand((batch, 2, frames, side, side), generator=generator) < 0.5).float(),
         keep_refs=torch.ones(batch),
         keep_motion=torch.ones(batch),
     )

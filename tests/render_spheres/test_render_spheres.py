@@ -81,6 +81,7 @@ def test_everything_has_its_shape_and_the_bundle_is_whole(made):
         "joints_valid": (frames, 25), "hands_px": (frames, 2, 21, 2), "hands_valid": (frames, 2), "valid": (frames,),
         "bone_ratio": (24,), "ref_frame": (1, 160, 128, 3), "ref_map": (1, 160, 128, 3),
         "ref_joints_px": (1, 25, 2), "ref_joints_valid": (1, 25),
+        "warp": (frames, 160, 128, 3), "warp_kind": (frames, 160, 128),
     }  # fmt: skip
     assert {name: made.read("body", name).shape for name in made.array_names("body")} == expected
     assert made.read("body", "map").dtype == np.uint8 and made.read("body", "joints_px").dtype == np.float32
@@ -94,6 +95,16 @@ def test_frames_without_a_person_are_empty_and_marked(made):
         assert not valid[9:11].any() and not maps[9:11].any()
         assert valid[[8, 11]].all() and maps[8].any() and maps[11].any()
     assert np.isnan(made.read("head", "center_px")[9:11]).all()
+    assert (made.read("body", "warp")[9:11] == made.read("body", "ref_frame")).all(), "nobody to carry: the photo"
+
+
+def test_the_reference_is_carried_to_the_pose(made):
+    warp, kind = made.read("body", "warp"), made.read("body", "warp_kind")
+    frame, picture = made.attrs("body")["canvas"]["aligned_frame"], made.read("body", "ref_frame")[0]
+    background = kind[frame] == 1
+    assert background.mean() > 0.3 and np.array_equal(warp[frame][background], picture[background])
+    drawn = made.read("body", "map")[frame].any(-1)
+    assert (kind[frame][drawn] >= 2).mean() > 0.95, "the skeleton lies on the figure"
 
 
 def test_the_same_again_is_skipped_and_other_settings_are_refused(made, driver, reference):

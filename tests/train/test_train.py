@@ -54,14 +54,15 @@ def trained(tmp_path_factory):
 def test_a_run_makes_what_the_other_stages_load(trained):
     folder, record = trained
     assert record.status == "written" and record.path == str(folder)
-    assert set(record.data["parts"]) == {"vae", "face", "dit0", "dit1", "dit2"}
+    assert set(record.data["parts"]) == {"vae", "face", "dit0", "dit1", "dit2", "compositor"}
     animator = Animator.load(str(folder))
     rng = np.random.default_rng(0)
     tokens = _tokens(folder, rng.integers(0, 256, (9, 224, 224, 3), np.uint8))
     pictures = rng.integers(0, 256, (10, 64, 64, 6), np.uint8)
-    tracks = Tracks(pictures[:9], tokens, np.ones(9, bool), pictures[9:, ..., :3], pictures[9:])
+    tracks = Tracks(pictures[:9], tokens, np.ones(9, bool), pictures[9:, ..., :3], pictures[9:],
+                    pictures[:9, ..., 3:], pictures[:9, ..., 0] % 4)  # fmt: skip
     (latents,) = animator.segments(tracks, SamplerConfig(2), [torch.Generator().manual_seed(0)])
-    (frames,) = animator.decode(latents)
+    (frames,) = animator.decode(latents, tracks)
     assert frames.shape == (9, 64, 64, 3) and frames.std() > 1
 
 
@@ -79,7 +80,7 @@ def test_the_files_say_what_they_are(trained):
     assert load_checkpoint(folder / "vae.safetensors")[1]["vae"]["encoder_depth"] == 1
     assert load_checkpoint(folder / "dit.safetensors")[1]["name"] == "tiny"
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    assert [line["part"] for line in lines] == ["vae", "face", "dit0", "dit1", "dit2"]
+    assert [line["part"] for line in lines] == ["vae", "face", "dit0", "dit1", "dit2", "compositor"]
     assert all(np.isfinite(line["loss"]) and line["step"] == line["of"] for line in lines)
     assert lines[0]["psnr_db"] > 5 and lines[1]["error"] > 0
     from PIL import Image

@@ -1,0 +1,79 @@
+"""Carried references for training clips: exact ones, and ones as wrong as extraction and retargeting make them."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stages.body.place import Performance
+from stages.body.warp import warp_reference
+from stages.training.pool import REFERENCE_FRAMES
+
+WARPS = 2  # references of each clip that are carried
+
+
+@dataclass(frozen=True)
+class Slips:
+    """How wrong a measured pose may be; standard deviations, lengths in head radii. Our choice, after what
+    tests/bench/bench_extraction.py measures (joints within a few percent of the height, heads within 9 degrees)."""
+
+    share: float = 0.45  # of the warps that slip at all
+    joint: float = 0.07  # the same in every frame of a clip
+    joint_frame: float = 0.02  # on top, in each frame
+    head: float = 0.06
+    head_size: float = 0.05  # relative
+    head_turn_rad: float = 0.087
+    missing: float = 0.04  # chance of a joint not to be found; of a hand, twice that
+
+
+def truth_performance(truth: dict[str, np.ndarray], frames) -> tuple[Performance, np.ndarray]:
+    """Return the Performance of some frames of a pool clip, every joint drawn, and its R_cam_head [n, 3, 3]."""
+    joints = np.asarray(truth["joints_px"][frames], np.float64)
+    points = np.zeros((*joints.shape[:2], 3))
+    points[..., 2] = truth["joints_z_m"][frames]
+    performance = Performance(
+        joints, points, np.isfinite(joints).all(-1), np.asarray(truth["hands_px"][frames], np.float64),
+        np.ones((len(joints), 2), bool), np.asarray(truth["head_center_px"][frames], np.float64),
+        np.asarray(truth["head_radius_px"][frames], np.float64), np.eye(3), np.ones(24), -1,
+    )  # fmt: skip
+    return performance, np.asarray(truth["R_cam_head"][frames], np.float64)
+
+
+def slipped(exact: Performance, rotation, rng: np.random.Generator, slips: Slips) -> tuple[Performance, np.ndarray]:
+    """Return what a tracker might have measured instead; one draw for the whole Performance."""
+    unit = max(1.0, float(np.nanmedian(exact.head_radius_px)))
+    count = exact.joints_px.shape[1]
+    drawn, hands_drawn = exact.drawn.copy(), exact.hands_drawn.copy()
+    drawn[:, rng.random(count) < slips.missing] = False
+    hands_drawn[:, rng.random(2) < 2 * slips.missing] = False
+    joints = exact.joints_px + unit * slips.joint * rng.standard_normal((1, count, 2))
+    joints = joints + unit * slips.joint_frame * rng.standard_normal(exact.joints_px.shape)
+    hands = exact.hands_px + unit * slips.joint * rng.standard_normal((1, 2, 1, 2))
+    turn, _ = cv2.Rodrigues(slips.head_turn_rad * rng.standard_normal(3))
+    measured = Performance(
+        joints, exact.points_m, drawn, hands, hands_drawn,
+        exact.head_px + unit * slips.head * rng.standard_normal((1, 2)),
+        exact.head_radius_px * np.exp(slips.head_size * rng.standard_normal()),
+        exact.K_px, exact.bone_ratio, exact.frame,
+    )  # fmt: skip
+    return measured, rotation @ turn
+
+
+def carry_references(
+    frames_u8: np.ndarray, truth: dict[str, np.ndarray], rng: np.random.Generator, slips: Slips | None = None
+) -> dict[str, np.ndarray]:
+    """Return refs int [WARPS], frames uint8 [WARPS, N, H, W, 3] and kind uint8 [WARPS, N, H, W] of one pool clip.
+
+    References are drawn from the REFERENCE_FRAMES other moments at its end; each is carried to all N frames.
+    """
+    slips, count = slips or Slips(), len(frames_u8)
+    refs = count - REFERENCE_FRAMES + rng.choice(REFERENCE_FRAMES, WARPS, replace=False)
+    pictures, kinds = [], []
+    for ref in refs:
+        still, act = truth_performance(truth, [ref]), truth_performance(truth, slice(None))
+        if rng.random() < slips.share:
+            still, act = slipped(*still, rng, slips), slipped(*act, rng, slips)
+        warped = list(warp_reference(frames_u8[ref], still[0], still[1][0], *act))
+        pictures.append(np.stack([picture for picture, _ in warped]))
+        kinds.append(np.stack([kind for _, kind in warped]))
+    return {"refs": refs, "frames": np.stack(pictures), "kind": np.stack(kinds)}

@@ -1,0 +1,142 @@
+"""The reference's pixels, carried: exact where geometry can know, marked where it cannot."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from stages.body.person import make_person
+from stages.body.place import own_performance
+from stages.body.warp import (
+    DOUBTFUL_FIGURE,
+    HIDDEN_BACKGROUND,
+    SEEN_BACKGROUND,
+    SEEN_FIGURE,
+    ReferenceWarp,
+    fill,
+    warp_reference,
+)
+from stages.core.geometry import rotvec_to_matrix
+from stages.core.skeleton import BODY_INDEX
+from stages.head.sphere import draw_sphere
+from tests.body.actor import FPS, K_PX, SIZE, make_pose
+
+HEAD_PX = 20.0
+
+
+def performance(frames=24, **options):
+    pose, rotation = make_pose(frames, **options)
+    middle = pose["joints_px"][:, [BODY_INDEX["left_ear"], BODY_INDEX["right_ear"]]].mean(1)
+    head = {"R_cam_head": rotation, "center_px": middle, "radius_px": np.full(frames, HEAD_PX), "radius_m": 0.1}
+    return own_performance(make_person(pose, K_PX, FPS, head)), rotation
+
+
+def one(act, frame):
+    """The Performance of a single frame."""
+    per_frame = ("joints_px", "points_m", "drawn", "hands_px", "hands_drawn", "head_px", "head_radius_px")
+    return dataclasses.replace(act, **{name: getattr(act, name)[frame : frame + 1] for name in per_frame})
+
+
+def noise_picture(seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (*SIZE, 3), np.uint8)
+
+
+def test_in_its_own_pose_the_reference_stays_as_it_is():
+    act, rotation = performance()
+    picture = noise_picture()
+    carried, kind = ReferenceWarp(picture, one(act, 3), rotation[3]).to_pose(act, 3, rotation[3])
+    seen = (kind == SEEN_FIGURE) | (kind == SEEN_BACKGROUND)
+    assert np.abs(carried[seen].astype(int) - picture[seen]).max() <= 1, "rounding only"
+    assert (kind == SEEN_FIGURE).sum() > 5000 and (kind == SEEN_BACKGROUND).mean() > 0.5
+    assert (kind == DOUBTFUL_FIGURE).sum() < 0.1 * (kind == SEEN_FIGURE).sum()
+    assert (kind == HIDDEN_BACKGROUND).any()
+
+
+def test_a_raised_arm_takes_its_paint_along_and_leaves_background_behind():
+    act, rotation = performance(wave=1.0)
+    up, down = 12, 0  # the middle of the wave, and its start
+    elbow, wrist = BODY_INDEX["left_elbow"], BODY_INDEX["left_wrist"]
+    picture = np.full((*SIZE, 3), 90, np.uint8)
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    for share in np.linspace(0.15, 0.85, 40):  # a red forearm
+        at = (1 - share) * act.joints_px[down, elbow] + share * act.joints_px[down, wrist]
+        picture[(x - at[0]) ** 2 + (y - at[1]) ** 2 < 16] = (250, 10, 10)
+    carried, kind = ReferenceWarp(picture, one(act, down), rotation[down]).to_pose(act, up, rotation[up])
+    middle = 0.5 * (act.joints_px[up, elbow] + act.joints_px[up, wrist])
+    column, row = np.rint(middle).astype(int)
+    assert np.linalg.norm(middle - 0.5 * (act.joints_px[down, elbow] + act.joints_px[down, wrist])) > 60
+    assert carried[row, column].tolist() == [250, 10, 10] and kind[row, column] == SEEN_FIGURE
+    column, row = np.rint(0.5 * (act.joints_px[down, elbow] + act.joints_px[down, wrist])).astype(int)
+    assert carried[row, column].tolist() == [90, 90, 90] and kind[row, column] == HIDDEN_BACKGROUND
+
+
+@pytest.mark.parametrize("turn", [(0.0, 0.5, 0.0), (0.3, 0.0, 0.0), (0.0, -0.4, 0.2)])
+def test_a_head_turns_as_a_sphere(turn):
+    """The sphere map is itself a texture fixed to the head: carried to a new rotation it must be that one's map."""
+    act, _ = performance(2)
+    still_rotation, rotation = np.eye(3), rotvec_to_matrix(np.array(turn))
+    picture = draw_sphere(act.head_px[0], HEAD_PX, still_rotation, *SIZE)
+    carried, kind = ReferenceWarp(picture, one(act, 0), still_rotation).to_pose(act, 1, rotation)
+    expected = draw_sphere(act.head_px[1], HEAD_PX, rotation, *SIZE)
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    inside = np.hypot(x - act.head_px[1, 0], y - act.head_px[1, 1]) < 0.9 * HEAD_PX
+    away = np.abs(carried.astype(int) - expected).max(-1)
+    seen = inside & (kind == SEEN_FIGURE)
+    assert seen.sum() > 0.75 * inside.sum() and np.median(away[seen]) < 4, np.median(away[seen])
+    assert np.abs(picture.astype(int) - expected).max(-1)[seen].mean() > 3 * away[seen].mean()
+
+
+def test_what_turned_away_is_marked():
+    act, rotation = performance(2)
+    still = one(act, 0)
+    turned = dataclasses.replace(act, joints_px=act.joints_px.copy())
+    for first, second in (("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")):
+        pair = [BODY_INDEX[first], BODY_INDEX[second]]
+        turned.joints_px[1, pair] = act.joints_px[1, pair[::-1]]
+    away = rotvec_to_matrix(np.array([0.0, np.pi, 0.0]))
+    _, kind = ReferenceWarp(noise_picture(), still, rotation[0]).to_pose(turned, 1, away)
+    column, row = np.rint(act.head_px[1]).astype(int)
+    assert kind[row, column] == DOUBTFUL_FIGURE
+    spine = act.joints_px[1, [BODY_INDEX["neck"], BODY_INDEX["pelvis"]]].mean(0)
+    column, row = np.rint(spine).astype(int)
+    assert kind[row, column] == DOUBTFUL_FIGURE
+
+
+def test_a_frame_without_anybody_keeps_the_picture():
+    act, rotation = performance(3)
+    drawn, hands, head = act.drawn.copy(), act.hands_drawn.copy(), act.head_px.copy()
+    drawn[1], hands[1], head[1] = False, False, np.nan
+    empty = dataclasses.replace(act, drawn=drawn, hands_drawn=hands, head_px=head)
+    picture = noise_picture()
+    carried, kind = ReferenceWarp(picture, one(act, 0), rotation[0]).to_pose(empty, 1, np.full((3, 3), np.nan))
+    assert np.array_equal(carried, picture) and set(np.unique(kind)) == {SEEN_BACKGROUND, DOUBTFUL_FIGURE}
+
+
+def test_a_body_whose_head_is_lost_for_a_frame_is_carried_all_the_same():
+    act, rotation = performance(3)
+    head, radius = act.head_px.copy(), act.head_radius_px.copy()
+    head[1], radius[1] = np.nan, np.nan
+    lost = dataclasses.replace(act, head_px=head, head_radius_px=radius)
+    _, kind = ReferenceWarp(noise_picture(), one(act, 0), rotation[0]).to_pose(lost, 1, np.full((3, 3), np.nan))
+    assert (kind == SEEN_FIGURE).sum() > 5000
+
+
+def test_a_whole_clip_is_carried_frame_by_frame():
+    act, rotation = performance(4)
+    frames = list(warp_reference(noise_picture(), one(act, 0), rotation[0], act, rotation))
+    assert len(frames) == 4
+    assert all(picture.shape == (*SIZE, 3) and kind.shape == SIZE and kind.max() <= 3 for picture, kind in frames)
+    alone = ReferenceWarp(noise_picture(), one(act, 0), rotation[0]).to_pose(act, 2, rotation[2])
+    assert all(np.array_equal(a, b) for a, b in zip(frames[2], alone, strict=True))
+
+
+def test_holes_are_filled_from_around_them_and_nothing_else_changes():
+    y, x = np.mgrid[:64, :96]
+    picture = np.where((x < 48)[..., None], (20, 60, 100), (180, 160, 140)).astype(np.uint8)
+    hole = (abs(x - 48) < 14) & (abs(y - 30) < 15)
+    filled = fill(np.where(hole[..., None], 255, picture).astype(np.uint8), hole)
+    assert np.array_equal(filled[~hole], picture[~hole])
+    left, right = filled[hole & (x < 40)], filled[hole & (x > 56)]
+    assert (left.max(0) <= (180, 160, 140)).all() and (right.min(0) >= (20, 60, 100)).all(), "between its surroundings"
+    assert left[:, 0].mean() < 80 < 120 < right[:, 0].mean()
+    assert (fill(picture, np.ones_like(hole)) >= 0).all(), "nothing to fill from: no error"

@@ -1,0 +1,81 @@
+"""The compositor mixes three pictures; untrained it already prefers the photo where the transformer is sure of it."""
+
+import numpy as np
+import pytest
+import torch
+
+from stages.model.animator import Animator, warp_state
+from stages.model.compositor import Compositor
+from tests.model.test_animator import generators, tracks
+from tests.model.tiny import TINY, tiny_compositor, tiny_dit, tiny_vae
+
+
+def inputs(count=2, side=32, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    pictures = torch.rand((count, 3, 3, side, side), generator=generator) * 2 - 1
+    state = (torch.rand((count, 2, side, side), generator=generator) < 0.5).float()
+    return pictures, state, torch.rand((count, 2, side // 2, side // 2), generator=generator)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("keep", "source"), [((0.0, 0.0), 0), ((1.0, 0.0), 1), ((0.0, 1.0), 2)])
+def test_untrained_it_follows_the_keep_maps(keep, source):
+    pictures, state, keep_01 = inputs()
+    keep_01[:, 0], keep_01[:, 1] = keep
+    out = Compositor(TINY.compositor)(pictures, state, keep_01)
+    away = [(out - pictures[:, index]).abs().mean().item() for index in range(3)]
+    assert int(np.argmin(away)) == source and away[source] < 0.3 * sorted(away)[1]
+
+
+@torch.no_grad()
+def test_three_equal_pictures_stay_what_they_are():
+    pictures, state, keep = inputs()
+    pictures = pictures[:, :1].expand(-1, 3, -1, -1, -1)
+    torch.testing.assert_close(Compositor(TINY.compositor)(pictures, state, keep), pictures[:, 0])
+
+
+@torch.no_grad()
+def test_frames_do_not_see_each_other():
+    network, given = tiny_compositor(), inputs(3)
+    together = network(*given)
+    alone = network(*(x[1:2] for x in given))
+    torch.testing.assert_close(together[1:2], alone, atol=1e-5, rtol=1e-4)
+
+
+def test_every_input_matters_and_learns():
+    network, given = tiny_compositor(), [x.requires_grad_() for x in inputs()]
+    network(*given).square().mean().backward()
+    assert all(x.grad.abs().sum() > 0 for x in given)
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def test_the_kind_of_a_carried_pixel_becomes_two_planes():
+    state = warp_state(np.array([[[0, 1], [2, 3]]], np.uint8))
+    assert state.tolist() == [[[[0.0, 0.0], [1.0, 1.0]]], [[[0.0, 1.0], [0.0, 1.0]]]]
+
+
+@torch.no_grad()
+def test_decoding_in_pieces_composes_each_frame_with_its_own_carried_picture(monkeypatch):
+    """Untrained and told to keep the carried picture everywhere, the film is the carried pictures, in order."""
+    monkeypatch.setattr("stages.model.animator.fast_bfloat16", lambda: False)
+    animator = Animator(TINY, tiny_vae(), tiny_dit(), Compositor(TINY.compositor))
+    given, count = tracks(38), 11  # 41 frames: more than one piece, and padded at the end
+    latents = torch.zeros(1, 16 + 128, count, 8, 8)
+    latents[:, 16:80], latents[:, 80:] = -20.0, 20.0
+    film = np.concatenate(list(animator.decode(latents, given)))
+    assert len(film) == 41
+    off = np.abs(film[:38].astype(int) - given.warp_frames).mean((1, 2, 3))
+    others = np.abs(film[:37].astype(int) - given.warp_frames[1:]).mean((1, 2, 3))
+    assert off.max() < 12 < others.min(), (off.max(), others.min())
+
+
+@torch.no_grad()
+def test_the_second_segment_sees_its_own_carried_frames():
+    """Changing carried frames of the second segment changes it and leaves the first alone."""
+    animator = Animator(TINY, tiny_vae(), tiny_dit(), tiny_compositor())
+    from stages.model.sampler import SamplerConfig
+
+    first, second = tracks(17), tracks(17)
+    second.warp_frames[12:] = 255 - second.warp_frames[12:]
+    a, b = (list(animator.segments(given, SamplerConfig(2), generators(2))) for given in (first, second))
+    assert torch.equal(a[0], b[0]) and not torch.equal(a[1], b[1])

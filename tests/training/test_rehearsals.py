@@ -1,0 +1,147 @@
+"""Carried references of training clips, rehearsals, and the compositor that learns from them."""
+
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+
+from stages.core.errors import InputError
+from stages.face.encoder import FaceEncoderConfig, FaceMotionNet
+from stages.model.sampler import SamplerConfig
+from stages.training.compositor_loop import Pictures, Rehearsals, picture_loss, ssim, train_compositor
+from stages.training.course import Course
+from stages.training.data import PreparedClips, like_squares
+from stages.training.pool import REFERENCE_FRAMES
+from stages.training.recipe import CompositorRecipe
+from stages.training.rehearse import rehearse
+from stages.training.warps import WARPS, Slips, carry_references, slipped, truth_performance
+from tests.model.tiny import TINY, tiny_dit
+from tests.training.fake_people import After, never
+
+
+@pytest.fixture(scope="module")
+def rehearsed(prepared, vae, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rehearsed")
+    assert _rehearse(prepared, vae, folder, never)
+    return folder
+
+
+def _rehearse(prepared, vae, folder, stop):
+    torch.manual_seed(0)
+    face = FaceMotionNet(FaceEncoderConfig()).eval()
+    options = {"stop": stop, "autocast": nullcontext, "sampler": SamplerConfig(2)}
+    return rehearse(PreparedClips(prepared), tiny_dit(), face, vae, folder, 6, **options)
+
+
+def test_references_are_other_moments_and_are_carried_to_every_frame(pool):
+    clip = pool.clips[0]
+    frames, truth = pool.frames(clip), pool.truth(clip)
+    made = carry_references(frames, truth, np.random.default_rng(0), Slips(share=0.0))
+    assert len(set(made["refs"])) == WARPS and (made["refs"] >= len(frames) - REFERENCE_FRAMES).all()
+    assert made["frames"].shape == (WARPS, *frames.shape) and made["kind"].shape == (WARPS, *frames.shape[:3])
+    for which, ref in enumerate(made["refs"]):  # the reference itself, carried to its own pose
+        seen = made["kind"][which, ref] % 2 == 1
+        off = np.abs(made["frames"][which, ref][seen].astype(int) - frames[ref][seen])
+        assert seen.mean() > 0.4 and off.max() <= 1
+    again = carry_references(frames, truth, np.random.default_rng(0), Slips(share=0.0))
+    assert all(np.array_equal(made[name], again[name]) for name in made)
+
+
+def test_slips_are_as_large_as_they_say(pool):
+    exact, rotation = truth_performance(pool.truth(pool.clips[0]), slice(None))
+    unit, slips = np.median(exact.head_radius_px), Slips(missing=0.3)
+    rng = np.random.default_rng(0)
+    moved, missing, turned = [], [], []
+    for _ in range(60):
+        wrong, turn = slipped(exact, rotation, rng, slips)
+        moved.append((wrong.joints_px - exact.joints_px) / unit)
+        missing.append(1 - wrong.drawn.all(0).mean())
+        turned.append(np.arccos(np.clip((np.einsum("tij,tij->t", turn, rotation) - 1) / 2, -1, 1)))
+        assert (wrong.drawn == wrong.drawn[:1]).all(), "the same joints in every frame"
+    moved = np.array(moved)
+    assert abs(moved.mean(1).std() - slips.joint) < 0.01
+    assert abs((moved - moved.mean(1, keepdims=True)).std() - slips.joint_frame) < 0.005
+    assert abs(np.mean(missing) - 0.3) < 0.03 and 0.08 < np.mean(turned) < 0.2
+
+
+def test_squares_like_the_carried_picture():
+    frames = np.full((1, 4, 4, 3), 100, np.uint8)
+    carried = frames.copy()
+    carried[0, :2, :2] = 112  # 12 off: still alike
+    carried[0, 2:, 2:] = 113
+    assert like_squares(frames, carried).tolist() == [[[True, True], [True, False]]]
+
+
+def test_rehearsals_are_films_of_their_clips(rehearsed, prepared):
+    names = sorted(path.name for path in rehearsed.iterdir())
+    assert len(names) == 6 and len({name[:-2] for name in names}) == 4, "every clip once before any comes twice"
+    for name in names:
+        made, keep = (np.load(rehearsed / name / f"{part}.npy") for part in ("made", "keep"))
+        assert made.shape == (9, 64, 64, 3) and keep.shape == (9, 2, 32, 32)
+        assert made.dtype == keep.dtype == np.uint8 and made.std() > 1
+
+
+def test_rehearsing_goes_on_where_it_stopped(rehearsed, prepared, vae, tmp_path):
+    assert not _rehearse(prepared, vae, tmp_path, After(2))
+    assert len(list(tmp_path.iterdir())) == 2 and _rehearse(prepared, vae, tmp_path, never)
+    for path in rehearsed.glob("*/*.npy"):
+        assert path.read_bytes() == (tmp_path / path.relative_to(rehearsed)).read_bytes()
+
+
+def test_batches_show_the_frames_of_their_clip(rehearsed, prepared):
+    rehearsals = Rehearsals(rehearsed, prepared)
+    assert not set(rehearsals.watched) & set(rehearsals.trained)
+    rehearsal = rehearsals.trained[0]
+    clip = prepared / rehearsal.name[:-2]
+    parts = Pictures(*rehearsals.frames(rehearsal, np.random.default_rng(0), 100))
+    frames = np.load(clip / "frames.npy")
+    ref = np.load(clip / "warp.npz")["refs"][int(rehearsal.name[-1])]
+    assert np.array_equal(parts.truth, frames[:9]) and (parts.still == frames[ref]).all()
+    (pictures, state, keep), truth = rehearsals.batch(np.random.default_rng(0), 8).tensors("cpu")
+    assert pictures.shape == (8, 3, 3, 64, 64) and state.shape == (8, 2, 64, 64) and keep.shape == (8, 2, 32, 32)
+    assert truth.shape == (8, 3, 64, 64) and -1 <= truth.min() < truth.max() <= 1
+
+
+def test_one_rehearsal_is_not_enough(prepared, tmp_path):
+    (tmp_path / "0000000-0").mkdir()
+    with pytest.raises(InputError, match="expected at least 2"):
+        Rehearsals(tmp_path, prepared)
+
+
+def test_similarity_is_that_of_the_library():
+    from skimage.metrics import structural_similarity
+
+    rng = np.random.default_rng(0)
+    a = rng.uniform(-1, 1, (40, 48, 3))
+    b = np.clip(a + rng.normal(0, 0.3, a.shape), -1, 1)
+    _, full = structural_similarity(a, b, channel_axis=2, data_range=2, full=True, use_sample_covariance=False)
+    ours = ssim(*(torch.from_numpy(x).permute(2, 0, 1)[None] for x in (a, b)))
+    assert np.abs(ours[0].permute(1, 2, 0).numpy() - full[3:-3, 3:-3]).max() < 1e-6
+
+
+def test_the_loss_is_least_for_the_truth_and_counts_the_figure_more():
+    truth = torch.linspace(-0.5, 0.5, 32).expand(1, 3, 32, 32)
+    state = torch.zeros(1, 2, 32, 32)
+    state[:, 0, :, :8] = 1.0
+    assert picture_loss(truth, truth, state).abs() < 1e-5
+    on, off = truth.clone(), truth.clone()
+    on[..., 2:4], off[..., 26:28] = on[..., 2:4] + 0.2, off[..., 26:28] + 0.2
+    assert picture_loss(on, truth, state) > picture_loss(off, truth, state) > 0
+
+
+def test_the_compositor_learns_and_a_stopped_run_gives_the_same_weights(rehearsed, prepared, tmp_path):
+    recipe, lines = CompositorRecipe(rehearsals=6, steps=12, batch=4), []
+
+    def train(path, stop, say=None):
+        return train_compositor(
+            path, Rehearsals(rehearsed, prepared), TINY.compositor, recipe, Course(recipe.steps), stop, say=say
+        )
+
+    whole = train(tmp_path / "whole.safetensors", never, lambda **line: lines.append(line))
+    assert lines[-1]["step"] == 12 and np.isfinite(lines[-1]["psnr_db"])
+    stopped = tmp_path / "stopped.safetensors"
+    assert train(stopped, After(5)) is None
+    resumed = train(stopped, never)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
