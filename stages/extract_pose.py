@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ MOTION_BACKENDS = ("openpose", "smplx")  # read finished points from a file
 _MAX_SIDE = (64, 8192)
 _MOTION_FPS = Fraction(25)
 _MEDIA_BLOCK = 1 << 22
+PIECE_FRAMES = 6000  # of a video whose joints are held in memory; at 30 kB a frame or less
 
 Progress = Callable[[int, int | None, str], None]
 
@@ -37,7 +39,8 @@ class Params:
 
     output     bundle to write; "" is the input's name with .zarr, in the input's folder
     backend    mediapipe (default), rtmlib, or a file of finished points: openpose (also DWPose JSON, npy), smplx (npz)
-    person     largest, center, left, right, or the number of a person
+    person     largest, center, left, right, or the number of a person; of a video longer than PIECE_FRAMES the first
+               piece that shows anybody decides
     max_side   larger pictures are scaled down to this, px
     fps        another frame rate, such as 24 or 30000/1001; "" keeps the source's
     start      first second of the video that is used;  duration  seconds from there; 0 = to the end
@@ -96,23 +99,22 @@ def run(item: str | os.PathLike[str], params: Params, progress: Progress | None 
     if todo.action == "skip":
         return Record(STAGE, str(path), "skipped", todo.key, time.monotonic() - started)
     with ExitStack() as stack:
-        from stages.pose.layer import finish_track
+        from stages.pose.layer import finish_pieces
 
-        source, track, K_px, people = _measure(stack, item, params, jobs, progress)
-        if source.kind == "photo" and not track.present.any():
+        source, tracks, K_px, backend = _measure(stack, item, params, jobs, progress)
+        data: dict[str, Any] = {"frames": 0, "present": 0, "faces": 0}
+        pieces = _counted_pieces(finish_pieces(tracks, smooth=params.smooth, K_px=K_px), data)
+        first = list(islice(pieces, 2))  # nearly always there is but one
+        if source.kind == "photo" and not data["present"]:
             raise InputError(f"{item}: no person found in the photo. Take a picture that shows the person")
-        arrays = finish_track(track, smooth=params.smooth and len(track) > 1, K_px=K_px)
         statuses = set()
         if jobs["clip"].action != "skip":
             statuses.add(_write_clip(item, params, jobs["clip"], source))
         if jobs["pose"].action != "skip":
-            statuses.add(_write_pose(item, params, jobs["pose"], track, arrays))
-    data: dict[str, Any] = {
-        "frames": len(track),
-        "present": int(track.present.sum()),
-        "faces": int(track.face_valid.sum()),
-        "people": people,
-    }
+            statuses.add(_write_pose(item, params, jobs["pose"], first, pieces))
+        for _ in pieces:
+            pass
+    data["people"] = getattr(backend, "people", {})
     if source.warnings:
         data["warnings"] = list(source.warnings)
     status = "replaced" if "replaced" in statuses else "written"
@@ -120,13 +122,14 @@ def run(item: str | os.PathLike[str], params: Params, progress: Progress | None 
 
 
 def _measure(stack: ExitStack, item, params: Params, jobs: dict[str, Plan], progress: Progress | None):
-    """(Source, raw PoseTrack, K_px or None, frames per person) of the input."""
+    """(Source, pieces of the raw PoseTrack, K_px or None, backend or None) of the input."""
     from stages.pose.source import grey_source, open_clip, open_source
 
     fps = _rate(params)
     if params.backend in MOTION_BACKENDS and not params.points:
         track, K_px = _import(item, params, fps or _MOTION_FPS, None, None)
-        return grey_source(stack, len(track), track.size, Fraction(track.fps).limit_denominator(1001)), track, K_px, {}
+        source = grey_source(stack, len(track), track.size, Fraction(track.fps).limit_denominator(1001))
+        return source, [track], K_px, None
     backend = _backend(params)
     if jobs["clip"].action == "skip":
         from stages.bundle import open_bundle
@@ -137,10 +140,20 @@ def _measure(stack: ExitStack, item, params: Params, jobs: dict[str, Plan], prog
         source = open_source(stack, item, progress=progress, **options)
     if backend is None:
         track, K_px = _import(params.points, params, source.fps, source.size, len(source))
-        return source, track, K_px, {}
+        return source, [track], K_px, None
     frames = _counted(source.reader, progress)
-    track = backend.process(frames, float(source.fps))
-    return source, track, None, getattr(backend, "people", {})
+    if hasattr(backend, "pieces"):
+        return source, backend.pieces(frames, float(source.fps), most=PIECE_FRAMES), None, backend
+    return source, [backend.process(frames, float(source.fps))], None, backend
+
+
+def _counted_pieces(pieces, data: dict[str, Any]):
+    """The pieces, their frames added up in `data`."""
+    for track, arrays in pieces:
+        data["frames"] += len(track)
+        data["present"] += int(track.present.sum())
+        data["faces"] += int(track.face_valid.sum())
+        yield track, arrays
 
 
 def _backend(params: Params):
@@ -222,8 +235,9 @@ def _write_clip(item, params: Params, job: Plan, source) -> str:
         return writer.commit()
 
 
-def _write_pose(item, params: Params, job: Plan, track, arrays) -> str:
-    """The status of the written layer `pose`."""
+def _write_pose(item, params: Params, job: Plan, first, rest) -> str:
+    """The status of the written layer `pose`; `first` holds one piece, or two when more may come from `rest`."""
+    track = first[0][0]
     from stages.bundle import LayerWriter, make_provenance
     from stages.pose.layer import pose_specs
 
@@ -237,8 +251,19 @@ def _write_pose(item, params: Params, job: Plan, track, arrays) -> str:
     options = {"key": job.key, "attrs": attrs, "provenance": provenance, "overwrite": params.overwrite}
     specs = pose_specs()
     with LayerWriter(job.output, "pose", **options) as writer:
-        for name, array in arrays.items():
-            writer.put(name, array, specs[name])
+        if len(first) == 1:
+            for name, array in first[0][1].items():
+                writer.put(name, array, specs[name])
+            return writer.commit()
+        streams = {
+            name: writer.stream(name, array.shape[1:], specs[name])
+            for name, array in first[0][1].items()
+            if specs[name].axes[0] == "T"
+        }
+        writer.put("K_px", first[0][1]["K_px"], specs["K_px"])
+        for _, arrays in chain(first, rest):
+            for name, stream in streams.items():
+                stream.append(arrays[name])
         return writer.commit()
 
 

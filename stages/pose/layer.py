@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 
 from stages.bundle import ArraySpec
 from stages.pose.camera import fit_camera
 from stages.pose.cleaning import FilterParams, clean_track
-from stages.pose.track import PoseTrack, array_names
+from stages.pose.track import PoseTrack, array_names, cut_track, join_tracks
 
 RAW_OF = {name: f"raw_{name}" for name in ("joints_px", "joints_m", "hands_px", "face_px")}
 _MEANING = {
@@ -39,6 +41,41 @@ def pose_specs() -> dict[str, ArraySpec]:
         if name in RAW_OF:
             specs[RAW_OF[name]] = ArraySpec(dtype, axes, unit, valid_range, meaning=f"{meaning}; unfiltered")
     return specs
+
+
+CONTEXT_S = 5.0  # seconds on both sides that a piece of a long track is filtered with; every filter forgets faster
+
+
+def finish_pieces(
+    pieces: Iterable[PoseTrack], *, smooth: bool = True, K_px: np.ndarray | None = None
+) -> Iterator[tuple[PoseTrack, dict[str, np.ndarray]]]:
+    """Yield (raw track, arrays of the layer) of the pieces of one track, in bounded memory; see `finish_track`.
+
+    One piece gives just what `finish_track` does. Between pieces every frame is filtered with CONTEXT_S of frames on
+    both sides; only a depth that cannot be measured for longer than that is held instead of bridged.
+    """
+    held, done = None, 0  # raw frames; the first `done` of them were given out before and serve as context
+    for piece, is_last in _with_last(pieces):
+        held = piece if held is None else join_tracks(held, piece)
+        context = round(CONTEXT_S * held.fps)
+        stop = len(held) if is_last else len(held) - context
+        if stop <= done and not is_last:
+            continue
+        arrays = finish_track(held, smooth=smooth and len(held) > 1, K_px=K_px)
+        part, keep = slice(done, stop), max(0, stop - context)
+        yield cut_track(held, part), {name: a if name == "K_px" else a[part] for name, a in arrays.items()}
+        held, done = cut_track(held, slice(keep, None)), stop - keep
+
+
+def _with_last(items: Iterable[PoseTrack]) -> Iterator[tuple[PoseTrack, bool]]:
+    """The items, and whether each is the last."""
+    waiting = None
+    for item in items:
+        if waiting is not None:
+            yield waiting, False
+        waiting = item
+    if waiting is not None:
+        yield waiting, True
 
 
 def finish_track(track: PoseTrack, *, smooth: bool = True, K_px: np.ndarray | None = None) -> dict[str, np.ndarray]:

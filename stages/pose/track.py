@@ -71,6 +71,18 @@ class PoseTrack:
         return replace(self, **arrays)
 
 
+def cut_track(track: PoseTrack, part: slice) -> PoseTrack:
+    """A copy of some frames of a track."""
+    return track.with_arrays(**{name: getattr(track, name)[part].copy() for name in array_names()})
+
+
+def join_tracks(first: PoseTrack, second: PoseTrack) -> PoseTrack:
+    """Two tracks of the same backend and person, one behind the other."""
+    return first.with_arrays(
+        **{name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in array_names()}
+    )
+
+
 def array_shapes(face_layout: str) -> dict[str, tuple[str, tuple[int, ...]]]:
     """dtype and shape behind the frame axis of every array of a PoseTrack, by field name."""
     joints, hand, face = len(BODY_JOINTS), len(HAND_JOINTS), FACE_LAYOUTS[face_layout]

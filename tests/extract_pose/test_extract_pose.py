@@ -15,6 +15,7 @@ from stages.extract_pose import LAYERS, Params, output_path, plan, run
 from stages.media import clip_frames, write_video
 from stages.pose.mediapipe.networks import NETWORKS
 from stages.weights import resolve
+from tests.process import ROOT
 
 MOTION = Params(backend="openpose", fps="20")
 
@@ -169,3 +170,18 @@ def test_a_photo_of_a_person(networks, assets, tmp_path):
     bundle = open_bundle(record.path)
     assert bundle.read("clip", "frames").shape == (1, 256, 256, 3) and bundle.attrs("clip")["source"]["kind"] == "photo"
     assert bundle.read("pose", "face_valid").tolist() == [True] and validate(record.path) == []
+
+
+@pytest.mark.parametrize("length", [20, 61])
+def test_a_video_in_pieces_makes_the_bundle_of_one_go(networks, tmp_path, monkeypatch, length):
+    """The 61 frames of our own sample in four pieces, and in one piece that ends with the video."""
+    video = ROOT / "examples/samples/driving.mp4"
+    whole = run(video, Params(output=str(tmp_path / "whole.zarr"), threads=1))
+    monkeypatch.setattr("stages.extract_pose.PIECE_FRAMES", length)
+    pieces = run(video, Params(output=str(tmp_path / "pieces.zarr"), threads=1))
+    assert pieces.data == whole.data and pieces.data["frames"] == 61 and pieces.key == whole.key
+    one, other = open_bundle(whole.path), open_bundle(pieces.path)
+    assert validate(other.path) == [] and one.array_names("pose") == other.array_names("pose")
+    for name in one.array_names("pose"):
+        expected, made = one.read("pose", name), other.read("pose", name)
+        assert np.array_equal(made, expected, equal_nan=expected.dtype.kind == "f"), name

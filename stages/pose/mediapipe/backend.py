@@ -78,6 +78,17 @@ class MediaPipeBackend:
 
         errors  WeightsError when a network is not to be had; UsageError for a person who is not there
         """
+        (track,) = self.pieces(frames, fps, progress)
+        return track
+
+    def pieces(
+        self, frames: Iterable[np.ndarray], fps: float, progress: Callable[[int], None] | None = None, most: int = 0
+    ) -> Iterator[PoseTrack]:
+        """Yield the same track in pieces of `most` frames, so that no length of video fills the memory; 0 = one piece.
+
+        The person is chosen in the first piece that shows anybody. At least one piece comes, of no frames where there
+        are none.
+        """
         paths = self.paths()
         inner = max(1, self.params.threads // 2)
 
@@ -108,17 +119,24 @@ class MediaPipeBackend:
                 picture = Picture(frame)
                 yield picture, tracker.update(picture)
 
+        def track(recorder: Recorder) -> PoseTrack:
+            weights = {name: describe(name) for name in NETWORKS}
+            return recorder.track(self.params.person, backend="mediapipe", weights=weights, fps=float(fps))
+
         recorder: Recorder | None = None
+        given = False
         for done, (picture, seen) in enumerate(ahead(bodies(), _AHEAD_FRAMES if self.params.threads > 1 else 0), 1):
             recorder = recorder or Recorder(picture.size)
             recorder.add(finder.sights(picture, seen, recorder.aliases))
             if progress is not None:
                 progress(done)
+            if most and done % most == 0:
+                given = True
+                yield track(recorder)
         recorder = recorder or Recorder((0, 0))
         self.people = recorder.people()
-        return recorder.track(
-            self.params.person, backend="mediapipe", weights={name: describe(name) for name in NETWORKS}, fps=float(fps)
-        )
+        if recorder.frames or not given:
+            yield track(recorder)
 
 
 class _Finder:

@@ -37,28 +37,33 @@ class Recorder:
     size: tuple[int, int]
     frames: list[dict[int, dict[str, np.ndarray]]] = field(default_factory=list)
     aliases: dict[int, int] = field(default_factory=dict)
+    chosen: int = -1
+    _count: dict[int, int] = field(default_factory=dict)
 
     def add(self, sights: Mapping[int, Sight]) -> None:
         """The people of the next frame."""
         self.frames.append({self.aliases.get(n, n): to_arrays(s, self.size) for n, s in sights.items()})
+        for number in self.frames[-1]:
+            self._count[number] = self._count.get(number, 0) + 1
 
     def people(self) -> dict[int, int]:
         """How many frames show each person."""
-        count: dict[int, int] = {}
-        for frame in self.frames:
-            for number in frame:
-                count[number] = count.get(number, 0) + 1
-        return dict(sorted(count.items()))
+        return dict(sorted(self._count.items()))
 
     def track(self, person: str, **attributes) -> PoseTrack:
-        """The chosen person's PoseTrack, once; `person` as in select_person, attributes as in PoseTrack."""
+        """The chosen person's PoseTrack of the frames since the last call; they are given away with it.
+
+        person  as in select_person; the first call that has anybody decides;  attributes as in PoseTrack
+        """
         ids = [np.array(sorted(frame), np.int32) for frame in self.frames]
         boxes = [
             np.array([frame[n]["box_px"] for n in numbers], np.float32).reshape(-1, 4)
             for frame, numbers in zip(self.frames, ids, strict=True)
         ]
         found = [Detections(b, np.ones(len(b), np.float32)) for b in boxes]
-        number = select_person(found, ids, person, self.size)
+        if self.chosen < 0:
+            self.chosen = select_person(found, ids, person, self.size)
+        number = self.chosen
         arrays = empty_arrays(len(self.frames))
         for frame, at in enumerate(pick_track(ids, number)):
             if at < 0:
@@ -69,6 +74,7 @@ class Recorder:
                     arrays[name][frame] = one[name]
             arrays["present"][frame], arrays["person_id"][frame] = True, number
             self.frames[frame] = {}  # a long video must not be held twice
+        self.frames = []
         return PoseTrack(**arrays, face_layout="mediapipe478", size=self.size, **attributes)
 
 
