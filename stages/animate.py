@@ -208,6 +208,11 @@ def _tracks(bundle):
             "make them again from one run of extract-pose"
         )
     ref_maps = np.concatenate([bundle.read("body", "ref_map"), bundle.read("head", "ref_map")], -1)
+    if not {"warp", "warp_kind"} <= set(bundle.array_names("body")):
+        raise InputError(
+            f"{bundle.path}: layer body has no carried photo (array warp): an earlier version drew it. Make it again "
+            f"with: dreamactor render-spheres {bundle.path} --overwrite and the --ref of before"
+        )
     warp, kind = bundle.read("body", "warp"), bundle.read("body", "warp_kind")
     return Tracks(
         np.concatenate([body, head], -1), tokens, valid, bundle.read("body", "ref_frame"), ref_maps, warp, kind

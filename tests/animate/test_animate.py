@@ -241,3 +241,16 @@ def test_a_missing_layer_names_the_command(bundle):
 
 def test_the_record_is_one_line_of_json(animated):
     assert json.loads(animated[1].to_json())["data"]["frames"] == FRAMES
+
+
+def test_controls_of_an_earlier_version_say_what_to_run(bundle, tmp_path):
+    """A body layer without the carried photo, as versions before it wrote."""
+    import shutil
+
+    body = open_bundle(bundle)
+    arrays = {name: body.read("body", name) for name in ("map", "ref_frame", "ref_map")}
+    attrs = body.attrs("body")
+    shutil.rmtree(bundle / "body")
+    write_layer(bundle, "body", arrays, body_specs(), attrs)
+    with pytest.raises(InputError, match="no carried photo.*render-spheres"):
+        animate.run(bundle, Params())
