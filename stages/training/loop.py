@@ -20,7 +20,7 @@ from stages.training.course import Course, Pace
 from stages.training.data import PreparedClips, TrainingBatch
 from stages.training.objective import ObjectiveConfig, freeze_for_stage, training_loss
 from stages.training.optim import Ema, build_optimisers, set_learning_rate
-from stages.weights.checkpoint import load_checkpoint, save_checkpoint
+from stages.weights.checkpoint import load_checkpoint, load_strictly, save_checkpoint
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,14 @@ class Progress:
 class Trainer:
     """State of one run in a folder: `state.safetensors` (resume), `log.jsonl`, after each phase `model.safetensors`.
 
-    log  is called with the values of each line instead of writing them to `log.jsonl`
+    log    is called with the values of each line instead of writing them to `log.jsonl`
+    start  weights of the transformer to go on from; None starts anew
     """
 
     def __init__(
         self, folder: Path, config: ModelConfig, latent_weight: torch.Tensor, face_tensors: dict, seed: int = 0, *,
         phases: Sequence[Phase] = PHASES, device: str = "cpu", log: Callable[[dict], None] | None = None,
+        start: dict[str, torch.Tensor] | None = None,
     ):  # fmt: skip
         self.folder, self.config, self.seed = Path(folder), config, seed
         self.phases, self.device, self.log = tuple(phases), device, log or self._write_log
@@ -70,6 +72,8 @@ class Trainer:
         torch.manual_seed(seed)
         self.dit, self.face = DiT(config.dit).to(device), FaceMotionNet(FaceEncoderConfig()).to(device)
         self.face.load_state_dict(face_tensors)
+        if start is not None:
+            load_strictly(self.dit, start, "the weights to start from")
         self.progress = Progress()
         self.optimisers: list = []
         self.ema = Ema(self._both())

@@ -74,6 +74,13 @@ class Recipe:
     compositor: CompositorRecipe
     minute_shares: tuple[float, float, float, float] = (0.22, 0.08, 0.55, 0.15)
 
+    def last_stage(self) -> "Recipe":
+        """The same recipe with stage 3 of the transformer alone, for weights that have been through the others."""
+        kept = [(phase, steps) for phase, steps in zip(self.phases, self.phase_steps, strict=True) if phase.stage == 3]
+        total = sum(phase.share for phase, _ in kept)
+        phases = tuple(replace(phase, share=phase.share / total) for phase, _ in kept)
+        return replace(self, phases=phases, phase_steps=tuple(steps for _, steps in kept))
+
     def scaled(self, scale: float) -> "Recipe":
         """The same recipe with every number of steps multiplied (at least one step each)."""
 

@@ -222,3 +222,28 @@ def test_the_command_refuses_and_plans(dreamactor, tmp_path):
     planned = dreamactor("train", "--out", "run", "--dry-run", "--json")
     assert planned.returncode == 0 and json.loads(planned.stdout)["action"] == "write"
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_goes_on_from_the_weights_of_another(trained, tmp_path):
+    """VAE and face encoder are taken over bit for bit; of the transformer only stage 3 runs, from the given weights."""
+    folder, _ = trained
+    record = train(tmp_path, init=str(folder))
+    assert set(record.data["parts"]) == {"dit0", "compositor"} and record.data["parts"]["dit0"]["stage"] == 3
+    for name in ("vae", "face"):
+        ours, theirs = (load_checkpoint(path / f"{name}.safetensors")[0] for path in (tmp_path, folder))
+        assert all(torch.equal(value, theirs[key]) for key, value in ours.items()), name
+    fresh = tmp_path / "fresh"
+    train(fresh, seed=5)
+    new, start, other = (load_checkpoint(path / "dit.safetensors")[0] for path in (tmp_path, folder, fresh))
+
+    def apart(a, b):
+        return sum(float((a[key] - b[key]).square().sum()) for key in a)
+
+    assert 0 < apart(new, start) < 0.1 * apart(new, other)
+    with pytest.raises(ConflictError, match="--init"):
+        train(tmp_path)
+
+
+def test_a_model_of_another_size_is_no_start(tmp_path):
+    with pytest.raises(UsageError, match="--init default: networks of default, expected those of tiny"):
+        train(tmp_path, init="default")
