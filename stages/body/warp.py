@@ -13,10 +13,8 @@ import cv2
 import numpy as np
 
 from stages.body.place import Performance
+from stages.core.carried import DOUBTFUL_FIGURE, SEEN_BACKGROUND
 from stages.core.skeleton import BODY_INDEX
-
-# What a pixel of the carried picture is.
-HIDDEN_BACKGROUND, SEEN_BACKGROUND, DOUBTFUL_FIGURE, SEEN_FIGURE = range(4)
 
 # (upper joint, lower joint, radius in head radii); our choice, generous enough for sleeves.
 _LIMBS = (
@@ -62,7 +60,7 @@ class ReferenceWarp:
         self._plate_u8 = fill(self.picture_u8, hidden)
 
     def to_pose(self, act: Performance, frame: int, rotation) -> tuple[np.ndarray, np.ndarray]:
-        """Return the picture uint8 [H, W, 3] at a frame of `act`, and what each pixel is, uint8 [H, W] (see above)."""
+        """Return the picture uint8 [H, W, 3] at a frame of `act`, and its kinds uint8 [H, W] (stages.core.carried)."""
         somebody = act.drawn[frame].any() or np.isfinite(act.head_px[frame]).all()
         if not somebody or not np.isfinite(act.head_radius_px).any():
             return self.picture_u8.copy(), np.where(self._hidden, DOUBTFUL_FIGURE, SEEN_BACKGROUND).astype(np.uint8)

@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stages.core.carried import state_planes
 from stages.core.errors import InputError
 from stages.model.compositor import Compositor
 from stages.model.config import ModelConfig
-from stages.model.dit import Conditions, DiT, unpack_keep
+from stages.model.dit import Conditions, DiT, unpack_keeps
 from stages.model.files import model_files
 from stages.model.sampler import SamplerConfig, guided_with_keep, sample_segment
-from stages.model.vae import SPACE_STRIDE, TIME_STRIDE, CausalVae
+from stages.model.vae import SPACE_STRIDE, TIME_STRIDE, CausalVae, frames_pm1
 from stages.weights.checkpoint import load_checkpoint, load_strictly
 
 _DECODER_MEMORY = 6  # latents; the decoder's memory blocks look back fewer than this
@@ -80,7 +81,7 @@ class Animator:
     def encode(self, frames_u8: np.ndarray) -> Tensor:
         """Return normalised latents [1, C, t, h, w] of frames uint8 [4k+1, H, W, 3]."""
         with self._autocast():
-            return self.vae.encode(self._pm1(frames_u8).transpose(0, 1)[None])
+            return self.vae.encode(frames_pm1(frames_u8, self.device).transpose(0, 1)[None])
 
     def segments(
         self, tracks: Tracks, sampler: SamplerConfig, generators: list[torch.Generator], *,
@@ -90,7 +91,7 @@ class Animator:
         the last one before it (paper section 4.1) and is not yielded again. The channels behind the VAE's C are packed
         keep logits: > 0 where the picture is that of the first reference, still or carried (see `decode`).
 
-        generators      one CPU generator a segment (see `segment_count`), so that a segment can be made again alone
+        generators      one CPU generator a segment (see `segment_spans`), so that a segment can be made again alone
         done            segments that were made before: taken as given, not made again
         errors          InputError: canvas or tokens do not fit the model
         """
@@ -149,22 +150,14 @@ class Animator:
     def _composed(self, made: Tensor, keep: Tensor, tracks: Tracks, first: int) -> Tensor:
         """Frames float [n, 3, H, W] in about -1..1 of made ones, the first of which is frame `first` of the tracks."""
         index = np.minimum(first + np.arange(len(made)), len(tracks.warp_frames) - 1)
-        still = self._pm1(tracks.ref_frames[:1]).expand(len(made), -1, -1, -1)
-        carried = self._pm1(tracks.warp_frames[index])
-        detail = self.config.dit.keep_detail
-        keep_01 = torch.cat(
-            [unpack_keep(part.to(self.device).float(), detail)[:, -len(made) :] for part in keep.chunk(2, 1)]
-        )
+        still = frames_pm1(tracks.ref_frames[:1], self.device).expand(len(made), -1, -1, -1)
+        carried = frames_pm1(tracks.warp_frames[index], self.device)
+        logits = unpack_keeps(keep.to(self.device).float(), self.config.dit.keep_detail)[0, :, -len(made) :]
         state = warp_state(tracks.warp_kind[index]).to(self.device).transpose(0, 1)  # [n, 2, H, W]
         with self._autocast():
             return self.compositor(
-                torch.stack([made, still, carried], 1), state, torch.sigmoid(keep_01).transpose(0, 1)
+                torch.stack([made, still, carried], 1), state, torch.sigmoid(logits).transpose(0, 1)
             ).float()
-
-    def _pm1(self, frames_u8: np.ndarray) -> Tensor:
-        """float [n, 3, H, W] in -1..1 of uint8 [n, H, W, 3]"""
-        frames = torch.from_numpy(np.ascontiguousarray(frames_u8)).to(self.device)
-        return frames.permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
     def _check(self, tracks: Tracks) -> None:
         frames, height, width, _ = tracks.maps.shape
@@ -223,8 +216,7 @@ class Animator:
 
 def warp_state(kind_u8: np.ndarray) -> Tensor:
     """Return float [2, T, H, W] of a carried reference's kind uint8 [T, H, W]: is the figure; was seen."""
-    kind = torch.from_numpy(np.ascontiguousarray(kind_u8))
-    return torch.stack([kind >= 2, kind % 2 == 1]).float()
+    return torch.from_numpy(state_planes(kind_u8)).float()
 
 
 def segment_spans(total: int, length: int) -> list[tuple[int, int]]:

@@ -89,6 +89,11 @@ def unpack_keep(packed: Tensor, detail: int) -> Tensor:
     return x.permute(0, 4, 1, 5, 2, 6, 3).reshape(batch, TIME_STRIDE * time, height * detail, width * detail)
 
 
+def unpack_keeps(packed: Tensor, detail: int) -> Tensor:
+    """Return both keep maps [B, 2, 4t, h*d, w*d] (still, carried) of the packed logits that `DiT.predict` gives."""
+    return torch.stack([unpack_keep(part, detail) for part in packed.chunk(2, 1)], 1)
+
+
 class Block(nn.Module):
     def __init__(self, config: DitConfig):
         super().__init__()

@@ -7,6 +7,7 @@ Beside the deep path runs a linear one (one projection of each 4x8x8 block), whi
 of the training pictures: without it a CPU needs an hour to reach what it gives at once.
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,6 +23,12 @@ def latent_length(frames: int) -> int:
     if frames < 1 or (frames - 1) % TIME_STRIDE:
         raise ValueError(f"{frames} frames: a clip for the VAE has 4k+1 frames (1, 5, 9, ...)")
     return (frames - 1) // TIME_STRIDE + 1
+
+
+def frames_pm1(frames_u8: np.ndarray, device: str = "cpu") -> Tensor:
+    """Return float [n, 3, H, W] in -1..1 of frames uint8 [n, H, W, 3]."""
+    frames = torch.from_numpy(np.array(frames_u8)).to(device)  # a copy: mapped files are read-only
+    return frames.permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
 def _activate(x: Tensor) -> Tensor:

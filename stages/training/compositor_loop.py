@@ -14,10 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stages.core.carried import state_planes
 from stages.core.errors import InputError
 from stages.core.rng import numpy_rng
 from stages.model.compositor import Compositor
 from stages.model.config import CompositorConfig
+from stages.model.vae import frames_pm1
 from stages.training.course import Course, Pace
 from stages.training.learner import Learner
 from stages.training.recipe import CompositorRecipe
@@ -39,14 +41,10 @@ class Pictures:
 
     def tensors(self, device: str) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
         """Return the arguments of `Compositor.forward`, and the truth float [N, 3, H, W] in -1..1."""
-
-        def pm1(frames_u8: np.ndarray) -> Tensor:
-            return torch.from_numpy(frames_u8).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-
-        pictures = torch.stack([pm1(self.made), pm1(self.still), pm1(self.carried)], 1)
-        state = torch.from_numpy(np.stack([self.kind >= 2, self.kind % 2 == 1], 1)).to(device).float()
+        pictures = torch.stack([frames_pm1(part, device) for part in (self.made, self.still, self.carried)], 1)
+        state = torch.from_numpy(state_planes(self.kind)).to(device).float().transpose(0, 1)
         keep = torch.from_numpy(self.keep).to(device).float() / 255.0
-        return (pictures, state, keep), pm1(self.truth)
+        return (pictures, state, keep), frames_pm1(self.truth, device)
 
 
 class Rehearsals:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stages.core.carried import state_planes
 from stages.core.errors import InputError
 
 TIME_STRIDE = 4
@@ -101,7 +102,7 @@ class PreparedClips:
             labels["face_valid"][chosen],
             labels["expressions"][chosen].astype(np.float32),
             carried.astype(np.float32).transpose(1, 0, 2, 3),
-            np.stack([kind >= 2, kind % 2 == 1]).astype(np.float32),
+            state_planes(kind).astype(np.float32),
             same_squares(truth_u8, np.asarray(frames_u8[others[0]])),
             like_squares(truth_u8, np.asarray(warp["frames"][which][chosen])),
         )

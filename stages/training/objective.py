@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stages.model.dit import Conditions, DiT, unpack_keep
+from stages.model.dit import Conditions, DiT, unpack_keeps
 from stages.model.flow import interpolate, sample_times
 from stages.model.vae import SPACE_STRIDE, TIME_STRIDE
 from stages.training.data import TrainingBatch
@@ -90,12 +90,10 @@ def training_loss(
     error = (predicted - batch.data) ** 2 * channel_weight
     weight = (t < 1.0).float()[:, None, :, None, None] * (1.0 + config.figure_weight * figure_cells(batch.maps))
     loss = (error * weight).sum() / weight.expand_as(error).sum().clamp(min=1.0)
-    kept, carried = (
-        F.binary_cross_entropy_with_logits(
-            unpack_keep(logit, dit.config.keep_detail)[:, TIME_STRIDE - 1 :], same.float(), reduction="none"
-        ).mean((1, 2, 3))
-        for logit, same in zip(keep_logit.chunk(2, 1), (batch.same, batch.same_warp), strict=True)
-    )
+    keep_logit = unpack_keeps(keep_logit, dit.config.keep_detail)[:, :, TIME_STRIDE - 1 :]
+    same = torch.stack([batch.same, batch.same_warp], 1).float()
+    sure = F.binary_cross_entropy_with_logits(keep_logit, same, reduction="none").mean((2, 3, 4))
+    kept, carried = sure.unbind(1)
     sure = kept * given.keep_refs + carried * given.keep_refs * given.keep_motion
     loss = loss + config.keep_weight * sure.mean()
     if stage == 2:

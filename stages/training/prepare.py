@@ -13,7 +13,7 @@ from stages.body.draw import draw_skeleton
 from stages.core.rng import numpy_rng
 from stages.core.skeleton import HANDS
 from stages.head.sphere import draw_sphere
-from stages.model.vae import CausalVae
+from stages.model.vae import CausalVae, frames_pm1
 from stages.training.pool import REFERENCE_FRAMES, Pool
 from stages.training.warps import carry_references
 
@@ -64,8 +64,7 @@ def control_maps(truth: dict[str, np.ndarray], height: int, width: int) -> np.nd
 
 def video_pm1(frames_u8: np.ndarray, device: str = "cpu") -> Tensor:
     """float [1, 3, T, H, W] in -1..1 of uint8 [T, H, W, 3]."""
-    video = torch.from_numpy(np.array(frames_u8)).to(device).float() / 127.5 - 1.0
-    return video.permute(3, 0, 1, 2)[None]
+    return frames_pm1(frames_u8, device).transpose(0, 1)[None]
 
 
 def _latents(frames_u8: np.ndarray, vae: CausalVae, device: str) -> tuple[np.ndarray, np.ndarray]:

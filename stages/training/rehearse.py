@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from stages.core.rng import numpy_rng, torch_generator
-from stages.model.dit import DiT, unpack_keep
+from stages.model.dit import DiT, unpack_keeps
 from stages.model.sampler import SamplerConfig, sample_segment
 from stages.model.vae import CausalVae
 from stages.training.data import PreparedClips, TrainingBatch
@@ -65,8 +65,8 @@ def _sampled(batch: TrainingBatch, noise, dit: DiT, face_net, vae: CausalVae, sa
 
     latents = sample_segment(predict, noise, sampler)
     frames = vae.decode(latents)[0].permute(1, 2, 3, 0).clamp(-1, 1)  # [T, H, W, 3]
-    keep = [unpack_keep(part.float(), dit.config.keep_detail)[0, -len(frames) :] for part in kept[0].chunk(2, 1)]
-    return ((frames + 1) * 127.5).round().to(torch.uint8), (torch.sigmoid(torch.stack(keep, 1)) * 255).to(torch.uint8)
+    keep = unpack_keeps(kept[0].float(), dit.config.keep_detail)[0, :, -len(frames) :].transpose(0, 1)
+    return ((frames + 1) * 127.5).round().to(torch.uint8), (torch.sigmoid(keep) * 255).to(torch.uint8)
 
 
 def _write(folder: Path, name: str, made, keep) -> None:

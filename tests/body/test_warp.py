@@ -7,15 +7,8 @@ import pytest
 
 from stages.body.person import make_person
 from stages.body.place import own_performance
-from stages.body.warp import (
-    DOUBTFUL_FIGURE,
-    HIDDEN_BACKGROUND,
-    SEEN_BACKGROUND,
-    SEEN_FIGURE,
-    ReferenceWarp,
-    fill,
-    warp_reference,
-)
+from stages.body.warp import ReferenceWarp, fill, warp_reference
+from stages.core.carried import DOUBTFUL_FIGURE, HIDDEN_BACKGROUND, SEEN_BACKGROUND, SEEN_FIGURE
 from stages.core.geometry import rotvec_to_matrix
 from stages.core.skeleton import BODY_INDEX
 from stages.head.sphere import draw_sphere
