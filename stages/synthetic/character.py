@@ -17,7 +17,7 @@ MAX_PULL_DM = 0.22
 
 @dataclass(frozen=True)
 class Pose:
-    """Bone transforms float32 [B, 3, 4] (world from rest), bone heads and tails float64 [B, 3], decimetres."""
+    """Bone transforms float32 [B + 1, 3, 4] (world from rest), bone heads and tails float64 [B, 3], decimetres."""
 
     transform: np.ndarray
     head_dm: np.ndarray
@@ -74,6 +74,10 @@ class Character:
         self.rest_corner_dm = self._fitted[self.corner_point].copy()
         self._tuck_in()
 
+    def with_parts(self, extra: list[Part]) -> Character:
+        """The same person with more parts: things held or sat on."""
+        return Character(self.assets, self.rest_dm, [*self.parts, *extra], self.about)
+
     @property
     def height_dm(self) -> float:
         """Crown to sole at rest."""
@@ -85,10 +89,14 @@ class Character:
         return self.head_dm[self.assets.bone_index[bone]]
 
     def transforms(self, rotations: dict[str, np.ndarray], root_shift_dm: np.ndarray) -> np.ndarray:
-        """World-from-rest transforms float64 [B, 3, 4] of local rotations given about the rest pose's world axes."""
+        """World-from-rest transforms float64 [B + 1, 3, 4] of local rotations given about the rest pose's world axes.
+
+        The last row is the world itself: the identity.
+        """
         count = len(self.assets.bone_names)
-        out = np.zeros((count, 3, 4))
+        out = np.zeros((count + 1, 3, 4))
         identity = np.eye(3)
+        out[count, :, :3] = identity
         for bone, name in enumerate(self.assets.bone_names):
             parent = self.assets.parents[bone]
             base, shift = (out[parent, :, :3], out[parent, :, 3]) if parent >= 0 else (identity, root_shift_dm)
@@ -112,7 +120,8 @@ class Character:
         self._fit(self.expressed(expression))
         kernels.skin(self._fitted, self._bone, self._bone_weight, transforms.astype(np.float32), self.position)
         kernels.vertex_normals(self.position, self._point_triangles, self.normal)
-        return Pose(transforms.astype(np.float32), _moved(transforms, self.head_dm), _moved(transforms, self.tail_dm))
+        bones = transforms[:-1]
+        return Pose(transforms.astype(np.float32), _moved(bones, self.head_dm), _moved(bones, self.tail_dm))
 
     def expressed(self, expression: dict[str, float]) -> np.ndarray:
         """The base mesh at rest with an expression, f32 [V, 3]; a buffer that the next call overwrites."""

@@ -89,6 +89,15 @@ class Scene:
     still_u8: np.ndarray
 
 
+@dataclass(frozen=True)
+class Shot:
+    """One frame as drawn. canvas_u8 [C,C,3] and depth_m f32 [C,C] with all samples; values: truth by name."""
+
+    canvas_u8: np.ndarray
+    depth_m: np.ndarray
+    values: dict[str, np.ndarray]
+
+
 class Studio:
     """Makes clips of one picture size. State: render buffers, decoded textures, the last person.
 
@@ -188,12 +197,22 @@ class Studio:
     def _shoot(
         self, scene: Scene, times_s: np.ndarray, common: dict, references: SyntheticClip | None
     ) -> SyntheticClip:
-        rows = [self._frame(scene, float(time), common["K_px"]) for time in times_s]
+        """Draw all frames, then finish the pictures and take the small ones from them."""
+        shots = [self._shot(scene, float(time), common["K_px"]) for time in times_s]
+        rows = [self._finished(shot) for shot in shots]
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
         return SyntheticClip(**common, **stacked, times_s=np.asarray(times_s, np.float64), references=references)
 
-    def _frame(self, scene: Scene, time_s: float, K_px: np.ndarray) -> dict[str, np.ndarray]:
+    def _finished(self, shot: Shot) -> dict[str, np.ndarray]:
         """One frame's arrays, by their names in SyntheticClip."""
+        return {
+            **shot.values,
+            "frames_u8": shrunk(shot.canvas_u8, self.supersample),
+            "face_crops_u8": face_crop(shot.canvas_u8, shot.values["face_affine"], self.supersample),
+        }
+
+    def _shot(self, scene: Scene, time_s: float, K_px: np.ndarray) -> Shot:
+        """One frame as drawn, with its truth."""
         motion = scene.motion.frame(time_s)
         pose = scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
         view = scene.camera.view(time_s)
@@ -229,15 +248,14 @@ class Studio:
             "gaze_rad": np.radians(face.gaze_deg),
             "face_affine": affine,
         }
-        return {
+        exact = {
             **{name: np.asarray(value, np.float32) for name, value in values.items()},
-            "frames_u8": shrunk(canvas, step),
-            "face_crops_u8": face_crop(canvas, affine, step),
             "joint_visible": seen[: len(body_px)],
             "hand_visible": seen[len(body_px) :].reshape(2, -1),
             "mask": picture.part_id[middle, middle].copy(),
             "world_to_camera": to_camera,
         }
+        return Shot(canvas, picture.depth_m, exact)
 
 
 def clip(

@@ -13,6 +13,7 @@ from stages.synthetic.parse import Surface
 MASK_NAMES = ("background", "skin", "cloth", "shoes", "hair", "eyes", "mouth", "brows", "accessories")
 MASK_ID = {name: index for index, name in enumerate(MASK_NAMES)}
 Colour = tuple[float, float, float]
+WORLD = "world"  # the name of what never moves, in the place of a bone
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,10 @@ class Material:
 
 @dataclass(frozen=True)
 class Part:
-    """corner i32 [P,3], weight f32 [P,3], offset f32 [P,3] dm: each point on the base mesh; skinning f32 [P,B]."""
+    """corner i32 [P,3], weight f32 [P,3], offset f32 [P,3] dm: each point on the base mesh; skinning f32 [P,B+1].
+
+    The last column of the skinning is the world, which never moves.
+    """
 
     name: str
     corner: np.ndarray
@@ -60,6 +64,7 @@ def make_part(
     corner, weight, offset = binding
     skinning = sum(assets.weight[corner[:, k]] * np.clip(weight[:, k : k + 1], 0, None) for k in range(3))
     skinning /= skinning.sum(1, keepdims=True) + 1e-9
+    skinning = np.concatenate([skinning, np.zeros((len(skinning), 1), np.float32)], axis=1)
     return Part(
         name,
         corner.astype(np.int32),
@@ -103,3 +108,18 @@ def _proxy_scale(vertices: np.ndarray) -> np.ndarray:
         ],
         np.float32,
     )
+
+
+def rigid_part(
+    assets: Assets, name: str, points_dm: np.ndarray, surface: Surface, material: Material, bone: str = WORLD
+) -> Part:
+    """A stiff thing that hangs on one bone, or stands still in the world: glasses, a mug, a chair.
+
+    points_dm  f32 [P, 3] where the points are while the person stands at rest (with bone WORLD: where they stay)
+    bone       name of a bone of the rig, or WORLD
+    """
+    skinning = np.zeros((len(points_dm), len(assets.bone_names) + 1), np.float32)
+    skinning[:, len(assets.bone_names) if bone == WORLD else assets.bone_index[bone]] = 1.0
+    corner = np.zeros((len(points_dm), 3), np.int32)
+    weight = np.zeros((len(points_dm), 3), np.float32)
+    return Part(name, corner, weight, points_dm.astype(np.float32), surface, skinning, material)

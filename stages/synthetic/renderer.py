@@ -35,11 +35,18 @@ class Light:
 
 @dataclass(frozen=True)
 class Picture:
-    """rgb_u8 [S,S,3], part_id u8 [S,S] of MASK_NAMES, both 0 where empty; depth_m f32 [S,S], inf where empty."""
+    """rgb_u8 [S,S,3], part_id u8 [S,S] of MASK_NAMES, both 0 where empty; depth_m f32 [S,S], inf where empty.
+
+    triangle i32 [S,S] (row of the corner triangles, -1 where empty), bary_b, bary_c f32 [S,S]: which point of the
+    surface each sample shows, for flow and the like; buffers that the next `draw` overwrites
+    """
 
     rgb_u8: np.ndarray
     part_id: np.ndarray
     depth_m: np.ndarray
+    triangle: np.ndarray
+    bary_b: np.ndarray
+    bary_c: np.ndarray
 
 
 class Renderer:
@@ -163,6 +170,9 @@ class Renderer:
             rgb_u8=(np.power(colour, 1 / 2.2) * 255).astype(np.uint8),
             part_id=self._mask_ids[part + 1],
             depth_m=np.where(part >= 0, depth_dm / 10, np.inf).astype(np.float32),
+            triangle=self._buffers.triangle,
+            bary_b=self._buffers.bary_b,
+            bary_c=self._buffers.bary_c,
         )
 
     def _texture(self, name: str, halvings: int) -> tuple[np.ndarray, np.ndarray]:
