@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,10 @@ class BuildDirectory:
 
     def __init__(self, path: Path, layer: str) -> None:
         self.path = path.parent / f".{path.name}.{layer}.{os.getpid()}-{secrets.token_hex(4)}"
+        self._owner = -1
+        # Before the directory is there: a signal may raise between any two lines from here on, also in the caller
+        # before it holds this object; what is left is then removed when the object or the process ends.
+        self._remove = weakref.finalize(self, _remove_own, self.path, os.getpid())
         with bundle_lock(path):
             remove_stale(path)
             self.path.mkdir()
@@ -70,11 +75,15 @@ class BuildDirectory:
 
     def close(self) -> None:
         """Remove the directory and give up the lock; safe to call twice."""
-        if self._owner < 0:
-            return
-        shutil.rmtree(self.path, ignore_errors=True)
-        os.close(self._owner)
-        self._owner = -1
+        self._remove()
+        if self._owner >= 0:
+            os.close(self._owner)
+            self._owner = -1
+
+
+def _remove_own(path: Path, pid: int) -> None:
+    if os.getpid() == pid:  # a forked child leaves its parent's directory alone
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def remove_stale(path: Path) -> int:

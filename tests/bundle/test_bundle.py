@@ -1,5 +1,6 @@
 """What is written is read back, keyed, described and checked."""
 
+import gc
 import json
 import os
 from fractions import Fraction
@@ -239,3 +240,21 @@ def test_planning_and_reading_metadata_import_neither_numpy_nor_zarr(tmp_path, r
         [sys.executable, "-c", program, str(path)], capture_output=True, text=True, cwd=repository, check=True
     )
     assert done.stdout.strip() == "skip {'seed': 0} []"
+
+
+def test_a_signal_while_the_build_directory_is_made_leaves_nothing(tmp_path, monkeypatch):
+    """Bug: SIGTERM between mkdir and the caller's first line left a hidden directory behind."""
+    from stages.bundle import commit
+
+    real = commit.os.open
+
+    def interrupted(path, *rest):
+        if str(path).endswith("owner"):
+            raise KeyboardInterrupt
+        return real(path, *rest)
+
+    monkeypatch.setattr(commit.os, "open", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        commit.BuildDirectory(tmp_path / "a.zarr", "toy")
+    gc.collect()
+    assert [name for name in os.listdir(tmp_path) if name.startswith(".a.zarr.toy")] == []
