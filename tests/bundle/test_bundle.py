@@ -248,10 +248,10 @@ def test_a_signal_while_the_build_directory_is_made_leaves_nothing(tmp_path, mon
 
     real = commit.os.open
 
-    def interrupted(path, *rest):
+    def interrupted(path, *rest, **named):
         if str(path).endswith("owner"):
             raise KeyboardInterrupt
-        return real(path, *rest)
+        return real(path, *rest, **named)
 
     monkeypatch.setattr(commit.os, "open", interrupted)
     try:
