@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,10 +15,11 @@ from stages.synthetic.body_motion import STYLE_CHOICES, Motion
 from stages.synthetic.camera import NEAREST_HAND, Camera, draw_camera, place_camera
 from stages.synthetic.canvas import face_affine, face_crop, project, shrunk
 from stages.synthetic.character import BODY_VERTICES, About, Character
+from stages.synthetic.flow import Flow, FlowReader, Shown
 from stages.synthetic.identity import identity
 from stages.synthetic.light import draw_light
 from stages.synthetic.mocap import MocapLibrary, MocapMotion
-from stages.synthetic.renderer import Light, Renderer
+from stages.synthetic.renderer import Light, Renderer, View
 from stages.synthetic.seeds import ClipSeeds
 from stages.synthetic.truth import JointReader, visible
 
@@ -39,6 +40,9 @@ class SyntheticClip:
     expression f32 [T,52] 0..1, ARKit names alphabetical   viseme f32 [T,15]
     gaze_rad f32 [T,2] yaw, pitch against the head
     mask u8 [T,S,S] of parts.MASK_NAMES   K_px f64 [3,3]   world_to_camera f64 [T,3,4] metres   times_s f64 [T]
+    depth_m f32 [T,S,S] distance along z of the person's surface, NaN where there is none
+    flow_px f32 [T,S,S,2], flow_valid, flow_visible bool [T,S,S]: see flow.Flow, of the last frame to the moment behind
+    the clip, where nothing counts as visible; None for references, which have no next frame
     rest_joints_m f32 [25,3]: joints of the rest pose, for bone lengths
     references: the same person and camera at other times, or None
     """
@@ -72,7 +76,11 @@ class SyntheticClip:
     viseme: np.ndarray
     gaze_rad: np.ndarray
     mask: np.ndarray
+    depth_m: np.ndarray
     world_to_camera: np.ndarray
+    flow_px: np.ndarray | None = None
+    flow_valid: np.ndarray | None = None
+    flow_visible: np.ndarray | None = None
     references: SyntheticClip | None = None
 
 
@@ -91,11 +99,16 @@ class Scene:
 
 @dataclass(frozen=True)
 class Shot:
-    """One frame as drawn. canvas_u8 [C,C,3] and depth_m f32 [C,C] with all samples; values: truth by name."""
+    """One frame as drawn. canvas_u8 [C,C,3] and depth_m f32 [C,C] with all samples; values: truth by name.
+
+    shown  the surface points of its pixels;  flow  to the next frame; None where no frame follows
+    """
 
     canvas_u8: np.ndarray
     depth_m: np.ndarray
+    shown: Shown
     values: dict[str, np.ndarray]
+    flow: Flow | None = None
 
 
 class Studio:
@@ -157,7 +170,7 @@ class Studio:
             "rest_joints_m": scene.reader.rest_m().astype(np.float32),
         }
         other = self._shoot(scene, reference_times, common, None) if references else None
-        return self._shoot(scene, times, common, other)
+        return self._shoot(scene, times, common, other, contiguous=True)
 
     def _scene(
         self, seeds: ClipSeeds, duration_s: float, framing: str, style: str | None, talking: bool | None
@@ -195,18 +208,55 @@ class Studio:
         return scene, draw.framing, style
 
     def _shoot(
-        self, scene: Scene, times_s: np.ndarray, common: dict, references: SyntheticClip | None
+        self,
+        scene: Scene,
+        times_s: np.ndarray,
+        common: dict,
+        references: SyntheticClip | None,
+        *,
+        contiguous: bool = False,
     ) -> SyntheticClip:
-        """Draw all frames, then finish the pictures and take the small ones from them."""
-        shots = [self._shot(scene, float(time), common["K_px"]) for time in times_s]
+        """Draw all frames, then finish the pictures and take the small ones from them.
+
+        contiguous  the times follow each other at common["fps"], so that there is flow
+        """
+        K_px = common["K_px"]
+        follower = FlowReader(scene.character, K_px, self.supersample) if contiguous else None
+        shots: list[Shot] = []
+        for time in times_s:
+            shot = self._shot(scene, float(time), K_px)
+            if follower is not None and shots:
+                shots[-1] = self._with_flow(follower, scene, shots[-1], shot.values["world_to_camera"], shot.depth_m)
+            shots.append(shot)
+        if follower is not None:
+            after_s = float(times_s[-1]) + 1 / common["fps"]
+            motion = scene.motion.frame(after_s)
+            scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
+            after = camera_from_world(scene.camera.view(after_s))
+            shots[-1] = self._with_flow(follower, scene, shots[-1], after, None)
         rows = [self._finished(shot) for shot in shots]
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
         return SyntheticClip(**common, **stacked, times_s=np.asarray(times_s, np.float64), references=references)
 
+    def _with_flow(
+        self,
+        follower: FlowReader,
+        scene: Scene,
+        shot: Shot,
+        world_to_camera: np.ndarray,
+        depth_m: np.ndarray | None,
+    ) -> Shot:
+        """The shot with its flow to the present pose."""
+        still = not (scene.camera.moves and scene.background.moves)
+        behind_px = np.zeros((self.size, self.size, 2), np.float32) if still else None
+        return replace(shot, flow=follower.to_pose(shot.shown, world_to_camera, depth_m, behind_px))
+
     def _finished(self, shot: Shot) -> dict[str, np.ndarray]:
         """One frame's arrays, by their names in SyntheticClip."""
+        flow = {} if shot.flow is None else vars(shot.flow)
         return {
             **shot.values,
+            **flow,
             "frames_u8": shrunk(shot.canvas_u8, self.supersample),
             "face_crops_u8": face_crop(shot.canvas_u8, shot.values["face_affine"], self.supersample),
         }
@@ -230,8 +280,6 @@ class Studio:
         radius_px = scene.reader.head_radius_m / truth.head_center_m[2] * K_px[0, 0]
         affine = face_affine(project(truth.face_center_m, K_px), radius_px)
         pelvis = truth.body_m[-1]
-        to_camera = np.diag([1.0, -1.0, -1.0]) @ view.world_to_view[:3]
-        to_camera[:, 3] /= 10
         face = motion.face
         values = {
             "joints_px": body_px,
@@ -253,9 +301,17 @@ class Studio:
             "joint_visible": seen[: len(body_px)],
             "hand_visible": seen[len(body_px) :].reshape(2, -1),
             "mask": picture.part_id[middle, middle].copy(),
-            "world_to_camera": to_camera,
+            "depth_m": np.where(np.isinf(depth_m := picture.depth_m[middle, middle]), np.nan, depth_m),
+            "world_to_camera": camera_from_world(view),
         }
-        return Shot(canvas, picture.depth_m, exact)
+        return Shot(canvas, picture.depth_m, Shown.of(picture, step), exact)
+
+
+def camera_from_world(view: View) -> np.ndarray:
+    """World to camera axes, f64 [3, 4], metres."""
+    matrix = np.diag([1.0, -1.0, -1.0]) @ view.world_to_view[:3]
+    matrix[:, 3] /= 10
+    return matrix
 
 
 def clip(

@@ -117,6 +117,7 @@ def _truth_of(clip: SyntheticClip, time_axis: str = "T") -> Described:
         "face_crops": (clip.face_crops_u8, "u8", "T H W rgb", "u8", "the face, cut from the supersampled picture"),
         "face_affine": (clip.face_affine, "f32", "T row col", "px", "picture px to face crop px"),
         "mask": (clip.mask, "u8", "T H W", "", "part of the person, see mask_names"),
+        "depth_m": (clip.depth_m, "f32", "T H W", "m", "along z to the person's surface; NaN where there is none"),
         "times_s": (clip.times_s, "f64", "T", "s", "time in the motion"),
         "joints_px": (clip.joints_px, "f32", "T J xy", "px", "body joints in the picture"),
         "joints_m": (clip.joints_m, "f32", "T J xyz", "m", "body joints, camera axes, pelvis = 0"),
@@ -134,6 +135,12 @@ def _truth_of(clip: SyntheticClip, time_axis: str = "T") -> Described:
         "gaze_rad": (clip.gaze_rad, "f32", "T angle", "rad", "eyes against the head: yaw, pitch"),
         "world_to_camera": (clip.world_to_camera, "f64", "T row col", "m", "rotation and shift of the camera"),
     }
+    if clip.flow_px is not None:
+        table |= {
+            "flow_px": (clip.flow_px, "f32", "T H W xy", "px", "shift to the next frame of the point a pixel shows"),
+            "flow_valid": (clip.flow_valid, "bool", "T H W", "", "the shift is known"),
+            "flow_visible": (clip.flow_visible, "bool", "T H W", "", "known, and seen in the next frame"),
+        }
     return {
         name: (array, _spec(dtype, axes.replace("T", time_axis, 1), unit, meaning))
         for name, (array, dtype, axes, unit, meaning) in table.items()
