@@ -95,7 +95,7 @@ def run(
     errors  those of `plan`; ResourceError when the disk is full
     """
     from stages.bundle import ArraySpec, LayerWriter, make_provenance, plan_layer
-    from stages.synthetic.layers import film_arrays, pose_arrays, truth_arrays, truth_attrs
+    from stages.synthetic.layers import FACE_LAYOUT, film_arrays, pose_arrays, truth_arrays, truth_attrs
     from stages.synthetic.seeds import seeds_of, split_of
 
     started = time.monotonic()
@@ -123,7 +123,7 @@ def run(
             "frame_count": params.frames,
             "has_audio": False,
         },
-        "pose": {"backend": "synthetic", "weights": {}, "face_layout": "none", "person": "0"},
+        "pose": {"backend": "synthetic", "weights": {}, "face_layout": FACE_LAYOUT, "person": "0"},
         "truth": {"split": split, **truth_attrs(clip, studio.assets)},
     }
     described = {"clip": film_arrays(clip, fps), "pose": pose_arrays(clip), "truth": truth_arrays(clip)}

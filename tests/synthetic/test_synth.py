@@ -59,7 +59,7 @@ def test_pose_layer_has_the_format_of_extract_pose(made):
     _, records = made
     bundle = open_bundle(records[0].path)
     assert bundle.attrs("pose")["backend"] == "synthetic"
-    for name, (dtype, tail) in array_shapes("none").items():
+    for name, (dtype, tail) in array_shapes("ibug68").items():
         array = bundle.read("pose", name)
         assert (array.dtype, array.shape) == (np.dtype(dtype), (3, *tail)), name
     assert bundle.read("pose", "joints_px").shape == (3, len(BODY_JOINTS), 2)
