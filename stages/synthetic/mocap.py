@@ -15,7 +15,9 @@ import numpy as np
 
 from stages.core.errors import InputError
 from stages.core.geometry import rotvec_to_matrix
-from stages.synthetic.body_motion import NECK_SHARES, SIDES, SPINE, Motion, MotionFrame, with_gaze
+from stages.synthetic.body_motion import NECK_SHARES, Motion, MotionFrame, with_gaze
+from stages.synthetic.plan import SIDES
+from stages.synthetic.solver import SPINE
 from stages.synthetic.character import Character
 from stages.synthetic.rotation import about, between, from_rotvec, rotvec, turn
 
