@@ -109,7 +109,7 @@ def draw_camera(rng: np.random.Generator, framing: str) -> CameraDraw:
     """Random camera numbers. framing: portrait, half, full, or mix for 40% / 35% / 25%."""
     drawn = str(rng.choice(FRAMINGS, p=FRAMING_SHARES))
     framing = drawn if framing == "mix" else framing
-    low, high = {"portrait": (3.4, 5.8), "half": (1.1, 1.4), "full": (1.05, 1.3)}[framing]
+    low, high = {"portrait": (3.4, 5.8), "half": (1.1, 1.4), "full": (1.03, 1.22)}[framing]
     azimuth = rng.normal(0, 18) if rng.random() < 0.65 else rng.uniform(-60, 60)
     elevation = rng.normal(3, 6) if rng.random() < 0.85 else rng.uniform(-15, 35)
     return CameraDraw(
@@ -237,8 +237,8 @@ def _moving(draw: CameraDraw, times: np.ndarray, duration_s: float) -> tuple[np.
         turned = noise(rng, times, 3, np.array([0.35, 0.4, 0.3]) * size, 0.45)
         turned += noise(rng, times, 3, np.array([0.06, 0.06, 0.05]) * size, 3.0)
     elif draw.move == "pan":
-        turned[:, 1] = np.clip(draw.amount[0], -1.5, 1.5) * 0.06 * draw.fov_deg * 2 * progress
-        turned[:, 0] = np.clip(draw.amount[1], -1.5, 1.5) * 0.03 * draw.fov_deg * 2 * progress
+        turned[:, 1] = np.clip(draw.amount[0], -1.5, 1.5) * 0.035 * draw.fov_deg * 2 * progress
+        turned[:, 0] = np.clip(draw.amount[1], -1.5, 1.5) * 0.02 * draw.fov_deg * 2 * progress
     elif draw.move == "dolly":
         change = np.clip(0.1 * draw.amount[0], -0.25, 0.25)
         return zero, zero, np.abs(change) * (0.5 + np.sign(change) * progress), turned

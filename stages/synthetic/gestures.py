@@ -26,7 +26,7 @@ class HandPlace:
 
 
 PLACES: dict[str, HandPlace] = {
-    "side": HandPlace((0.1, -0.96, 0.06), (-1, 0, -0.1), spread=0.015),
+    "side": HandPlace((0.13, -0.972, 0.05), (-1, 0, -0.15), spread=0.012),
     "belly": HandPlace((-0.16, -0.6, 0.5), (-0.6, 0.1, -0.7), "cup"),
     "clasp": HandPlace((0.1, -0.68, 0.42), (-0.4, 0.5, -0.8), "cup", "sternum", 40, 0.01),
     "chest": HandPlace((-0.1, -0.4, 0.56), (-0.8, 0.3, -0.2), "open", spread=0.07),
@@ -52,8 +52,8 @@ PLACES: dict[str, HandPlace] = {
     "chin fist": HandPlace((0.03, -0.27, 0.14), (-0.3, 0.5, -0.8), "fist", "chin", 15, 0.015),
     "cheek": HandPlace((0.2, -0.2, 0.06), (-0.9, 0.3, -0.3), "cup", "chin", 30, 0.015),
     "support": HandPlace((-0.14, -0.55, 0.36), (-0.3, 0.2, -0.9), "relaxed", "sternum", 40, 0.01),
-    "crossed": HandPlace((-0.28, -0.42, 0.38), (0.2, 0.1, -1), "relaxed", "sternum", 55, 0.01),
-    "crossed in front": HandPlace((-0.26, -0.5, 0.46), (0.2, 0.1, -1), "relaxed", "sternum", 60, 0.01),
+    "crossed": HandPlace((-0.3, -0.36, 0.26), (0.1, 0.0, -1), "relaxed", "sternum", 40, 0.01),
+    "crossed in front": HandPlace((-0.26, -0.42, 0.36), (0.1, 0.0, -1), "relaxed", "sternum", 45, 0.01),
     "clap": HandPlace((0.16, -0.3, 0.58), (-1, 0.1, 0), "flat", "sternum", 45, 0.01),
     "thigh": HandPlace((0.0, 0.0, 0.02), (0.0, -1, 0.2), "relaxed", "thigh", 30, 0.015),
     "lap": HandPlace((-0.14, 0.08, -0.12), (-0.5, 0.5, -0.6), "cup", "thigh", 35, 0.01),

@@ -82,7 +82,7 @@ def standing(duration_s: float, width: float = 0.12, toe_out_deg: float = 7.0, h
     return Plan(
         time_s=times,
         hip_xz=np.zeros((T, 2)),
-        drop=np.full(T, 0.006),
+        drop=np.full(T, 0.001),
         rise=np.zeros(T),
         heading_deg=np.full(T, heading_deg),
         pelvis_deg=np.zeros((T, 3)),
@@ -95,7 +95,7 @@ def standing(duration_s: float, width: float = 0.12, toe_out_deg: float = 7.0, h
         foot_pitch_deg=np.zeros((T, 2)),
         planted=np.ones((T, 2), bool),
         anchor=anchor,
-        reach=np.tile([0.1, -0.95, 0.08], (T, 2, 1)),
+        reach=np.tile([0.12, -0.975, 0.05], (T, 2, 1)),
         palm=np.tile([-1.0, 0.0, 0.0], (T, 2, 1)),
         elbow_out_deg=np.full((T, 2), 35.0),
         wrist_deg=np.zeros((T, 2, 2)),

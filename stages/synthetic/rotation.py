@@ -96,7 +96,7 @@ def two_bone(
                   upper one (upper x lower)
     """
     distance = np.sqrt(np.sum(target * target, axis=-1, keepdims=True)) + 1e-9
-    reach = np.clip(distance, abs(upper - lower) * 1.05 + 0.05, (upper + lower) * 0.998)
+    reach = np.clip(distance, abs(upper - lower) * 1.05 + 0.05, (upper + lower) * 0.9995)
     along = target / distance
     foot = (upper * upper - lower * lower + reach * reach) / (2 * reach)
     height = np.sqrt(np.maximum(upper * upper - foot * foot, 0.0))

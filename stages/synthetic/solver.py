@@ -15,7 +15,8 @@ from stages.synthetic.torso import Torso
 
 SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
 NECK_SHARES = (("neck01", 0.2), ("neck02", 0.2), ("neck03", 0.15), ("head", 0.45))
-MOST_LEG = 0.994  # of a leg's length that hips and ankles may be apart
+MOST_LEG = 0.9988  # of a leg's length that hips and ankles may be apart
+STRAIGHT = 0.9965  # of a leg's length: how high the hips stand over the ankles
 SIT_DEPTH_DM = 0.75  # from the hip joints down to the seat
 
 
@@ -106,7 +107,7 @@ class Body:
         from scipy.ndimage import gaussian_filter1d, minimum_filter1d
 
         xz = plan.hip_xz * self.leg
-        wanted = self.floor + self.ankle + (0.985 - plan.drop + plan.rise) * self.leg
+        wanted = self.floor + self.ankle + (STRAIGHT - plan.drop + plan.rise) * self.leg
         highest = np.full(len(xz), np.inf)
         for index, (side, _) in enumerate(SIDES):
             joint = applied(root, self.character.joint("upperleg01." + side) - self.hips)

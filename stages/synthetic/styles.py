@@ -82,7 +82,7 @@ def _stand(plan: Plan, rng: np.random.Generator, calm: float) -> None:
             rng, times, lambda count: rng.choice([-1.0, 0.0, 1.0], count) * rng.uniform(0.5, 1, count), 1.5, 4.0
         )
     plan.hip_xz += (0.075 * weight)[:, None] * across
-    plan.drop += 0.012 * np.abs(weight)
+    plan.drop += 0.004 * np.abs(weight)
     plan.pelvis_deg[:, 2] += 5.5 * weight
     plan.spine_deg[:, 2] -= 6.5 * weight
     plan.pelvis_deg[:, 1] += -4 * weight
@@ -197,7 +197,7 @@ def _sit(plan: Plan, rng: np.random.Generator, face: FaceMotion, split: str) -> 
         plan.knees_out = 0.3
     plan.foot_xz[:] = turned_xz(where, heading)
     plan.hip_xz += (1 - seated)[:, None] * (feet - 0.02) * ahead
-    plan.drop += (0.979 - low) * seated
+    plan.drop += (0.995 - low) * seated
     bow = 4 * seated * (1 - seated)
     plan.pelvis_deg[:, 0] += 34 * bow - rng.uniform(4, 14) * seated
     plan.spine_deg[:, 0] += 18 * bow + rng.uniform(0, 10) * seated

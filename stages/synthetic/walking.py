@@ -60,17 +60,17 @@ def _gait(plan: Plan, rng: np.random.Generator, phase: float, step_s: float, str
     sway = rng.uniform(0.014, 0.028)
     heading = np.radians(plan.heading_deg)
     plan.hip_xz += (over * sway)[:, None] * np.stack([np.cos(heading), -np.sin(heading)], axis=-1)
-    plan.drop += strength * (0.016 + 0.012 * np.cos(2 * cycle))
+    plan.drop += strength * (0.01 + 0.006 * np.cos(2 * cycle))
     yaw, roll = rng.uniform(3, 7), rng.uniform(2, 4.5)
     plan.pelvis_deg += np.stack([rng.uniform(1, 4) * strength, -yaw * ahead, roll * over], axis=-1)
     plan.spine_deg += np.stack([rng.uniform(0, 3) * strength, 2.0 * yaw * ahead, -1.2 * roll * over], axis=-1)
     plan.head_deg += np.stack([-2.0 * strength, -yaw * ahead, 0.0 * over], axis=-1)
-    arms, bent = np.radians(rng.uniform(17, 34)), rng.uniform(0.02, 0.07)
+    arms, bent = np.radians(rng.uniform(17, 34)), rng.uniform(0.0, 0.05)
     for index, sign in ((0, -1.0), (1, 1.0)):
         lay_hand(plan, rng, index, np.array([times[0]]), ["side"], 0.5, still=True)
         late = np.cos(cycle - 0.25) * strength
         swing = sign * arms * late + 0.05 * strength
-        length = 0.965 - bent - (0.06 + bent) * np.clip(sign * late, 0, 1) * strength
+        length = 0.985 - bent - (0.06 + bent) * np.clip(sign * late, 0, 1) * strength
         plan.reach[:, index, 1] = -length * np.cos(swing)
         plan.reach[:, index, 2] = 0.04 + length * np.sin(swing) + 0.05 * strength
         plan.reach[:, index, 0] = 0.1 - 0.07 * np.clip(sign * late, 0, 1)
