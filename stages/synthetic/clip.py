@@ -174,7 +174,8 @@ class Studio:
         captured = motion_rng.random() < MOCAP_SHARE and draw.framing != "portrait" and style is None
         style = style or drawn_style
         if captured and self.mocap is not None:
-            style = self.mocap.names[motion_rng.integers(len(self.mocap.names))]
+            names = self.mocap.names_for(split_of(seeds.motion))
+            style = names[motion_rng.integers(len(names))]
             motion = MocapMotion(person, motion_rng, duration_s, self.mocap.clip(style), framing=draw.framing)
             style = f"mocap {style}"
         else:

@@ -30,7 +30,8 @@ class Plan:
                outward, up, forward;  palm [T,2,3] where the palm faces: outward, up, forward
     elbow_out_deg [T,2]  0: elbow down, 90: to the side;  wrist_deg [T,2,2] flexion, deviation
     fingers    [T,2,13]  degrees
-    elbow_pole, foot_turn  [T,2,3], [T,2,3,3] or None: measured ones of motion capture in place of the above
+    seat       what is sat on, or None;  knees_out: how far knees point outwards, 0 = ahead
+    pelvis_turn, chest_turn [T,3,3], elbow_pole [T,2,3]  world; measured ones of motion capture in place of the above
     """
 
     time_s: np.ndarray
@@ -58,12 +59,11 @@ class Plan:
     pelvis_turn: np.ndarray | None = None
     chest_turn: np.ndarray | None = None
     elbow_pole: np.ndarray | None = None
-    foot_turn: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Seat:
-    """A seat. height: of its top over the floor, leg lengths; heading_deg; back: has a back rest; round_top: a stool."""
+    """A seat. height: of the hips over the ankles, leg lengths; back: has a back rest; round_top: a stool."""
 
     height: float
     heading_deg: float

@@ -1,4 +1,4 @@
-"""Rotation helpers of the animator, world axes y up, degrees where the name says so. All take leading axes: [..., 3]."""
+"""Rotation helpers of the animator, world axes y up, degrees where the name says so; leading axes allowed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ def turn(pitch_deg, yaw_deg, roll_deg) -> np.ndarray:
     out[..., 1, 0], out[..., 1, 1], out[..., 1, 2] = cx * sz, cx * cz, -sx
     out[..., 2, 0], out[..., 2, 1], out[..., 2, 2] = -sy * cz + cy * sx * sz, sy * sz + cy * sx * cz, cy * cx
     return out
+
+
+def turn_angles_deg(rotation: np.ndarray) -> np.ndarray:
+    """Pitch, yaw, roll of `turn`, float64 [..., 3]."""
+    m = rotation
+    pitch = np.arcsin(np.clip(-m[..., 1, 2], -1, 1))
+    yaw, roll = np.arctan2(m[..., 0, 2], m[..., 2, 2]), np.arctan2(m[..., 1, 0], m[..., 1, 1])
+    return np.degrees(np.stack([pitch, yaw, roll], axis=-1))
 
 
 def about(axis: np.ndarray, angle_deg) -> np.ndarray:

@@ -91,14 +91,10 @@ class Body:
             pivot = np.where(pitch[:, None] > 0, ball, heel)
             xz = plan.foot_xz[:, index] * self.leg
             ground = np.stack([xz[:, 0], ankle[1] + plan.lift[:, index] * self.leg, xz[:, 1]], axis=-1)
-            if plan.foot_turn is not None:
-                sole = plan.foot_turn[:, index]
-                ankles.append(ground)
-            else:
-                ankles.append(ground + applied(flat, pivot) - applied(sole, pivot))
-                bend = turn(-np.maximum(pitch, 0) * np.clip(1 - plan.lift[:, index] / 0.05, 0.3, 1), 0.0, 0.0)
-                for toe in range(1, 6):
-                    local[f"toe{toe}-1.{side}"] = bend
+            ankles.append(ground + applied(flat, pivot) - applied(sole, pivot))
+            bend = turn(-np.maximum(pitch, 0) * np.clip(1 - plan.lift[:, index] / 0.05, 0.3, 1), 0.0, 0.0)
+            for toe in range(1, 6):
+                local[f"toe{toe}-1.{side}"] = bend
             soles.append(sole)
         return np.stack(ankles, 1), np.stack(soles, 1)
 
