@@ -23,7 +23,7 @@ from stages.synthetic.light import draw_light
 from stages.synthetic.mocap import MocapLibrary, MocapMotion
 from stages.synthetic.orders import wholebody
 from stages.synthetic.renderer import Light, Renderer, View
-from stages.synthetic.seeds import ClipSeeds
+from stages.synthetic.seeds import ClipSeeds, split_of
 from stages.synthetic.truth import JointReader, visible
 
 MOTION_S = 4.0
@@ -211,13 +211,21 @@ class Studio:
         captured = motion_rng.random() < MOCAP_SHARE and draw.framing != "portrait" and style is None
         style = style or drawn_style
         if captured and self.mocap is not None:
-            style = self.mocap.names[motion_rng.integers(len(self.mocap.names))]
+            names = self.mocap.names_for(split_of(seeds.motion))
+            style = names[motion_rng.integers(len(names))]
             motion = MocapMotion(person, motion_rng, duration_s, self.mocap.clip(style), framing=draw.framing)
             style = f"mocap {style}"
         else:
             forward = draw.distance_dm(person) * NEAREST_HAND if draw.framing == "portrait" else np.inf
             motion = Motion(
-                person, motion_rng, duration_s, style, framing=draw.framing, max_forward_dm=forward, talking=talking
+                person,
+                motion_rng,
+                duration_s,
+                style,
+                framing=draw.framing,
+                max_forward_dm=forward,
+                talking=talking,
+                split=split_of(seeds.motion),
             )
         camera = place_camera(draw, person, motion, duration_s)
         body_y = person.rest_dm[:BODY_VERTICES, 1]
@@ -227,6 +235,8 @@ class Studio:
         middle_y = camera.target_dm[1] if portrait else float(body_y.max() + body_y.min()) / 2
         light = draw_light(rng(seeds.light, "light"), still, np.array([0, middle_y, 0]), 3.2 if portrait else 10.0)
         halvings = TEXTURE_HALVINGS[draw.framing] + round(math.log2(256 / self.canvas))
+        furniture = motion.furniture()
+        person = person.with_parts(furniture) if furniture else person  # the kept person stays without
         self._renderer.load(person, texture_halvings=int(np.clip(halvings, 0, 3)))
         scene = Scene(person, JointReader(person), motion, camera, light, background, still)
         return scene, draw.framing, style

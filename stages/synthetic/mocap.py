@@ -1,7 +1,8 @@
-"""Motion capture on a synthetic person: bone directions are copied, face, hands and gaze stay procedural.
+"""Motion capture on a synthetic person: a clip becomes a plan like any other; face, gaze and fingers stay procedural.
 
-The file is an .npz of int16 rotation vectors x 1e4 `CLIP` [T, J, 3] and root positions `CLIP_r` [T, 3] at 30 Hz, with
-`NAME_skeleton.json` beside it (joints, parents, offsets). Joint names are those of the CMU BVH files.
+The file is an .npz of int16 rotation vectors x 1e4 `CLIP` [T, J, 3], of every joint against the world, and root
+positions `CLIP_r` [T, 3] at 30 Hz, with `NAME_skeleton.json` beside it (joints, parents, offsets). Joint names are those
+of the CMU BVH files. Captured feet are put back on the floor and held where they stand.
 """
 
 from __future__ import annotations
@@ -9,19 +10,33 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import binary_closing, binary_opening, gaussian_filter1d
 
 from stages.core.errors import InputError
 from stages.core.geometry import rotvec_to_matrix
-from stages.synthetic.body_motion import NECK_SHARES, SIDES, SPINE, Motion, MotionFrame, with_gaze
+from stages.synthetic.body_motion import Motion
 from stages.synthetic.character import Character
-from stages.synthetic.rotation import about, between, from_rotvec, rotvec, turn
+from stages.synthetic.hands import FINGER_POSES
+from stages.synthetic.holdout import mocap_split
+from stages.synthetic.plan import ANCHOR, SIDES, Plan, standing, turned_xz
+from stages.synthetic.rotation import applied, orthonormal, transposed, turn, turn_angles_deg, unit
+from stages.synthetic.solver import STRAIGHT
+from stages.synthetic.tracks import LEAD_S, RATE_HZ, ease, wander
 
-RATE_HZ = 30.0
-HELD_HAND_SHARE = 0.8
-COLLAR_SHARE = 0.5
+CAPTURE_HZ = 30.0
+SKIPPED = 5  # frames at the start of a clip, which may be the T-pose
+LEAST_FRAMES = 75
+HELD_S, LOW_S = 0.7, 0.6  # longer in the air, or as low as on a chair: something is missing under the person
+AIR, LOW = 0.17, 0.62  # leg lengths: both feet that high over the floor; hips that little over the ankles
+STEADY, NEAR_FLOOR = 0.75, 0.07  # a foot stands when slower (leg lengths a second) and nearer to the floor than this
+BALL = np.array([0.0, -0.055, 0.16])  # of the foot from the ankle, leg lengths
+SMALL_PITCH_DEG = 9.0
+FACE_HEAD_SHARE = 0.4
+FINGERS = ("relaxed", "relaxed", "cup", "open", "fist")
 
 
 @dataclass(frozen=True)
@@ -31,6 +46,28 @@ class MocapClip:
     joints: dict[str, int]
     rotation: np.ndarray
     position: np.ndarray
+
+    def place(self, joint: str) -> np.ndarray:
+        """Positions of a joint, f64 [T, 3]."""
+        return self.position[:, self.joints[joint]]
+
+    @property
+    def leg(self) -> float:
+        """Hip to ankle along the bones."""
+        return self._bones("lThigh", "lShin", "lFoot")
+
+    @property
+    def arm(self) -> float:
+        """Shoulder to wrist along the bones."""
+        return self._bones("lShldr", "lForeArm", "lHand")
+
+    def floor(self) -> float:
+        """Height of the ankles when they stand."""
+        return float(np.percentile(np.minimum(self.place("lFoot")[:, 1], self.place("rFoot")[:, 1]), 5))
+
+    def _bones(self, *names: str) -> float:
+        places = [self.position[0, self.joints[name]] for name in names]
+        return float(sum(np.linalg.norm(b - a) for a, b in zip(places, places[1:], strict=False)))
 
 
 class MocapLibrary:
@@ -52,112 +89,154 @@ class MocapLibrary:
 
     def clip(self, name: str) -> MocapClip:
         """One clip with global rotations and positions."""
-        local = rotvec_to_matrix(self._arrays[name].astype(np.float64) / 1e4)
-        position = np.zeros(local.shape[:2] + (3,))
-        rotation = local.copy()
+        rotation = rotvec_to_matrix(self._arrays[name].astype(np.float64) / 1e4)
+        position = np.zeros(rotation.shape[:2] + (3,))
         for joint, (parent, offset) in enumerate(
             zip(self._skeleton["parents"], self._skeleton["offsets"], strict=True)
         ):
             if parent < 0:
-                position[:, joint] = self._arrays[name + "_r"]
+                root = self._arrays[name + "_r"].astype(np.float64)
+                position[:, joint] = gaussian_filter1d(root, 1.0, axis=0, mode="nearest")  # float16 is coarse
             else:
-                rotation[:, joint] = rotation[:, parent] @ local[:, joint]
-                position[:, joint] = position[:, parent] + rotation[:, parent] @ np.array(offset, float)
+                position[:, joint] = position[:, parent] + applied(rotation[:, parent], np.array(offset, float))
         joints = {joint: at for at, joint in enumerate(self._skeleton["joints"])}
         return MocapClip(joints, rotation, position)
 
+    @cached_property
+    def _usable(self) -> dict[str, tuple[str, ...]]:
+        """Names by split, without clips that are too short or need a thing to sit, hang or climb on."""
+        kept: dict[str, list[str]] = {"train": [], "test": []}
+        for name in self.names:
+            if stands_by_itself(self.clip(name)):
+                kept[mocap_split(name)].append(name)
+        return {split: tuple(names) for split, names in kept.items()}
+
+    def names_for(self, split: str) -> tuple[str, ...]:
+        """Clips of a split: those of `test` are kept back from the others. errors  InputError: there is none"""
+        names = self._usable["test" if split == "test" else "train"]
+        if not names:
+            raise InputError(f"{self.path}: no clip of people on their own feet for the split {split}")
+        return names
+
+
+def stands_by_itself(clip: MocapClip) -> bool:
+    """True unless the clip is too short, or its person floats for longer than a jump or sits on what is not there."""
+    if len(clip.position) < LEAST_FRAMES:
+        return False
+    feet = np.stack([clip.place("lFoot"), clip.place("rFoot")])[:, SKIPPED:]
+    hips = (clip.place("lThigh") + clip.place("rThigh"))[SKIPPED:] / 2
+    lowest = feet[..., 1].min(0)
+    floats = lowest - clip.floor() > AIR * clip.leg
+    behind = np.linalg.norm((feet.mean(0) - hips)[:, [0, 2]], axis=1) > 0.2 * clip.leg
+    sits = (hips[:, 1] - lowest < LOW * clip.leg) & behind
+    return _longest(floats) < HELD_S * CAPTURE_HZ and _longest(sits) < LOW_S * CAPTURE_HZ
+
 
 class MocapMotion(Motion):
-    """A stretch of a mocap clip on one person, turned to face the camera at its start, feet put on the ground."""
+    """A stretch of a mocap clip on one person, turned to face the camera at its start."""
 
     def __init__(
         self, character: Character, rng: np.random.Generator, duration_s: float, clip: MocapClip, *, framing: str
     ) -> None:
-        from scipy.ndimage import gaussian_filter1d
+        self._clip = clip
+        super().__init__(character, rng, duration_s, "mocap", framing=framing)
 
-        super().__init__(character, rng, duration_s, "idle", framing=framing)
-        self.clip = clip
+    def _plan(self, rng: np.random.Generator, duration_s: float, split: str, framing: str) -> Plan:
+        clip = self._clip
+        plan = standing(duration_s)
         frames = len(clip.position)
-        needed = int(duration_s * RATE_HZ) + 2
-        self.first = int(rng.integers(5, max(6, frames - needed)))
-        self.first = min(self.first, frames - 2)
-        hips = clip.position[:, 0]
-        leg = self._length("lThigh", "lShin") + self._length("lShin", "lFoot")
-        self.scale = (self.lengths["thigh"] + self.lengths["shin"]) / leg
-        forward = clip.rotation[self.first, 0] @ np.array([0, 0, 1.0])
-        heading_deg = np.degrees(-np.arctan2(forward[0], forward[2]) + rng.normal(0, 0.25))
-        self.world = turn(0, float(heading_deg), 0)
-        self.floor = clip.position[:, [clip.joints["lFoot"], clip.joints["rFoot"]], 1].min()
-        follows = rng.random() < 0.85  # the camera follows a slow hip; else it stays where the clip began
-        self.anchor = gaussian_filter1d(hips, 12, axis=0) if follows else np.tile(hips[self.first], (frames, 1))
+        needed = int(np.ceil(duration_s * CAPTURE_HZ)) + 2
+        first = SKIPPED + rng.random() * max(frames - needed - SKIPPED, 0)
+        rows = np.clip(first + plan.time_s * CAPTURE_HZ, SKIPPED, frames - 1.001)
+        low, share = rows.astype(int), (rows % 1)[:, None, None]
+        position = clip.position[low] * (1 - share) + clip.position[low + 1] * share
+        rotation = orthonormal(clip.rotation[low] * (1 - share[..., None]) + clip.rotation[low + 1] * share[..., None])
+        start = int(LEAD_S * RATE_HZ)
+        ahead = rotation[start, 0, :, 2]
+        world = turn(0.0, float(np.degrees(-np.arctan2(ahead[0], ahead[2])) + rng.normal(0, 16)), 0.0)
+        at = clip.joints
+        hips = (position[:, at["lThigh"]] + position[:, at["rThigh"]]) / 2
+        seen = hips[start : start + int(duration_s * RATE_HZ) + 1]
+        origin = (seen.min(0) + seen.max(0)) / 2
+        origin[1] = clip.floor()
+        position = (position - origin) @ world.T / clip.leg
+        rotation = world @ rotation
+        _body(plan, position, rotation, at)
+        for index, letter in ((0, "l"), (1, "r")):
+            _foot(plan, index, position[:, at[letter + "Foot"]], rotation[:, at[letter + "Foot"]])
+            _arm(plan, index, position, rotation, at, letter, clip.leg / clip.arm)
+            poses = np.array([FINGER_POSES[name] for name in FINGERS], float)
+            plan.fingers[:, index] = wander(
+                rng,
+                plan.time_s,
+                lambda count: poses[rng.integers(0, len(poses), count)] * rng.uniform(0.7, 1.2),
+                0.8,
+                2.5,
+            )
+        plan.head_deg += FACE_HEAD_SHARE * self.face.head_deg
+        plan.head_deg = np.clip(plan.head_deg, [-50, -72, -35], [50, 72, 35])
+        return plan
 
-    def frame(self, time_s: float) -> MotionFrame:
-        """The pose at a time in seconds; beyond the clip's end the last frame stands."""
-        at = min(self.first + time_s * RATE_HZ, len(self.clip.position) - 1.001)
-        low, share = int(at), at - int(at)
-        blend = (1 - share, share)
-        position = (blend[0] * self.clip.position[low] + blend[1] * self.clip.position[low + 1]) @ self.world.T
-        anchor = self.world @ (blend[0] * self.anchor[low] + blend[1] * self.anchor[low + 1])
-        rotation = self.world @ self.clip.rotation[low]
-        index = self.clip.joints
-        root = rotation[0]
-        rotations = {"root": root}
-        bend = from_rotvec(rotvec(root.T @ rotation[index["chest"]]) / 5)
-        rotations.update({bone: bend for bone in SPINE})
-        chest = root @ np.linalg.matrix_power(bend, 5)
-        head = rotvec(chest.T @ rotation[index["head"]])
-        extra = self.tracks["head"](time_s) * 0.35
-        for bone, _ in NECK_SHARES:
-            share_of_turn = 0.4 if bone == "head" else 0.2
-            rotations[bone] = from_rotvec(head * share_of_turn) @ turn(*(extra * share_of_turn))
-        for side, sign in SIDES:
-            self._captured_arm(rotations, side, sign, chest, position, rotation)
-            self._fingers(rotations, side, sign, self.tracks["curl" + side](time_s) * HELD_HAND_SHARE)
-            self._captured_leg(rotations, side, root, position, rotation)
-        shift = (position[0] - anchor) * self.scale
-        shift[1] = self._height(rotations, position)
-        face = self.face(time_s)
-        return MotionFrame(rotations, with_gaze(rotations, face, self.character.assets.arkit_names), shift, face)
 
-    def _captured_arm(self, rotations, side: str, sign: int, chest: np.ndarray, position, rotation) -> None:
-        joint, index, low = self.character.joint, self.clip.joints, side.lower()
-        collar = from_rotvec(rotvec(chest.T @ rotation[index[low + "Collar"]]) * COLLAR_SHARE)
-        rotations["clavicle." + side] = collar
-        world = chest @ collar
-        upper = world.T @ (position[index[low + "ForeArm"]] - position[index[low + "Shldr"]])
-        rotations["upperarm01." + side] = between(joint("lowerarm01." + side) - joint("upperarm01." + side), upper)
-        lower = (world @ rotations["upperarm01." + side]).T @ (
-            position[index[low + "Hand"]] - position[index[low + "ForeArm"]]
-        )
-        forearm = joint("wrist." + side) - joint("lowerarm01." + side)
-        rotations["lowerarm01." + side] = between(forearm, lower)
-        half_twist = about(forearm / np.linalg.norm(forearm), 75.0 * sign * 0.5)
-        rotations["lowerarm02." + side] = rotations["wrist." + side] = half_twist
+def _body(plan: Plan, position: np.ndarray, rotation: np.ndarray, at: dict[str, int]) -> None:
+    """Hips, trunk and head."""
+    hips = (position[:, at["lThigh"]] + position[:, at["rThigh"]]) / 2
+    plan.hip_xz[:] = hips[:, [0, 2]]
+    plan.drop[:] = STRAIGHT - hips[:, 1]
+    plan.pelvis_turn, plan.chest_turn = rotation[:, 0], rotation[:, at["chest"]]
+    plan.heading_deg[:] = turn_angles_deg(rotation[:, 0])[:, 1]
+    plan.head_deg[:] = turn_angles_deg(transposed(plan.chest_turn) @ rotation[:, at["head"]])
 
-    def _captured_leg(self, rotations, side: str, root: np.ndarray, position, rotation) -> None:
-        joint, index, low = self.character.joint, self.clip.joints, side.lower()
-        thigh = root.T @ (position[index[low + "Shin"]] - position[index[low + "Thigh"]])
-        rotations["upperleg01." + side] = between(joint("lowerleg01." + side) - joint("upperleg01." + side), thigh)
-        shin = (root @ rotations["upperleg01." + side]).T @ (
-            position[index[low + "Foot"]] - position[index[low + "Shin"]]
-        )
-        rotations["lowerleg01." + side] = between(joint("foot." + side) - joint("lowerleg01." + side), shin)
-        so_far = root @ rotations["upperleg01." + side] @ rotations["lowerleg01." + side]
-        rotations["foot." + side] = so_far.T @ rotation[index[low + "Foot"]]
 
-    def _height(self, rotations: dict[str, np.ndarray], position: np.ndarray) -> float:
-        """Vertical shift of the root that puts the lower ankle as high above the floor as captured (at most 6 dm)."""
-        transforms = self.character.transforms(rotations, np.zeros(3))
-        bones = self.character.assets.bone_index
-        ankles = [
-            (transforms[bones[name], :, :3] @ self.character.joint(name) + transforms[bones[name], :, 3])[1]
-            for name in ("foot.L", "foot.R")
-        ]
-        index = self.clip.joints
-        captured = min(position[index["lFoot"]][1], position[index["rFoot"]][1]) - self.floor
-        lift = min(max(captured * self.scale, 0.0), 6.0)
-        return float(self.character.joint("foot.L")[1] - min(ankles) + lift)
+def _foot(plan: Plan, index: int, ankle: np.ndarray, rotation: np.ndarray) -> None:
+    """One foot as a flat place, yaw, pitch and lift; while it stands, place and yaw are held and it is on the floor."""
+    pitch, yaw, _ = turn_angles_deg(rotation).T
+    yaw = np.degrees(np.unwrap(np.radians(yaw)))
+    ball = ankle + applied(rotation, BALL)
+    place = ball[:, [0, 2]] - turned_xz(BALL[[0, 2]], yaw)
+    height = ball[:, 1] - BALL[1]
+    height = np.maximum(height - np.percentile(height, 4), 0)
+    speed = np.linalg.norm(np.gradient(gaussian_filter1d(ball, 2, axis=0), 1 / RATE_HZ, axis=0), axis=1)
+    stands = binary_opening(binary_closing((speed < STEADY) & (height < NEAR_FLOOR), np.ones(5)), np.ones(7))
+    pitch = np.sign(pitch) * np.maximum(np.abs(pitch) - SMALL_PITCH_DEG, 0)
+    held = np.concatenate([place, yaw[:, None], height[:, None]], axis=1)
+    gap = np.zeros_like(held)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], stands.astype(int), [0]]))).reshape(-1, 2)
+    for first, end in edges:
+        gap[first:end, :3] = np.median(held[first:end, :3], axis=0) - held[first:end, :3]
+        gap[first:end, 3] = -held[first:end, 3]
+    if len(edges):
+        gap[: edges[0, 0]], gap[edges[-1, 1] :] = gap[edges[0, 0]], gap[edges[-1, 1] - 1]
+    for (_, end), (after, _) in zip(edges[:-1], edges[1:], strict=True):
+        share = ease((np.arange(end, after) - end + 1) / (after - end + 1))[:, None]
+        gap[end:after] = gap[end - 1] + (gap[after] - gap[end - 1]) * share
+    held += gap
+    plan.foot_xz[:, index], plan.foot_yaw_deg[:, index] = held[:, :2], held[:, 2]
+    plan.lift[:, index] = np.maximum(held[:, 3], 0)
+    plan.foot_pitch_deg[:, index] = np.clip(pitch, -30, 60)
+    plan.planted[:, index] = stands
 
-    def _length(self, start: str, end: str) -> float:
-        first = self.clip.position[0]
-        return float(np.linalg.norm(first[self.clip.joints[start]] - first[self.clip.joints[end]]))
+
+def _arm(plan: Plan, index: int, position, rotation, at: dict[str, int], letter: str, legs_per_arm: float) -> None:
+    """One arm: wrist from the shoulder, where the elbow points, where the palm faces."""
+    mirror = np.array([SIDES[index][1], 1.0, 1.0])
+    shoulder, elbow, wrist = (position[:, at[letter + name]] for name in ("Shldr", "ForeArm", "Hand"))
+    back = transposed(plan.chest_turn)
+    plan.anchor[:, index] = 0
+    plan.anchor[:, index, ANCHOR["shoulder"]] = 1
+    plan.reach[:, index] = applied(back, wrist - shoulder) * mirror * legs_per_arm
+    along = unit(wrist - shoulder)
+    bend = elbow - shoulder - along * np.sum((elbow - shoulder) * along, axis=-1, keepdims=True)
+    usual = applied(plan.chest_turn, np.array([0.3, -0.7, -0.6]) * mirror)
+    pole = bend * legs_per_arm + 0.04 * usual
+    if plan.elbow_pole is None:
+        plan.elbow_pole = np.zeros((len(pole), 2, 3))
+    plan.elbow_pole[:, index] = gaussian_filter1d(unit(pole), 3, axis=0)
+    palm = applied(back, applied(rotation[:, at[letter + "Hand"]], np.array([0.0, -1.0, 0.0]))) * mirror
+    plan.palm[:, index] = gaussian_filter1d(palm, 3, axis=0)
+
+
+def _longest(flags: np.ndarray) -> int:
+    """Length of the longest run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]]))).reshape(-1, 2)
+    return int((edges[:, 1] - edges[:, 0]).max()) if len(edges) else 0

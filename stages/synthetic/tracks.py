@@ -1,117 +1,86 @@
-"""Smooth random curves over time, and the face's curves: emotion, speech, blinks, gaze."""
+"""Curves over the time samples of a motion: values reached and held, oscillations that come and go, smooth noise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from stages.synthetic.expressions import EMOTION_SHARES, EMOTIONS, VISEME_NAMES, VISEMES
+RATE_HZ = 60.0  # of the tables that a motion keeps
+LEAD_S, TAIL_S = 1.0, 0.5  # the tables reach this far beyond both ends of a clip
 
-LEAD_S = 1.5  # curves reach this far beyond both ends of a clip
+
+def sample_times(duration_s: float) -> np.ndarray:
+    """Times of the table rows, float64 [T]."""
+    return -LEAD_S + np.arange(int(np.ceil((duration_s + LEAD_S + TAIL_S) * RATE_HZ)) + 1) / RATE_HZ
 
 
-class Track:
-    """A curve through random values at random times; it holds still between some of them.
+def ease(share: np.ndarray) -> np.ndarray:
+    """0 to 1 with zero speed and acceleration at both ends (minimum jerk, Flash and Hogan 1985)."""
+    s = np.clip(share, 0.0, 1.0)
+    return s * s * s * (10 + s * (6 * s - 15))
 
-    draw        returns one random value, float or float64 [N]
-    low_s, high_s  bounds of the time between values; hold_share: chance that a value is kept
+
+def keyed(times: np.ndarray, arrive: np.ndarray, move: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """A curve that moves to value k within `move[k]` seconds before `arrive[k]` and then holds it.
+
+    times f64 [T]; arrive f64 [K] rising; move f64 [K], shortened to the gap before; values f64 [K, ...]
+    returns f64 [T, ...]
     """
-
-    def __init__(
-        self,
-        rng: np.random.Generator,
-        duration_s: float,
-        draw: Callable[[], np.ndarray | float],
-        low_s: float = 0.35,
-        high_s: float = 1.1,
-        hold_share: float = 0.3,
-    ) -> None:
-        from scipy.interpolate import PchipInterpolator
-
-        times, values = [-1.0], [draw()]
-        while times[-1] < duration_s + LEAD_S:
-            times.append(times[-1] + rng.uniform(low_s, high_s))
-            values.append(values[-1] if rng.random() < hold_share else draw())
-        self._curve = PchipInterpolator(np.array(times), np.array(values, float), axis=0)
-
-    def __call__(self, time_s: float) -> np.ndarray:
-        """Value at a time, float64 [N] or scalar array."""
-        return self._curve(time_s)
+    values = np.asarray(values, float)
+    if len(values) == 1:
+        return np.broadcast_to(values[0], (len(times), *values.shape[1:])).copy()
+    move = np.minimum(move[1:], np.diff(arrive))
+    segment = np.clip(np.searchsorted(arrive, times, side="right"), 1, len(arrive) - 1)
+    share = ease((times - (arrive[segment] - move[segment - 1])) / np.maximum(move[segment - 1], 1e-6))
+    share = share.reshape(share.shape + (1,) * (values.ndim - 1))
+    return values[segment - 1] + (values[segment] - values[segment - 1]) * share
 
 
-@dataclass(frozen=True)
-class FaceState:
-    """expression f64 [52] 0..1 without gaze; viseme f64 [15] 0..1, already in it; gaze_deg f64 [2] yaw, pitch."""
-
-    expression: np.ndarray
-    viseme: np.ndarray
-    gaze_deg: np.ndarray
+def key_times(rng: np.random.Generator, times: np.ndarray, low_s: float, high_s: float) -> np.ndarray:
+    """Random moments over the whole table, `low_s` to `high_s` apart, f64 [K]; the first lies before the table."""
+    gaps = rng.uniform(low_s, high_s, int((times[-1] - times[0]) / low_s) + 3)
+    moments = times[0] - rng.uniform(0, high_s) + np.cumsum(gaps) - gaps[0]
+    return moments[: int(np.searchsorted(moments, times[-1])) + 2]
 
 
-class FaceMotion:
-    """Curves of one face. talking None: decided at random (60%)."""
-
-    def __init__(
-        self, rng: np.random.Generator, duration_s: float, arkit_names: tuple[str, ...], *, talking: bool | None = None
-    ) -> None:
-        self._index = {name: at for at, name in enumerate(arkit_names)}
-        self._emotion = Track(rng, duration_s, lambda: self._draw_emotion(rng), 0.6, 1.6, 0.4)
-        drawn = rng.random() < 0.6
-        self._viseme = _viseme_curve(rng, duration_s, drawn if talking is None else talking)
-        self._blinks = _blink_times(rng, duration_s)
-        self._gaze = Track(rng, duration_s, lambda: rng.normal(0, [9, 5]), 0.3, 1.0, 0.5)
-
-    def __call__(self, time_s: float) -> FaceState:
-        """The face at a time."""
-        expression = np.clip(self._emotion(time_s), 0, 1)
-        viseme = np.clip(self._viseme(time_s), 0, 1)
-        for name, weight in zip(VISEME_NAMES, viseme, strict=True):
-            for unit, amount in VISEMES[name].items():
-                at = self._index[unit]
-                expression[at] = min(1.0, expression[at] * (1 - 0.3 * weight) + amount * weight)
-        blink = max((float(np.exp(-(((time_s - moment) / 0.06) ** 2))) for moment in self._blinks), default=0.0)
-        for unit in ("eyeBlinkLeft", "eyeBlinkRight"):
-            expression[self._index[unit]] = max(expression[self._index[unit]], blink * 0.95)
-        return FaceState(expression, viseme, self._gaze(time_s))
-
-    def _draw_emotion(self, rng: np.random.Generator) -> np.ndarray:
-        """One emotion at a random strength, and three random units a little."""
-        weights = np.zeros(len(self._index))
-        shares = np.array(list(EMOTION_SHARES.values()), float)
-        emotion = str(rng.choice(list(EMOTION_SHARES), p=shares / shares.sum()))
-        strength = rng.uniform(0.3, 1.0)
-        for unit, amount in EMOTIONS[emotion].items():
-            weights[self._index[unit]] += strength * amount
-        for unit in rng.choice(list(self._index), 3):
-            amount = rng.uniform(0, 0.35)
-            if not unit.startswith("eyeLook") and unit not in ("tongueOut", "jawOpen"):
-                weights[self._index[str(unit)]] += amount
-        return weights
+def wander(
+    rng: np.random.Generator,
+    times: np.ndarray,
+    draw: Callable[[int], np.ndarray],
+    low_s: float,
+    high_s: float,
+    move_s: float = 0.8,
+) -> np.ndarray:
+    """A curve through random values, each reached within about `move_s` and then held. draw(K) -> f64 [K, ...]."""
+    arrive = key_times(rng, times, low_s, high_s)
+    move = move_s * rng.uniform(0.7, 1.5, len(arrive))
+    return keyed(times, arrive, move, draw(len(arrive)))
 
 
-def _viseme_curve(rng: np.random.Generator, duration_s: float, talking: bool) -> Callable[[float], np.ndarray]:
-    """A curve of viseme weights f64 [15] through 6 to 14 random visemes a second; silence only, unless talking."""
-    from scipy.interpolate import PchipInterpolator
-
-    times, rows = [-1.0], []
-    while times[-1] < duration_s + LEAD_S:
-        times.append(times[-1] + rng.uniform(0.07, 0.16))
-        row = np.zeros(len(VISEME_NAMES))
-        silent = rng.random() < 0.15
-        at, weight = int(rng.integers(1, len(VISEME_NAMES))), rng.uniform(0.6, 1.0)
-        if silent or not talking:
-            at, weight = 0, 1.0
-        row[at] = weight
-        rows.append(row)
-    return PchipInterpolator(np.array(times[:-1]), np.array(rows), axis=0)
+def noise(rng: np.random.Generator, times: np.ndarray, size: int, scale, hz: float) -> np.ndarray:
+    """Smooth zero-mean noise of standard deviation `scale` and frequencies around `hz`, f64 [T, size]."""
+    waves = 5
+    rate = hz * rng.uniform(0.35, 1.5, (waves, size))
+    phase = rng.uniform(0, 2 * np.pi, (waves, size))
+    weight = rng.normal(0, 1, (waves, size))
+    weight /= np.sqrt(np.sum(weight * weight, axis=0) / 2) + 1e-9
+    waves_at = np.sin(2 * np.pi * times[:, None, None] * rate + phase)
+    return np.einsum("tws,ws->ts", waves_at, weight) * scale
 
 
-def _blink_times(rng: np.random.Generator, duration_s: float) -> list[float]:
-    times = []
-    moment = rng.uniform(0, 2)
-    while moment < duration_s + 1:
-        times.append(float(moment))
-        moment += rng.uniform(1.2, 4)
-    return times
+def bumps(times: np.ndarray, moments: np.ndarray, rise_s: float, fall_s: float) -> np.ndarray:
+    """1 at each moment, rising before and falling after it, f64 [T]; where bumps overlap, the larger."""
+    out = np.zeros(len(times))
+    for moment in moments:
+        gap = times - moment
+        out = np.maximum(out, ease(np.where(gap < 0, 1 + gap / rise_s, 1 - gap / fall_s)))
+    return out
+
+
+def rows_at(table: np.ndarray, time_s: float) -> np.ndarray:
+    """A table f64 [T, ...] of a motion at a time: straight between rows, the first and last row beyond the ends."""
+    at = min(max((time_s + LEAD_S) * RATE_HZ, 0.0), len(table) - 1.0)
+    low = min(int(at), len(table) - 2)
+    share = at - low
+    return table[low] * (1 - share) + table[low + 1] * share

@@ -14,15 +14,15 @@ from stages.core.rng import numpy_rng
 from stages.synthetic.assets import Assets, load_assets
 from stages.synthetic.background import draw_background
 from stages.synthetic.body_motion import NECK_SHARES, Motion, MotionFrame, with_gaze
-from stages.synthetic.camera import Camera
+from stages.synthetic.camera import Camera, still_camera
 from stages.synthetic.canvas import FACE_BOX_RADII, FACE_SIZE
 from stages.synthetic.character import BODY_VERTICES, Character
+from stages.synthetic.face_motion import FaceState
 from stages.synthetic.identity import identity
 from stages.synthetic.light import draw_light
 from stages.synthetic.renderer import Renderer
 from stages.synthetic.rotation import turn
 from stages.synthetic.seeds import GENERATOR_VERSION
-from stages.synthetic.tracks import FaceState
 from stages.synthetic.truth import FLIP, JointReader
 from stages.training.pool import GAZE_UNIT_RAD
 
@@ -30,7 +30,7 @@ CROPS = 14  # of one person
 FIRST = 250_000  # number of the first person, behind those of the clips and well within the training split
 _MARGIN = 8  # samples around the crop, so that nothing at its edge is cut by the renderer
 _CANVAS = 2 * FACE_SIZE + 2 * _MARGIN
-_MOTION_S = 120.0
+_MOTION_S = 20.0
 _SAME_LIGHT = 3  # crops in a row share light and background
 _GAZE_MOST_DEG, _HEAD_MOST_DEG = 28.0, 55.0
 
@@ -130,7 +130,7 @@ def _aimed(rng: np.random.Generator, reader: JointReader, pose) -> Camera:
     focal = _CANVAS / 2 / np.tan(np.radians(fov_deg) / 2)
     depth_dm = focal * reader.head_radius_m * 10 * 2 * FACE_BOX_RADII / (_CANVAS - 2 * _MARGIN)
     distance_dm = depth_dm - (face_dm - head_dm) @ towards
-    return Camera(fov_deg, face_dm, face_dm + distance_dm * towards, np.zeros(3), float(distance_dm), 1.0)
+    return still_camera(fov_deg, face_dm, face_dm + distance_dm * towards)
 
 
 @lru_cache(maxsize=1)
