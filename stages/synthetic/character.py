@@ -9,11 +9,11 @@ import numpy as np
 
 from stages.synthetic import kernels, raster
 from stages.synthetic.assets import Assets
+from stages.synthetic.landmarks import BODY_VERTICES as BODY_VERTICES
 from stages.synthetic.landmarks import landmarks
 from stages.synthetic.parts import Part
 from stages.synthetic.surface import looseness, part_surface
 
-BODY_VERTICES = 13_380  # the base mesh proper; helper geometry follows
 COVER_DISTANCE_DM = 0.28
 MAX_PULL_DM = 0.22
 TRAIL_MOMENTS_S = (1 / 24, 2 / 24, 3 / 24)

@@ -9,12 +9,11 @@ import numpy as np
 from stages.synthetic import raster
 from stages.synthetic.assets import Assets
 from stages.synthetic.bake import morph_strength
-from stages.synthetic.landmarks import Landmarks
+from stages.synthetic.colours import random_colour
+from stages.synthetic.landmarks import BODY_VERTICES, Landmarks
 from stages.synthetic.parts import Colour, Material, Part, base_part
 from stages.synthetic.shape import Phenotype
-from stages.synthetic.wardrobe import random_colour
 
-BODY_VERTICES = 13_380  # the base mesh proper; helper geometry follows
 NATURAL_HAIR: dict[str, tuple[tuple[Colour, float], ...]] = {  # linear colour, share
     "african": (((0.022, 0.018, 0.015), 0.75), ((0.045, 0.028, 0.018), 0.25)),
     "asian": (((0.022, 0.02, 0.02), 0.65), ((0.04, 0.027, 0.02), 0.25), ((0.09, 0.05, 0.03), 0.1)),
@@ -51,7 +50,11 @@ def draw_hair_colour(person: Phenotype, rng: np.random.Generator) -> Colour:
     """A natural colour of the origin, greying from 40 on, or dyed."""
     colours, shares = zip(*NATURAL_HAIR[person.main_origin], strict=True)
     natural = np.array(colours[int(rng.choice(len(colours), p=np.array(shares)))]) * rng.uniform(0.75, 1.3)
-    greyed = np.clip(rng.normal((person.age_years - 48) / 28, 0.22), 0, 1) if person.age_years > 38 else 0.0
+    greyed = (
+        np.clip(rng.normal((person.age_years - (54 if person.male else 62)) / 26, 0.22), 0, 1)
+        if person.age_years > 38
+        else 0.0
+    )
     towards = GREY if greyed < 0.75 else WHITE
     dyed = random_colour(rng, 0.25, 0.75)
     drawn = rng.random()
@@ -97,7 +100,8 @@ def skin_part(
         texture = choices[rng.integers(len(choices))]
         dark = person.main_origin == "african"
         tone = 0.95 + 1.5 * (1 - person.origin["african"]) if dark else 1.02 - 0.5 * person.origin["african"]
-        tint = np.full(3, tone * rng.uniform(0.82, 1.12))
+        tone *= rng.uniform(0.82, 1.12)
+        tint = tone * np.array([1.0, max(tone, 1.0) ** 0.22, max(tone, 1.0) ** 0.32])  # lighter skin is less red
         tint *= np.array([1, rng.normal(0.995, 0.02), rng.normal(0.985, 0.035)])
     else:
         texture = assets.skins()[0]
@@ -123,7 +127,7 @@ def above_hairline(assets: Assets, vertices: np.ndarray, marks: Landmarks) -> np
     head = assets.weight[:BODY_VERTICES, assets.bone_index["head"]] > 0.2
     back, front = body[head, 2].min(), body[head & (body[:, 1] > marks.eye[1]), 2].max()
     share = (body[:, 2] - back) / (front - back)
-    drop = np.interp(share, (0.0, 0.3, 0.45, 0.56, 0.66, 0.8, 0.9, 1.0), (1.75, 1.6, 1.4, 1.15, 1.0, 0.6, 0.42, 0.4))
+    drop = np.interp(share, (0.0, 0.3, 0.45, 0.58, 0.7, 0.78, 0.88, 1.0), (1.75, 1.6, 1.42, 1.3, 1.15, 0.72, 0.45, 0.4))
     above = body[:, 1] - (marks.crown - drop * (marks.crown - marks.eye[1]) / 1.2)
     ears = np.concatenate([assets.morphs[f"ears/{side}-ear-scale-incr"][0] for side in "lr"])
     above[ears[ears < BODY_VERTICES]] = -1.0
@@ -164,8 +168,8 @@ def _beard(vertices: np.ndarray, marks: Landmarks, lips: np.ndarray, kind: str) 
 
     front = soft(z - (marks.head[2] + 0.28), 0.15)
     jaw = soft(cheek_y - y) * soft(y - throat_y, 0.12) * front
-    nose_y = mouth_y + 0.36 * (marks.eye[1] - mouth_y)
-    lip = soft(nose_y - y) * soft(y - mouth_y + 0.04) * soft(half * 1.1 - x) * front
+    nose_y = mouth_y + 0.24 * (marks.eye[1] - mouth_y)
+    lip = soft(nose_y - y, 0.05) * soft(y - mouth_y + 0.06) * soft(half * 1.15 - x, 0.12) * front
     chin = jaw * soft(half * 1.05 - x, 0.1)
     beard = {"moustache": lip, "goatee": np.maximum(chin, lip)}.get(kind, np.maximum(jaw, lip))
     return beard * (1 - np.clip(lips * 1.6, 0, 1))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 SIDE = 256  # the shader wraps with a bit mask: a power of two
-FOLD_PERIOD_DM = 5.0
+FOLD_PERIOD_DM = 6.4
 GLYPH_SIDE = 64
 GLYPHS = (
     *("ring", "star", "heart", "sun", "peaks", "waves", "bolt", "leaf", "diamond", "bars", "disc", "grid"),
@@ -33,8 +33,8 @@ class Detail(NamedTuple):
 def make_detail() -> Detail:
     """The maps; the same on every call."""
     rng = np.random.Generator(np.random.PCG64(20))
-    across = [_banded(rng, turns_s, turns_t, 3.0) for turns_s, turns_t in ((3.5, 8.0), (-4.0, 7.0), (1.0, 5.0))]
-    hanging = [_banded(rng, turns_s, turns_t, 2.0) for turns_s, turns_t in ((9.0, 0.8), (6.0, -1.2), (12.0, 1.0))]
+    across = [_banded(rng, turns_s, turns_t, 2.0) for turns_s, turns_t in ((4.0, 7.0), (-4.5, 6.0), (1.0, 4.5))]
+    hanging = [_banded(rng, turns_s, turns_t, 2.0) for turns_s, turns_t in ((8.0, 0.8), (6.0, -1.2), (11.0, 1.0))]
     folds = np.concatenate([_slopes(_creased(across)), _slopes(_creased(hanging))], -1)
     return Detail(folds.astype(np.float32), _grain(rng).astype(np.float32), _draw_glyphs())
 

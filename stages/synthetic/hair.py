@@ -53,7 +53,7 @@ def hair_parts(
     fringe = raster.Fringe(
         brow_y=float(marks.eye[1] + rng.uniform(0.2, 0.42)),
         chin_y=marks.chin - 0.1,
-        half_width=float(marks.eye[0] + rng.uniform(0.16, 0.24)),
+        half_width=float(marks.eye[0] + rng.uniform(0.26, 0.36)),
         front_z=float(marks.head[2] + 0.55),
     )
     volume, mirrored = rng.uniform(0.88, 1.2), rng.random() < 0.5
@@ -104,8 +104,12 @@ def _shells(
     above = above_hairline(assets, vertices, marks)
     kept = (above > 0)[surface.vertex[surface.triangles]].all(1)
     high = np.clip((vertices[:, 1] - (marks.crown - 0.9)) / 0.7, 0, 1)
-    edge = np.clip(above / (0.3 + 0.5 * top), 0.1, 1.0) ** 0.7
+    edge = np.sin(np.clip(above / (0.25 + 0.75 * top), 0.06, 1.0) * np.pi / 2) ** 0.8
     lift = (side + (top - side) * high) * edge * volume
+    centre = np.array([0.0, marks.eye[1] + 0.1, marks.head[2] + 0.35], np.float32)
+    outward = vertices - centre
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    normal = normal + (outward - normal) * np.float32(min(2 * top, 1.0))  # thick hair is a ball, not a fan
     scalp = replace(surface, uv=surface.uv * np.float32(8.0), triangles=surface.triangles[kept])
     parts = []
     for level in range(count):

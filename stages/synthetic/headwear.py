@@ -8,9 +8,8 @@ import numpy as np
 
 from stages.synthetic import raster
 from stages.synthetic.assets import Assets
-from stages.synthetic.complexion import BODY_VERTICES
 from stages.synthetic.holdout import choose
-from stages.synthetic.landmarks import Landmarks
+from stages.synthetic.landmarks import BODY_VERTICES, Landmarks
 from stages.synthetic.parse import Surface
 from stages.synthetic.parts import Material, Part, rigid_part
 
@@ -38,8 +37,8 @@ def glasses_parts(
     if rng.random() >= GLASSES_SHARE:
         return []
     outline = _lens(shape) * np.array([width, width * 0.95])
-    near = np.abs(vertices[:BODY_VERTICES] - marks.eye) < (0.22, 0.16, 0.6)
-    front = float(vertices[:BODY_VERTICES][near.all(1), 2].max()) + 0.05
+    near = np.abs(vertices[:BODY_VERTICES] - marks.eye) < (0.13, 0.16, 0.6)
+    front = float(vertices[:BODY_VERTICES][near.all(1), 2].max()) + 0.03
     middle = np.array([max(marks.eye[0] + 0.01, width * 1.12), marks.eye[1] - 0.03, front])
     meshes, lenses = [], []
     for side in (1.0, -1.0):

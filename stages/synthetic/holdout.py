@@ -1,7 +1,7 @@
 """Clothes, hair and things on the head that people of train and val never have, so that test shows what is new.
 
-A person of the test split draws from the held-out items with a chance of one half wherever some are offered,
-otherwise from what everybody wears. The table is the one place where this is decided.
+A person of the test split draws from the held-out items with a chance of one half wherever some are offered (one
+fifth for patterns, of which each wears several), otherwise from what everybody wears. The table is the one place where this is decided.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ HELD_OUT: dict[str, frozenset] = {
     "glasses": frozenset({"cat-eye"}),
 }
 TEST_SHARE = 0.5
+PATTERN_TEST_SHARE = 0.2  # of every garment: at one half nearly everybody in test would wear diamonds
 Item = TypeVar("Item")
 
 
@@ -30,6 +31,6 @@ def choose(rng: np.random.Generator, family: str, options: Sequence[Item], seed:
     """One of the options that the person of this seed may have; always two draws. Repeats make an option likelier."""
     held = [item for item in options if item in HELD_OUT[family]]
     common = [item for item in options if item not in HELD_OUT[family]]
-    wants_new = rng.random() < TEST_SHARE
+    wants_new = rng.random() < (PATTERN_TEST_SHARE if family == "pattern" else TEST_SHARE)
     pool = held if held and wants_new and split_of(seed) == "test" else common
     return pool[min(int(rng.random() * len(pool)), len(pool) - 1)]

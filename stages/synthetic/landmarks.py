@@ -9,6 +9,7 @@ import numpy as np
 from stages.synthetic.assets import Assets
 from stages.synthetic.raster import Cut
 
+BODY_VERTICES = 13_380  # the base mesh proper; helper geometry follows
 SLEEVE_MARGIN_DM = 0.12  # how far outside the shoulder joint an arm begins
 
 

@@ -195,13 +195,15 @@ class Renderer:
         if key not in self._texture_cache:
             rgba = self.assets.texture_rgba(name)
             colour = (rgba[..., :3].astype(np.float32) / 255) ** 2.2
-            alpha = rgba[..., 3].astype(np.float32)
-            if alpha.min() < 128:
-                colour = _grown(colour, alpha)
+            share = rgba[..., 3:].astype(np.float32) / 255
+            edged = bool(share.min() < 0.5)
+            image = np.concatenate([colour * share, share], -1) if edged else colour
             for _ in range(halvings):
-                if min(colour.shape[:2]) > 16:
-                    colour, alpha = _halved(colour), _halved(alpha[..., None])[..., 0]
-            self._texture_cache[key] = (np.ascontiguousarray(colour), np.round(alpha).astype(np.uint8))
+                if min(image.shape[:2]) > 16:
+                    image = _halved(image)
+            full = np.full(image.shape[:2], 255, np.uint8)
+            alpha = np.round(image[..., 3] * 255).astype(np.uint8) if edged else full
+            self._texture_cache[key] = (np.ascontiguousarray(_grown(image) if edged else image), alpha)
         return self._texture_cache[key]
 
 
@@ -211,22 +213,18 @@ def _halved(image: np.ndarray) -> np.ndarray:
     return image[: height * 2, : width * 2].reshape(height, 2, width, 2, -1).mean((1, 3))
 
 
-def _grown(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """The colours of what is solid, grown into what is clear, so that edges do not take a bright or dark rim.
+def _grown(image: np.ndarray) -> np.ndarray:
+    """Colours f32 [H, W, 3] of f32 [H, W, 4] (colour times alpha, alpha 0..1), grown into what is clear.
 
-    colour f32 [H, W, 3], alpha f32 [H, W] 0..255
+    So edges take no bright or dark rim from what lies below the clear part of a texture.
     """
     import cv2
 
-    share = (alpha / 255.0)[..., None]
-    grown, known = colour * share, share
-    for width in (5, 25, 101):
-        sums, weight = cv2.blur(grown, (width, width)), cv2.blur(known[..., 0], (width, width))[..., None]
-        near = sums / np.maximum(weight, 1e-6)
-        empty = (known < 0.02) & (weight > 1e-4)
-        grown, known = np.where(empty, near, grown), np.where(empty, 1.0, known)
-    solid = share > 0.5
-    return np.where(solid, colour, grown / np.maximum(known, 1e-3)).astype(np.float32)
+    grown = image
+    for width in (5, 21):
+        near = cv2.blur(grown, (width, width))
+        grown = np.where(grown[..., 3:] < 0.03, near / np.maximum(near[..., 3:], 1e-6) * (near[..., 3:] > 1e-5), grown)
+    return grown[..., :3] / np.maximum(grown[..., 3:], 1e-3)
 
 
 def _new_buffers(size: int) -> raster.Buffers:

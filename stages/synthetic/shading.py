@@ -229,9 +229,9 @@ def shade(buffers, geometry, materials, light, detail, eye, shadow_depth, shadow
                 if sheen > 0 and facing > -0.2 and _tangents(position, surface, t, a, b, c, tangent):
                     along = (tangent[1, 0] * hx + tangent[1, 1] * hy + tangent[1, 2] * hz) / length_h
                     band = max(1.0 - along * along, 0.0) ** 14
-                    gloss = 0.1 * sheen * band
+                    gloss = 0.035 * sheen * band
                     for channel in range(3):
-                        colour[channel] *= 1.0 + 1.1 * sheen * band
+                        colour[channel] *= 1.0 + 1.3 * sheen * band
             else:
                 wrap[:] = max(facing, 0.0) * lit
             fill_facing = max(nx * fill[0] + ny * fill[1] + nz * fill[2], 0.0)

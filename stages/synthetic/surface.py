@@ -93,10 +93,10 @@ def _trunk(corners: np.ndarray, marks: Landmarks, hanging: bool) -> np.ndarray:
     x, y, z = np.moveaxis(corners, -1, 0)
     angle = _unwrapped(np.arctan2(x, z - marks.trunk_z))
     below = np.clip((marks.hip + 0.6 - y) / 1.5, 0, 1)
-    cross = 0.22 + 0.75 * _bump(y, marks.waist - 0.1, 0.75) * np.where(z > marks.trunk_z, 1.0, 0.8)
+    cross = 0.12 + 0.7 * _bump(y, marks.waist - 0.1, 0.75) * np.where(z > marks.trunk_z, 1.0, 0.8)
     armpit = _bump(np.abs(x), marks.shoulder[0] * 0.95, 0.6) * _bump(y, marks.shoulder[1] - 0.9, 0.9)
     cross = cross + 0.6 * armpit
-    drape = 0.18 + 0.2 * _bump(y, marks.chest - 0.9, 0.9)
+    drape = 0.06 + 0.1 * _bump(y, marks.chest - 0.9, 0.9)
     if hanging:
         cross, drape = cross * (1 - 0.85 * below), drape + 0.9 * below
     return np.stack([angle * TRUNK_RADIUS_DM, y, cross, drape], -1)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import colorsys
 from dataclasses import replace
 
 import numpy as np
 
 from stages.synthetic import kernels, raster
 from stages.synthetic.assets import Assets
+from stages.synthetic.colours import random_colour
 from stages.synthetic.detail import GLYPHS
 from stages.synthetic.holdout import choose
-from stages.synthetic.landmarks import Landmarks
-from stages.synthetic.parts import Colour, Material, Part, base_part, proxy_part
+from stages.synthetic.landmarks import BODY_VERTICES, Landmarks
+from stages.synthetic.parts import Material, Part, base_part, proxy_part
 
 SUITS = {
     "male": tuple(f"male_casualsuit0{n}" for n in range(1, 7)) + ("male_elegantsuit01", "male_worksuit01"),
@@ -29,19 +29,19 @@ SHOES = tuple(f"shoes0{n}" for n in range(1, 7))
 SUIT_SHARE, SET_SHARE = 0.35, 0.25
 
 
-def random_colour(rng: np.random.Generator, low: float, high: float) -> Colour:
-    """A linear colour: any hue, saturation in three groups, brightness between low and high."""
-    hue = rng.random()
-    saturation = rng.choice([rng.uniform(0, 0.15), rng.uniform(0.2, 0.6), rng.uniform(0.6, 0.95)])
-    return colorsys.hsv_to_rgb(hue, float(saturation), float(rng.uniform(low, high) ** 1.3))
-
-
 PATTERNS = {  # repeats make a pattern likelier
     "top": (0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12),
     "suit": (0, 0, 0, 0, 1, 4, 6, 8, 11, 12),
-    "bottom": (0, 0, 0, 0, 0, 4, 8, 9, 11),
+    "bottom": (*([0] * 14), 1, 4, 6, 8, 11),
 }
 PATTERN_SCALE = {4: (0.8, 2.0), 5: (0.7, 1.6), 8: (0.8, 2.0), 11: (0.8, 1.8), 12: (1.0, 2.5)}
+PRINTABLE = (
+    "male_casualsuit02",
+    "male_casualsuit04",
+    "male_casualsuit06",
+    "female_casualsuit01",
+    "female_casualsuit02",
+)
 PRINT_SHARE = 0.35
 
 
@@ -99,6 +99,8 @@ def dress(
         name = choose(rng, "suit", SUITS[sex], seed)
         kept = rng.random() < 0.35
         dye = _print(rng, marks, {**cloth_dye(rng, "suit", seed), "gain": 1.5}, seed)
+        if name not in PRINTABLE:
+            dye = {**dye, "glyph": -1}
         colour = _original(rng, float(rng.uniform(0.8, 1.2))) if kept else dye
         parts.append(_garment(assets, vertices, name, colour))
     elif outfit == "set":
@@ -160,7 +162,7 @@ def cut_outfit(
         parts.append(_tights(assets, vertices, "trousers", trousers, standoff + 0.02, bottom))
     hem = float(marks.hip - 0.1 + rng.uniform(-0.3, 0.5))
     shirt = marks.cut(low=hem, reach=sleeve, **_neck(marks, rng))
-    parts.append(_tights(assets, vertices, "shirt", shirt, standoff + 0.04, top))
+    parts.append(_tights(assets, vertices, "shirt", shirt, standoff + 0.03, top))
     layered, long = rng.random() < 0.28, rng.random() < 0.3
     jacket_dye = cloth_dye(rng, "suit", seed)
     open_low, open_high = rng.uniform(0.25, 0.6), rng.uniform(0.25, 0.5)
@@ -173,7 +175,7 @@ def cut_outfit(
             open_low=float(open_low),
             open_high=float(open_high),
         )
-        parts.append(_tights(assets, vertices, "jacket", jacket, standoff + 0.16, jacket_dye))
+        parts.append(_tights(assets, vertices, "jacket", jacket, standoff + 0.11, jacket_dye))
     return parts
 
 
@@ -197,9 +199,23 @@ def _neck(marks: Landmarks, rng: np.random.Generator) -> dict[str, float]:
 
 
 def _tights(assets: Assets, vertices: np.ndarray, name: str, cut: raster.Cut, standoff_dm: float, dye: dict) -> Part:
-    """A garment that follows the whole body at `standoff_dm`, drawn only inside its cut."""
+    """A garment that follows the whole body at `standoff_dm`, drawn only inside its cut.
+
+    It is skinned like the skin below it and lies closer on the shoulders: so it does not balloon as arms move.
+    """
+    from scipy.spatial import cKDTree
+
     surface = assets.groups["helper-tights"]
     normal = np.zeros_like(vertices)
     kernels.vertex_normals(vertices, surface.vertex[surface.triangles].astype(np.int32), normal)
     material = Material(raster.CUT_CLOTH, "cloth", cut=cut, covers=True, **dye)
-    return base_part(assets, "helper-tights", material, name=name, offset_dm=normal * np.float32(standoff_dm))
+    shoulder = vertices[assets.head_vertices[assets.bone_index["upperarm01.L"]]].mean(0)
+    place = np.stack([np.abs(vertices[:, 0]), vertices[:, 1], vertices[:, 2]], -1)
+    near = np.exp(-(((place - shoulder - [0.1, 0.25, 0.0]) / 0.75) ** 2).sum(1, keepdims=True))
+    offset = normal * (standoff_dm - (0.07 + 0.35 * standoff_dm) * near).astype(np.float32)
+    part = base_part(assets, "helper-tights", material, name=name, offset_dm=offset)
+    points = part.corner[:, 0]
+    skin = cKDTree(assets.base_dm[:BODY_VERTICES]).query(assets.base_dm[points])[1]
+    skinning = part.skinning.copy()
+    skinning[:, :-1] = assets.weight[skin]
+    return replace(part, skinning=skinning)
