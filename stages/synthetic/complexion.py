@@ -99,9 +99,9 @@ def skin_part(
         choices = [name for name in assets.skins() if name.startswith(folder)]
         texture = choices[rng.integers(len(choices))]
         dark = person.main_origin == "african"
-        tone = 0.95 + 1.5 * (1 - person.origin["african"]) if dark else 1.02 - 0.5 * person.origin["african"]
+        tone = 0.95 + 1.2 * (1 - person.origin["african"]) if dark else 1.02 - 0.5 * person.origin["african"]
         tone *= rng.uniform(0.82, 1.12)
-        tint = tone * np.array([1.0, max(tone, 1.0) ** 0.22, max(tone, 1.0) ** 0.32])  # lighter skin is less red
+        tint = tone * np.array([1.0, max(tone, 1.0) ** 0.45, max(tone, 1.0) ** 0.6])  # lighter skin is less red
         tint *= np.array([1, rng.normal(0.995, 0.02), rng.normal(0.985, 0.035)])
     else:
         texture = assets.skins()[0]

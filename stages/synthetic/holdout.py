@@ -1,7 +1,7 @@
 """Clothes, hair and things on the head that people of train and val never have, so that test shows what is new.
 
 A person of the test split draws from the held-out items with a chance of one half wherever some are offered (one
-fifth for patterns, of which each wears several), otherwise from what everybody wears. The table is the one place where this is decided.
+fifth for patterns, of which each wears several), otherwise from what everybody wears. This table alone decides it.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from stages.synthetic.parts import Colour, Material, Part, base_part, proxy_part
 from stages.synthetic.shape import Phenotype, draw_phenotype, shape_body
 from stages.synthetic.wardrobe import cloth_dye, dress
 
-LASHES = ("Eyelashes01", "eyelashes02", "eyelashes03", "eyelashes04")
+LASHES = ("Eyelashes01", "Eyelashes01", "eyelashes02", "eyelashes03", "eyelashes04")
 
 
 def identity(assets: Assets, seed: int) -> Character:
