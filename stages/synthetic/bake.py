@@ -58,10 +58,10 @@ def paint_skin(surface: Surface, vertices: np.ndarray, moves: dict[str, tuple[np
     moves     ARKit morphs; where they move the mesh tells where lips and brows are
     source: our choice; used only when no painted skins are at hand
     """
-    lips = _strength(moves, ("mouthRollUpper", "mouthRollLower"), len(vertices))
+    lips = morph_strength(moves, ("mouthRollUpper", "mouthRollLower"), len(vertices))
     brow = _brow_strength(vertices)
-    cheek = _strength(moves, ("cheekPuff",), len(vertices)) * 0.35
-    lids = _strength(moves, ("eyeBlinkLeft", "eyeBlinkRight"), len(vertices))
+    cheek = morph_strength(moves, ("cheekPuff",), len(vertices)) * 0.35
+    lids = morph_strength(moves, ("eyeBlinkLeft", "eyeBlinkRight"), len(vertices))
     albedo = np.tile(np.array([[0.80, 0.62, 0.52]]), (len(vertices), 1))
     for strength, colour in (
         (cheek, (0.84, 0.52, 0.45)),
@@ -73,7 +73,7 @@ def paint_skin(surface: Surface, vertices: np.ndarray, moves: dict[str, tuple[np
     return _bake_vertex_colours(surface, albedo)
 
 
-def _strength(moves: dict[str, tuple[np.ndarray, np.ndarray]], names: tuple[str, ...], count: int) -> np.ndarray:
+def morph_strength(moves: dict[str, tuple[np.ndarray, np.ndarray]], names: tuple[str, ...], count: int) -> np.ndarray:
     """How far the named morphs move each vertex, 0..1 of the largest move. f64 [count]"""
     amount = np.zeros(count)
     for name in names:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from stages.synthetic import kernels, raster
 from stages.synthetic.assets import Assets
+from stages.synthetic.landmarks import BODY_VERTICES as BODY_VERTICES
+from stages.synthetic.landmarks import landmarks
 from stages.synthetic.parts import Part
+from stages.synthetic.surface import looseness, part_surface
 
-BODY_VERTICES = 13_380  # the base mesh proper; helper geometry follows
 COVER_DISTANCE_DM = 0.28
 MAX_PULL_DM = 0.22
+TRAIL_MOMENTS_S = (1 / 24, 2 / 24, 3 / 24)
+TRAIL_WEIGHTS = (0.45, 0.33, 0.22)
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class Character:
     rest_dm        f32 [V, 3] base mesh at rest; head_dm, tail_dm f64 [B, 3] bones at rest
     position       f32 [P, 3] world decimetres of all points; normal f32 [P, 3]
     corner_point   i32 [C] point of each corner; uv f32 [C, 2]; rest_corner_dm f32 [C, 3]
-    part_triangles list of i32 [F, 3] over corners, one array a part
+    part_triangles list of i32 [F, 3] over corners, one array a part; surface f32 [F, 3, 4], see surface.py
+    looseness      f32 [P] 0..1, how far a point lags behind the body: long hair, hems of skirts and coats
     """
 
     def __init__(self, assets: Assets, rest_dm: np.ndarray, parts: list[Part], about: About) -> None:
@@ -73,6 +79,25 @@ class Character:
         self._fit(self.rest_dm)
         self.rest_corner_dm = self._fitted[self.corner_point].copy()
         self._tuck_in()
+        marks = landmarks(assets, self.rest_dm)
+        rest = [self._fitted[first:last] for first, last in self.part_points]
+        self.surface = np.concatenate(
+            [
+                part_surface(part, points, self.corner_point[triangles] - first, marks)
+                for part, points, triangles, (first, _) in zip(
+                    parts, rest, self.part_triangles, self.part_points, strict=True
+                )
+            ]
+        )
+        self.looseness = np.concatenate(
+            [looseness(part, points, marks) for part, points in zip(parts, rest, strict=True)]
+        )
+        self._loose = np.flatnonzero(self.looseness > 0).astype(np.int32)
+
+    @property
+    def trail_moments(self) -> tuple[float, ...]:
+        """How many seconds back `pose` wants to know of for hair and hems to lag; empty when nothing is loose."""
+        return TRAIL_MOMENTS_S if len(self._loose) else ()
 
     def with_parts(self, extra: list[Part]) -> Character:
         """The same person with more parts: things held or sat on."""
@@ -109,16 +134,34 @@ class Character:
                 out[bone, :, 3] = base @ (pivot - local @ pivot) + shift
         return out
 
-    def pose(self, rotations: dict[str, np.ndarray], expression: dict[str, float], root_shift_dm: np.ndarray) -> Pose:
+    def pose(
+        self,
+        rotations: dict[str, np.ndarray],
+        expression: dict[str, float],
+        root_shift_dm: np.ndarray,
+        trail: Sequence[np.ndarray] = (),
+    ) -> Pose:
         """Deform every point into `position` and `normal`, and return where the bones went.
 
         rotations      bone name -> float64 [3, 3]; a missing bone keeps its rest rotation
         expression     ARKit name -> weight 0..1
         root_shift_dm  float64 [3] world shift of the root
+        trail          what `transforms` gave at the moments of `trail_moments`, newest first; without it nothing lags
         """
         transforms = self.transforms(rotations, root_shift_dm)
         self._fit(self.expressed(expression))
         kernels.skin(self._fitted, self._bone, self._bone_weight, transforms.astype(np.float32), self.position)
+        if len(trail) and len(self._loose):
+            kernels.lag(
+                self._fitted,
+                self._bone,
+                self._bone_weight,
+                self._loose,
+                self.looseness,
+                np.stack(trail).astype(np.float32),
+                np.array(TRAIL_WEIGHTS[: len(trail)], np.float32) / np.float32(sum(TRAIL_WEIGHTS[: len(trail)])),
+                self.position,
+            )
         kernels.vertex_normals(self.position, self._point_triangles, self.normal)
         bones = transforms[:-1]
         return Pose(transforms.astype(np.float32), _moved(bones, self.head_dm), _moved(bones, self.tail_dm))
@@ -191,12 +234,11 @@ class Character:
         return points, np.concatenate([self.normal[used], self.normal[triangles].mean(1)])
 
 
-def _inside_cut(points: np.ndarray, cut: tuple[float, float, float, float]) -> np.ndarray:
-    """True where a cut garment is drawn; the same rule as in the rasteriser. points f32 [N, 3] at rest."""
-    low, neckline, reach, depth = cut
-    front = np.where(points[:, 2] > 0, depth * np.exp(-((points[:, 0] / 0.55) ** 2)), 0.0)
-    above = points[:, 1] >= low if low > -90 else np.ones(len(points), bool)
-    return above & (points[:, 1] <= neckline - front) & (np.abs(points[:, 0]) <= reach)
+def _inside_cut(points: np.ndarray, cut: raster.Cut) -> np.ndarray:
+    """True where a cut garment is drawn; the rasteriser's own rule. points f32 [N, 3] at rest."""
+    inside = np.empty(len(points), bool)
+    raster.inside_cut(points, np.array(cut, np.float64), inside)
+    return inside
 
 
 def _moved(transforms: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from stages.synthetic.footsteps import Step, follow, lay
 from stages.synthetic.gestures import lay_hand, oscillate
-from stages.synthetic.holdout import choose
+from stages.synthetic.held_motion import choose
 from stages.synthetic.plan import Plan, turned_xz
 from stages.synthetic.tracks import bumps, ease, keyed
 

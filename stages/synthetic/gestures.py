@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.synthetic.hands import FINGER_POSES
-from stages.synthetic.holdout import choose
+from stages.synthetic.held_motion import choose
 from stages.synthetic.plan import ANCHOR, Plan
 from stages.synthetic.tracks import bumps, key_times, keyed, noise
 

@@ -47,6 +47,32 @@ def skin(rest, bone, weight, transform, out):
 
 
 @numba.njit(fastmath=True, cache=True)
+def lag(rest, bone, weight, loose, looseness, trail, share, out):
+    """Move loose points part of the way to where they were: p = (1 - l) p(t) + l sum_k share_k p(t - k).
+
+    loose i32 [L] which points; looseness f32 [P]; trail f32 [K,B,3,4] earlier transforms; share f32 [K] sums to 1
+    """
+    for at in range(loose.shape[0]):
+        i = loose[at]
+        x, y, z = rest[i, 0], rest[i, 1], rest[i, 2]
+        px, py, pz = 0.0, 0.0, 0.0
+        for moment in range(trail.shape[0]):
+            for k in range(bone.shape[1]):
+                w = weight[i, k]
+                if w == 0:
+                    break
+                m = trail[moment, bone[i, k]]
+                w *= share[moment]
+                px += w * (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3])
+                py += w * (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3])
+                pz += w * (m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3])
+        part = looseness[i]
+        out[i, 0] += part * (px - out[i, 0])
+        out[i, 1] += part * (py - out[i, 1])
+        out[i, 2] += part * (pz - out[i, 2])
+
+
+@numba.njit(fastmath=True, cache=True)
 def vertex_normals(vertices, triangles, out):
     """Unit normals, the mean of the adjacent faces weighted by their area. out f32 [P,3] is written."""
     out[:] = 0

@@ -21,7 +21,11 @@ class Material:
     """How a part is coloured; colours are linear light, 1 = as the texture.
 
     kind        raster.SKIN, TEXTURED_CLOTH, HAIR, CUT_CLOTH or PLAIN
-    cut         CUT_CLOTH: lowest y, neckline y, largest |x|, depth of the neckline in front; decimetres at rest
+    tint3       third colour of a pattern, ink of a print; lips of SKIN; HAIR: what its tips are multiplied by
+    relief      strength of folds (cloth) or how curly hair is, 0..1
+    glyph       what is printed on a garment, see detail.GLYPHS, -1 nothing; glyph_box: left, top, width, height, dm
+    cut         Cut of a garment or Fringe of hair
+    soft_edge   thin alpha edges cover a share of a pixel
     covers      the skin below is pulled in or hidden
     """
 
@@ -35,8 +39,13 @@ class Material:
     pattern: int = 0
     pattern_scale: float = 1.0
     pattern_mix: float = 1.0
-    cut: tuple[float, float, float, float] = raster.NO_CUT
+    tint3: Colour = (1.0, 1.0, 1.0)
+    relief: float = 0.0
+    glyph: int = -1
+    glyph_box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    cut: raster.Cut | raster.Fringe = raster.NO_CUT
     alpha_test: bool = False
+    soft_edge: bool = False
     casts_shadow: bool = True
     covers: bool = False
 
@@ -45,7 +54,7 @@ class Material:
 class Part:
     """corner i32 [P,3], weight f32 [P,3], offset f32 [P,3] dm: each point on the base mesh; skinning f32 [P,B+1].
 
-    The last column of the skinning is the world, which never moves.
+    The last column of the skinning is the world, which never moves. paint f32 [P,4] (skin only): see surface.py
     """
 
     name: str
@@ -55,6 +64,7 @@ class Part:
     surface: Surface
     skinning: np.ndarray
     material: Material
+    paint: np.ndarray | None = None
 
 
 def make_part(

@@ -1,4 +1,4 @@
-"""Numba kernels of the software renderer: projection, z-buffer with alpha test and garment cuts, deferred shading.
+"""Numba kernels of the software renderer: projection, and the z-buffer with alpha test and cuts.
 
 Deterministic on one machine: one thread, fixed order of triangles, no atomics.
 """
@@ -10,21 +10,65 @@ import numba
 import numpy as np
 
 SKIN, TEXTURED_CLOTH, HAIR, CUT_CLOTH, PLAIN = range(5)  # Material.kind
-NO_CUT = (-99.0, 99.0, 99.0, 0.0)
+DITHERED = -1  # as alpha_min: four thresholds over 2 x 2 samples, so that thin hair covers a share of a pixel
+
+
+class Cut(NamedTuple):
+    """Where a garment ends before its mesh does; decimetres at rest, the defaults cut nothing.
+
+    low           hem (y);  neckline: highest y, lower by `depth` in front over `neck_width`; v_shaped 1: straight edges
+    reach         how far sleeves go along the arm from (arm_x, shoulder_y)
+    open_low, open_high   half width of an open front at the hem and 4 dm above it
+    """
+
+    low: float = -99.0
+    neckline: float = 99.0
+    depth: float = 0.0
+    neck_width: float = 0.55
+    v_shaped: float = 0.0
+    reach: float = 99.0
+    arm_x: float = 99.0
+    shoulder_y: float = 0.0
+    open_low: float = 0.0
+    open_high: float = 0.0
+
+
+class Fringe(NamedTuple):
+    """Where hair is cut so that it leaves the eyes free: below the brow, above the chin, inside the face, in front."""
+
+    brow_y: float
+    chin_y: float
+    half_width: float
+    front_z: float
+
+
+NO_CUT = Cut()
+
+
+def cut_kind(cut: Cut | Fringe) -> int:
+    """What `rasterise` calls it: 0 nothing to cut, 1 a garment, 2 a fringe."""
+    return 2 if isinstance(cut, Fringe) else int(cut != NO_CUT)
 
 
 class Geometry(NamedTuple):
-    """Corner arrays of a posed person. triangles i32 [F,3]; uv f32 [C,2]; position, normal, rest f32 [C,3] dm."""
+    """Corner arrays of a posed person. triangles i32 [F,3]; uv f32 [C,2]; position, normal, rest f32 [C,3] dm.
+
+    surface f32 [F,3,4]: what the shader of the part's kind reads at each corner, see surface.py
+    """
 
     triangles: np.ndarray
     uv: np.ndarray
     position: np.ndarray
     normal: np.ndarray
     rest: np.ndarray
+    surface: np.ndarray
 
 
 class MaterialTable(NamedTuple):
-    """One row a part: texture texels in one flat linear-light array, and how to colour them."""
+    """One row a part: texture texels in one flat linear-light array, and how to colour them.
+
+    glyph i64 (-1 none) and glyph_box f32 [4] (left, top, 1 / width, 1 / height in dm on the cloth): what is printed
+    """
 
     texel: np.ndarray
     texel_start: np.ndarray
@@ -37,6 +81,10 @@ class MaterialTable(NamedTuple):
     pattern: np.ndarray
     pattern_scale: np.ndarray
     gain: np.ndarray
+    tint3: np.ndarray
+    relief: np.ndarray
+    glyph: np.ndarray
+    glyph_box: np.ndarray
 
 
 class LightTable(NamedTuple):
@@ -74,17 +122,47 @@ def project(position, view_projection, size, out):
 
 
 @numba.njit(fastmath=True, cache=True, inline="always")
-def _cut_away(rest_x, rest_y, rest_z, cut):
-    """True where a garment ends: below cut[0], above the neckline cut[1] (lower by cut[3] in front), |x| > cut[2]."""
+def cut_away(x, y, z, cut):
+    """True where a garment ends: below the hem, above the neckline, beyond the sleeve, in the open front."""
     neckline = cut[1]
-    if rest_z > 0:
-        neckline -= cut[3] * math.exp(-rest_x * rest_x / 0.3025)
-    return (cut[0] > -90.0 and rest_y < cut[0]) or rest_y > neckline or abs(rest_x) > cut[2]
+    if z > 0:
+        across = abs(x) / cut[3]
+        neckline -= cut[2] * (max(1.0 - across, 0.0) if cut[4] > 0.5 else math.exp(-across * across))
+        if cut[8] > 0.0 or cut[9] > 0.0:
+            share = min(max((y - cut[0]) / 4.0, 0.0), 1.0)
+            if abs(x) < cut[8] + (cut[9] - cut[8]) * share * share:
+                return True
+    if y < cut[0] or y > neckline:
+        return True
+    beside, below = abs(x) - cut[6], cut[7] - y
+    return beside > 0 and below < 1.2 * beside + 1.3 and 0.64 * beside + 0.77 * below > cut[5]
 
 
 @numba.njit(fastmath=True, cache=True)
-def rasterise(screen, triangles, first, last, uv, rest, alpha, alpha_min, cut, use_cut, part, buffers):
-    """Draw triangles first..last of one part into the z-buffer. alpha u8 [h,w] is tested where alpha_min > 0."""
+def inside_cut(points, cut, out):
+    """Mark in out bool [N] which points f32 [N,3] at rest a cut leaves."""
+    for i in range(points.shape[0]):
+        out[i] = not cut_away(points[i, 0], points[i, 1], points[i, 2], cut)
+
+
+@numba.njit(fastmath=True, cache=True, inline="always")
+def fringe_away(x, y, z, cut):
+    """True where hair would hang over the eyes: in front, below the brow (a little ragged), inside the face."""
+    if z < cut[3] or y < cut[1]:
+        return False
+    ragged = 0.05 * math.sin(23.0 * x) + 0.04 * math.sin(61.0 * x + 1.0) + 0.03 * math.sin(117.0 * x)
+    if y > cut[0] + ragged:
+        return False
+    return abs(x) < cut[2] * (1.0 - 0.12 * (cut[0] - y)) + 0.3 * ragged
+
+
+@numba.njit(fastmath=True, cache=True)
+def rasterise(screen, triangles, first, last, uv, rest, alpha, alpha_min, cut, cut_kind, part, buffers):
+    """Draw triangles first..last of one part into the z-buffer.
+
+    alpha      u8 [h,w], tested where alpha_min > 0 or DITHERED
+    cut_kind   0 none, 1 garment, 2 fringe
+    """
     size = buffers.depth.shape[0]
     texture_h, texture_w = alpha.shape
     for t in range(first, last):
@@ -121,158 +199,23 @@ def rasterise(screen, triangles, first, last, uv, rest, alpha, alpha_min, cut, u
                 qb /= total
                 qc /= total
                 qa = 1.0 - qb - qc
-                if alpha_min > 0:
+                if alpha_min != 0:
                     u = qa * uv[a, 0] + qb * uv[b, 0] + qc * uv[c, 0]
                     v = qa * uv[a, 1] + qb * uv[b, 1] + qc * uv[c, 1]
-                    if alpha[int((1.0 - v) * texture_h) % texture_h, int(u * texture_w) % texture_w] < alpha_min:
+                    least = alpha_min if alpha_min > 0 else 36 + 60 * ((x & 1) ^ (y & 1)) + 105 * (y & 1)
+                    if alpha[int((1.0 - v) * texture_h) % texture_h, int(u * texture_w) % texture_w] < least:
                         continue
-                if use_cut and _cut_away(
-                    qa * rest[a, 0] + qb * rest[b, 0] + qc * rest[c, 0],
-                    qa * rest[a, 1] + qb * rest[b, 1] + qc * rest[c, 1],
-                    qa * rest[a, 2] + qb * rest[b, 2] + qc * rest[c, 2],
-                    cut,
-                ):
-                    continue
+                if cut_kind > 0:
+                    rest_x = qa * rest[a, 0] + qb * rest[b, 0] + qc * rest[c, 0]
+                    rest_y = qa * rest[a, 1] + qb * rest[b, 1] + qc * rest[c, 1]
+                    rest_z = qa * rest[a, 2] + qb * rest[b, 2] + qc * rest[c, 2]
+                    if cut_kind == 1:
+                        if cut_away(rest_x, rest_y, rest_z, cut):
+                            continue
+                    elif fringe_away(rest_x, rest_y, rest_z, cut):
+                        continue
                 buffers.depth[y, x] = depth
                 buffers.triangle[y, x] = t
                 buffers.bary_b[y, x] = qb
                 buffers.bary_c[y, x] = qc
                 buffers.part[y, x] = part
-
-
-@numba.njit(fastmath=True, cache=True, inline="always")
-def _pattern(kind, x, y):
-    """Strength 0..1 of the second colour: 1 stripes, 2 checks, 3 dots, 6 upright stripes, else none."""
-    x -= math.floor(x)
-    y -= math.floor(y)
-    if kind == 1:
-        return 1.0 if y >= 0.5 else 0.0
-    if kind == 2:
-        return (0.5 if y >= 0.5 else 0.0) + (0.5 if x >= 0.5 else 0.0)
-    if kind == 3:
-        return 1.0 if (x - 0.5) ** 2 + (y - 0.5) ** 2 < 0.0625 else 0.0
-    if kind == 6:
-        return 1.0 if x >= 0.5 else 0.0
-    return 0.0
-
-
-@numba.njit(fastmath=True, cache=True, inline="always")
-def _texel(materials, part, u, v, channel_out):
-    """Bilinear texture colour, wrapped; written to channel_out f64 [3]."""
-    height, width = materials.texture_size[part, 0], materials.texture_size[part, 1]
-    fx, fy = u * width - 0.5, (1.0 - v) * height - 0.5
-    ix, iy = int(math.floor(fx)), int(math.floor(fy))
-    ax, ay = fx - ix, fy - iy
-    channel_out[:] = 0.0
-    for k in range(4):
-        column = (ix + (k & 1)) % width
-        row = (iy + (k >> 1)) % height
-        weight = (ax if k & 1 else 1 - ax) * (ay if k >> 1 else 1 - ay)
-        start = materials.texel_start[part] + (row * width + column) * 3
-        for channel in range(3):
-            channel_out[channel] += weight * materials.texel[start + channel]
-
-
-@numba.njit(fastmath=True, cache=True, inline="always")
-def _albedo(materials, part, u, v, rest_x, rest_y, colour):
-    """Surface colour in linear light, written to colour f64 [3]."""
-    _texel(materials, part, u, v, colour)
-    kind = materials.kind[part]
-    luma = 0.3 * colour[0] + 0.6 * colour[1] + 0.1 * colour[2]
-    if kind == HAIR:
-        shade_of_hair = min(math.sqrt(luma * materials.gain[part]), 2.2)
-        for channel in range(3):
-            colour[channel] = shade_of_hair * materials.tint[part, channel]
-    elif kind == TEXTURED_CLOTH or kind == CUT_CLOTH:
-        scale = materials.pattern_scale[part]
-        second = _pattern(materials.pattern[part], rest_x * scale, rest_y * scale)
-        mix = materials.pattern_mix[part]
-        for channel in range(3):
-            first = materials.tint[part, channel]
-            dyed = first + (materials.tint2[part, channel] - first) * second
-            if kind == CUT_CLOTH:
-                colour[channel] *= dyed
-            else:
-                kept = luma + (colour[channel] - luma) * materials.saturation[part]
-                colour[channel] = kept * 2 * materials.gain[part] * (first * (1 - mix) + dyed * mix)
-    else:
-        for channel in range(3):
-            colour[channel] *= materials.tint[part, channel] * materials.gain[part]
-
-
-@numba.njit(fastmath=True, cache=True, inline="always")
-def _lit_share(shadow_depth, shadow_matrix, x, y, z, facing):
-    """Share of 2x2 shadow map samples that see the light, 0..1; 1 outside the map."""
-    size = shadow_depth.shape[0]
-    m = shadow_matrix
-    sx = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
-    sy = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]
-    sz = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
-    if not (1 < sx < size - 2 and 1 < sy < size - 2):
-        return 1.0
-    bias = 0.003 + 0.005 * (1 - max(facing, 0.0))
-    share = 0.0
-    for k in range(4):
-        if shadow_depth[int(sy) + (k >> 1), int(sx) + (k & 1)] > sz - bias:
-            share += 0.25
-    return share
-
-
-@numba.njit(fastmath=True, cache=True)
-def shade(buffers, geometry, materials, light, eye, shadow_depth, shadow_matrix, out):
-    """Colour every covered sample. out f32 [S,S,3] linear light, written where a triangle was drawn."""
-    size = buffers.depth.shape[0]
-    colour = np.empty(3)
-    wrap = np.empty(3)
-    triangles, uv, position, normal, rest = geometry
-    for y in range(size):
-        for x in range(size):
-            t = buffers.triangle[y, x]
-            if t < 0:
-                continue
-            part = buffers.part[y, x]
-            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-            wb, wc = buffers.bary_b[y, x], buffers.bary_c[y, x]
-            wa = 1.0 - wb - wc
-            nx = wa * normal[a, 0] + wb * normal[b, 0] + wc * normal[c, 0]
-            ny = wa * normal[a, 1] + wb * normal[b, 1] + wc * normal[c, 1]
-            nz = wa * normal[a, 2] + wb * normal[b, 2] + wc * normal[c, 2]
-            px = wa * position[a, 0] + wb * position[b, 0] + wc * position[c, 0]
-            py = wa * position[a, 1] + wb * position[b, 1] + wc * position[c, 1]
-            pz = wa * position[a, 2] + wb * position[b, 2] + wc * position[c, 2]
-            scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-12)
-            nx, ny, nz = nx * scale, ny * scale, nz * scale
-            vx, vy, vz = eye[0] - px, eye[1] - py, eye[2] - pz
-            scale = 1.0 / math.sqrt(vx * vx + vy * vy + vz * vz)
-            vx, vy, vz = vx * scale, vy * scale, vz * scale
-            is_skin = materials.kind[part] == SKIN
-            if not is_skin and nx * vx + ny * vy + nz * vz < 0:
-                nx, ny, nz = -nx, -ny, -nz
-            _albedo(
-                materials,
-                part,
-                wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0],
-                wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1],
-                wa * rest[a, 0] + wb * rest[b, 0] + wc * rest[c, 0],
-                wa * rest[a, 1] + wb * rest[b, 1] + wc * rest[c, 1],
-                colour,
-            )
-            key = light.key_direction
-            facing = nx * key[0] + ny * key[1] + nz * key[2]
-            lit = _lit_share(shadow_depth, shadow_matrix, px, py, pz, facing)
-            if is_skin:  # light wraps around, red furthest: a cheap stand-in for scattering under the skin
-                wrap[0] = max((facing + 0.35) / 1.35, 0.0) * (lit * 0.88 + 0.12)
-                wrap[1] = max((facing + 0.12) / 1.12, 0.0) * lit
-                wrap[2] = max((facing + 0.08) / 1.08, 0.0) * lit
-            else:
-                wrap[:] = max(facing, 0.0) * lit
-            hx, hy, hz = key[0] + vx, key[1] + vy, key[2] + vz
-            gloss = max((nx * hx + ny * hy + nz * hz) / math.sqrt(hx * hx + hy * hy + hz * hz), 0.0) ** 16
-            fill = light.fill_direction
-            fill_facing = max(nx * fill[0] + ny * fill[1] + nz * fill[2], 0.0)
-            up = ny * 0.5 + 0.5
-            for channel in range(3):
-                ambient = light.ambient_down[channel] + (light.ambient_up[channel] - light.ambient_down[channel]) * up
-                received = wrap[channel] * light.key_colour[channel] + ambient
-                received += fill_facing * light.fill_colour[channel]
-                out[y, x, channel] = colour[channel] * received + 0.08 * gloss * lit

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.synthetic import raster
+from stages.synthetic import raster, shading
 from stages.synthetic.assets import Assets
 from stages.synthetic.character import Character
+from stages.synthetic.detail import make_detail, strand_alpha
 from stages.synthetic.parts import MASK_ID
 
 SHADOW_ALPHA_MIN, ALPHA_MIN = 128, 100
@@ -66,7 +67,8 @@ class Renderer:
         self._materials: raster.MaterialTable | None = None
         self._triangles = np.empty((0, 3), np.int32)
         self._spans: list[tuple[int, int]] = []
-        self._cuts = np.empty((0, 4))
+        self._cuts = np.empty((0, len(raster.NO_CUT)))
+        self._detail = make_detail()
         self._mask_ids = np.empty(0, np.uint8)
 
     def load(self, character: Character, *, texture_halvings: int = 0) -> None:
@@ -87,11 +89,17 @@ class Renderer:
             pattern=np.array([m.pattern for m in materials], np.int64),
             pattern_scale=np.array([m.pattern_scale for m in materials], np.float32),
             gain=np.array([m.gain for m in materials], np.float32),
+            tint3=np.array([m.tint3 for m in materials], np.float32),
+            relief=np.array([m.relief for m in materials], np.float32),
+            glyph=np.array([m.glyph for m in materials], np.int64),
+            glyph_box=np.array([(x, y, 1 / w, 1 / h) for x, y, w, h in (m.glyph_box for m in materials)], np.float32),
         )
         self._triangles = np.concatenate(character.part_triangles).astype(np.int32)
         ends = np.cumsum([0] + [len(triangles) for triangles in character.part_triangles]).tolist()
         self._spans = list(zip(ends[:-1], ends[1:], strict=True))
-        self._cuts = np.array([m.cut for m in materials], np.float64)
+        self._cuts = np.zeros((len(materials), len(raster.NO_CUT)))
+        for row, material in zip(self._cuts, materials, strict=True):
+            row[: len(material.cut)] = material.cut
         self._mask_ids = np.array([0] + [MASK_ID[m.mask] for m in materials], np.uint8)
 
     def draw(self, character: Character, view: View, light: Light) -> Picture:
@@ -104,16 +112,18 @@ class Renderer:
             character.position[character.corner_point],
             character.normal[character.corner_point],
             character.rest_corner_dm,
+            character.surface,
         )
         light_samples = self._rasterise(character, geometry, light.view_projection, self._shadow, shadow=True)
         camera = (view.projection @ view.world_to_view).astype(np.float64)
         self._rasterise(character, geometry, camera, self._buffers, shadow=False)
         self._linear[:] = 0
-        raster.shade(
+        shading.shade(
             self._buffers,
             geometry,
             self._materials,
             light.table,
+            self._detail,
             view.eye_dm.astype(np.float32),
             self._shadow.depth,
             light_samples,
@@ -143,6 +153,8 @@ class Renderer:
             if shadow and not material.casts_shadow:
                 continue
             alpha_min = (SHADOW_ALPHA_MIN if shadow else ALPHA_MIN) if material.alpha_test else 0
+            if material.soft_edge and not shadow:
+                alpha_min = raster.DITHERED
             raster.rasterise(
                 screen,
                 self._triangles,
@@ -152,7 +164,7 @@ class Renderer:
                 self._alphas[index],
                 alpha_min,
                 self._cuts[index],
-                material.kind == raster.CUT_CLOTH,
+                raster.cut_kind(material.cut),
                 index,
                 buffers,
             )
@@ -176,17 +188,43 @@ class Renderer:
         )
 
     def _texture(self, name: str, halvings: int) -> tuple[np.ndarray, np.ndarray]:
-        """Linear colour f32 [h, w, 3], box-filtered down, and full-size alpha u8 [H, W]."""
+        """Linear colour f32 [h, w, 3] and alpha u8 [h, w], box-filtered down."""
         key = (name, halvings)
+        if name.startswith("made/") and key not in self._texture_cache:
+            self._texture_cache[key] = (np.ones((4, 4, 3), np.float32), strand_alpha(name, self._detail))
         if key not in self._texture_cache:
             rgba = self.assets.texture_rgba(name)
             colour = (rgba[..., :3].astype(np.float32) / 255) ** 2.2
+            share = rgba[..., 3:].astype(np.float32) / 255
+            edged = bool(share.min() < 0.5)
+            image = np.concatenate([colour * share, share], -1) if edged else colour
             for _ in range(halvings):
-                if min(colour.shape[:2]) > 16:
-                    height, width = colour.shape[0] // 2 * 2, colour.shape[1] // 2 * 2
-                    colour = colour[:height, :width].reshape(height // 2, 2, width // 2, 2, 3).mean((1, 3))
-            self._texture_cache[key] = (np.ascontiguousarray(colour, np.float32), np.ascontiguousarray(rgba[..., 3]))
+                if min(image.shape[:2]) > 16:
+                    image = _halved(image)
+            full = np.full(image.shape[:2], 255, np.uint8)
+            alpha = np.round(image[..., 3] * 255).astype(np.uint8) if edged else full
+            self._texture_cache[key] = (np.ascontiguousarray(_grown(image) if edged else image), alpha)
         return self._texture_cache[key]
+
+
+def _halved(image: np.ndarray) -> np.ndarray:
+    """Means of 2 x 2, f32 [H // 2, W // 2, C]."""
+    height, width = image.shape[0] // 2, image.shape[1] // 2
+    return image[: height * 2, : width * 2].reshape(height, 2, width, 2, -1).mean((1, 3))
+
+
+def _grown(image: np.ndarray) -> np.ndarray:
+    """Colours f32 [H, W, 3] of f32 [H, W, 4] (colour times alpha, alpha 0..1), grown into what is clear.
+
+    So edges take no bright or dark rim from what lies below the clear part of a texture.
+    """
+    import cv2
+
+    grown = image
+    for width in (5, 21):
+        near = cv2.blur(grown, (width, width))
+        grown = np.where(grown[..., 3:] < 0.03, near / np.maximum(near[..., 3:], 1e-6) * (near[..., 3:] > 1e-5), grown)
+    return grown[..., :3] / np.maximum(grown[..., 3:], 1e-3)
 
 
 def _new_buffers(size: int) -> raster.Buffers:

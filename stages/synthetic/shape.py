@@ -18,12 +18,17 @@ OPPOSITES = (
     ("decr", "incr"), ("down", "up"), ("in", "out"), ("backward", "forward"), ("concave", "convex"),
     ("compress", "uncompress"), ("square", "round"),
 )  # fmt: skip
+# Means of morphs that decide whether a face at rest looks stern; + towards the first of the pair. Tuned by eye.
+FRIENDLY = {
+    "eyebrows/eyebrows-angle-down": -0.35, "eyebrows/eyebrows-trans-down": -0.2, "mouth/mouth-angles-down": -0.25,
+    "eyebrows/eyebrows-trans-backward": 0.15,
+}  # fmt: skip
 ORIGINS = ("african", "asian", "caucasian")
 
 
 @dataclass(frozen=True)
 class Phenotype:
-    """What a person is born with. sex 0 female..1 male; age_years 14..80; the others 0..1; origin shares sum to 1."""
+    """What a person is born with. sex 0 female..1 male; age_years 16..80; the others 0..1; origin shares sum to 1."""
 
     male: bool
     sex: float
@@ -49,9 +54,10 @@ def draw_phenotype(rng: np.random.Generator) -> Phenotype:
     """A random person; distributions are our choice (half women, three age groups, mixed origins)."""
     male = bool(rng.random() < 0.5)
     ages = (rng.uniform(16, 35), rng.uniform(30, 55), rng.uniform(50, 78))
-    age = float(np.clip(rng.choice(ages, p=[0.5, 0.3, 0.2]), 14, 80))
+    age = float(np.clip(rng.choice(ages, p=[0.5, 0.3, 0.2]), 16, 80))
     shares = rng.dirichlet([0.45] * 3)
 
+    # spreads a little wider than MakeHuman's own, so that heavy, thin, tall and short people are not rare
     def clipped(mean: float, spread: float, low: float, high: float) -> float:
         return float(np.clip(rng.normal(mean, spread), low, high))
 
@@ -59,9 +65,9 @@ def draw_phenotype(rng: np.random.Generator) -> Phenotype:
         male=male,
         sex=clipped(0.88 if male else 0.12, 0.06, 0, 1),
         age_years=age,
-        muscle=clipped(0.58 if male else 0.5, 0.15, 0.1, 1),
-        weight=clipped(0.5, 0.16, 0.1, 0.95),
-        height=clipped(0.55, 0.13, 0.2, 0.9),
+        muscle=clipped(0.58 if male else 0.5, 0.18, 0.08, 1),
+        weight=clipped(0.52, 0.23, 0.04, 1.0),
+        height=clipped(0.52, 0.19, 0.08, 0.97),
         proportions=clipped(0.65, 0.2, 0.1, 1),
         origin=dict(zip(ORIGINS, (float(share) for share in shares), strict=True)),
     )
@@ -76,7 +82,7 @@ def shape_body(assets: Assets, person: Phenotype, rng: np.random.Generator) -> n
     for family, strength in LOCAL_STRENGTH.items():
         for low, high in pairs.get(family, ()):
             if not re.search(r"/[lr]-", low):
-                amount = np.clip(rng.normal(0, 0.28), -0.8, 0.8) * strength
+                amount = np.clip(rng.normal(FRIENDLY.get(low, 0.0), 0.28), -0.8, 0.8) * strength
                 _add(assets, vertices, low if amount > 0 else high, abs(amount))
     for family, strength in PAIRED_STRENGTH.items():
         for low, high in pairs.get(family, ()):

@@ -8,7 +8,7 @@ from stages.synthetic import gestures
 from stages.synthetic.dancing import dance, exercise
 from stages.synthetic.face_motion import FaceMotion
 from stages.synthetic.footsteps import follow
-from stages.synthetic.holdout import choose
+from stages.synthetic.held_motion import choose
 from stages.synthetic.plan import Plan, Seat, standing, turned_xz
 from stages.synthetic.tracks import ease, key_times, keyed, noise, wander
 from stages.synthetic.walking import turn_round, walk

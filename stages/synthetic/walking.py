@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from stages.synthetic.footsteps import follow
 from stages.synthetic.gestures import lay_hand
-from stages.synthetic.holdout import choose
+from stages.synthetic.held_motion import choose
 from stages.synthetic.plan import Plan
 from stages.synthetic.tracks import RATE_HZ, keyed
 

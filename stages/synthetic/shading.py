@@ -1,0 +1,243 @@
+"""Deferred shading of people in numba: what each kind of surface looks like, and how light falls on it.
+
+Deterministic on one machine: one thread, no atomics. Samples are shaded once each, after the z-buffer is full.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+from stages.synthetic.detail import FOLD_PERIOD_DM, GLYPH_SIDE, SIDE
+from stages.synthetic.patterns import grain_at, pattern
+from stages.synthetic.raster import CUT_CLOTH, HAIR, SKIN, TEXTURED_CLOTH
+
+FOLD_SCALE = SIDE / FOLD_PERIOD_DM
+STREAKS_PER_DM = 95.0  # columns of the streak map a decimetre of scalp
+
+
+@numba.njit(fastmath=True, cache=True, inline="always")
+def _texel(materials, part, u, v, channel_out):
+    """Bilinear texture colour, wrapped; written to channel_out f64 [3]."""
+    height, width = materials.texture_size[part, 0], materials.texture_size[part, 1]
+    fx, fy = u * width - 0.5, (1.0 - v) * height - 0.5
+    ix, iy = int(math.floor(fx)), int(math.floor(fy))
+    ax, ay = fx - ix, fy - iy
+    channel_out[:] = 0.0
+    for k in range(4):
+        column = (ix + (k & 1)) % width
+        row = (iy + (k >> 1)) % height
+        weight = (ax if k & 1 else 1 - ax) * (ay if k >> 1 else 1 - ay)
+        start = materials.texel_start[part] + (row * width + column) * 3
+        for channel in range(3):
+            channel_out[channel] += weight * materials.texel[start + channel]
+
+
+@numba.njit(fastmath=True, cache=True, inline="always")
+def _cloth(materials, part, place, detail, colour):
+    """Dye, pattern and print on a texture; place f64 [4]: s, t in dm and the strengths of the folds."""
+    luma = 0.3 * colour[0] + 0.6 * colour[1] + 0.1 * colour[2]
+    second, third = 0.0, 0.0
+    if materials.pattern[part] > 0:
+        kind, scale = materials.pattern[part], materials.pattern_scale[part]
+        second, third = pattern(kind, place[0], place[1], scale, detail.grain)
+    mix = materials.pattern_mix[part]
+    for channel in range(3):
+        first = materials.tint[part, channel]
+        dyed = first + (materials.tint2[part, channel] - first) * second
+        dyed += (materials.tint3[part, channel] - dyed) * third
+        if materials.kind[part] == CUT_CLOTH:
+            colour[channel] *= dyed
+        else:
+            kept = luma + (colour[channel] - luma) * materials.saturation[part]
+            colour[channel] = kept * 2 * materials.gain[part] * (first * (1 - mix) + dyed * mix)
+    glyph = materials.glyph[part]
+    if glyph >= 0:
+        gx = (place[0] - materials.glyph_box[part, 0]) * materials.glyph_box[part, 2] * GLYPH_SIDE - 0.5
+        gy = (materials.glyph_box[part, 1] - place[1]) * materials.glyph_box[part, 3] * GLYPH_SIDE - 0.5
+        if 0 <= gx < GLYPH_SIDE - 1 and 0 <= gy < GLYPH_SIDE - 1:
+            ix, iy = int(gx), int(gy)
+            ax, ay = gx - ix, gy - iy
+            shape = detail.glyphs[glyph]
+            ink = (shape[iy, ix] * (1 - ax) + shape[iy, ix + 1] * ax) * (1 - ay)
+            ink += (shape[iy + 1, ix] * (1 - ax) + shape[iy + 1, ix + 1] * ax) * ay
+            for channel in range(3):
+                colour[channel] += (materials.tint3[part, channel] * min(luma * 2, 1.0) - colour[channel]) * ink
+
+
+@numba.njit(fastmath=True, cache=True, inline="always")
+def _skin(materials, part, u, v, place, grain, colour):
+    """Mottling, hair roots, beard, lips and freckles; place f64 [4]: strengths of the last four, 0..1."""
+    fine = grain_at(grain, u * 1100.0, v * 1100.0, 1)
+    scalp, beard, lips, freckles = place[0], place[1], place[2], place[3]
+    roots = min(max(scalp * (0.9 + 0.35 * fine), 0.0), 1.0)
+    stubble = min(max(beard * (0.85 + 0.6 * fine), 0.0), 0.96)
+    spots = freckles * grain_at(grain, u * 1500.0, v * 1500.0, 2) if freckles > 0.02 else 0.0
+    blush = 0.05 * grain_at(grain, u * 420.0, v * 420.0, 3)
+    for channel in range(3):
+        value = colour[channel] * (1.0 + 0.06 * fine) * (1.0 + blush * (1.0 - 0.6 * channel))
+        value *= 1.0 - spots * (0.3 + 0.12 * channel)
+        value += (materials.tint3[part, channel] * (0.7 + 0.5 * value) - value) * lips
+        value += (materials.tint2[part, channel] * 0.75 - value) * roots
+        value += (materials.tint2[part, channel] * (0.8 + 0.3 * fine) - value) * stubble
+        colour[channel] = value
+
+
+@numba.njit(fastmath=True, cache=True, inline="always")
+def _hair(materials, part, place, grain, colour):
+    """Strands; place f64 [4]: around and along in dm, distance from the root 0..1. Returns the sheen's strength."""
+    luma = 0.3 * colour[0] + 0.6 * colour[1] + 0.1 * colour[2]
+    curl = materials.relief[part]
+    streak = grain_at(grain, place[0] * STREAKS_PER_DM, place[1] * 14.0 + 9.0 * math.sin(place[1] * 2.0), 0)
+    coarse = grain_at(grain, place[0] * 24.0 + 5.0 * math.sin(place[1] * 1.7), place[1] * 6.0, 0)
+    knot = grain_at(grain, place[0] * 60.0, place[1] * 60.0, 1) + 0.7 * grain_at(
+        grain, place[0] * 34.0, place[1] * 34.0, 3
+    )
+    from_texture = min(math.sqrt(luma * materials.gain[part]), 1.8)
+    strands = (0.35 + 0.65 * from_texture) * (1.0 + 0.32 * streak + 0.3 * coarse)
+    shade = strands * (1 - curl) + (0.9 + 0.55 * knot) * curl
+    shade *= 0.78 + 0.3 * place[2]
+    for channel in range(3):
+        tip = 1.0 + (materials.tint3[part, channel] - 1.0) * place[2]
+        colour[channel] = max(shade, 0.12) * materials.tint[part, channel] * tip
+    return (0.55 + 0.6 * streak + 0.3 * coarse) * (1 - 0.75 * curl)
+
+
+@numba.njit(fastmath=True, cache=True, inline="always")
+def _lit_share(shadow_depth, shadow_matrix, x, y, z, facing):
+    """Share of 2x2 shadow map samples that see the light, 0..1; 1 outside the map."""
+    size = shadow_depth.shape[0]
+    m = shadow_matrix
+    sx = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
+    sy = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]
+    sz = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
+    if not (1 < sx < size - 2 and 1 < sy < size - 2):
+        return 1.0
+    bias = 0.003 + 0.005 * (1 - max(facing, 0.0))
+    share = 0.0
+    for k in range(4):
+        if shadow_depth[int(sy) + (k >> 1), int(sx) + (k & 1)] > sz - bias:
+            share += 0.25
+    return share
+
+
+@numba.njit(fastmath=True, cache=True, inline="always")
+def _tangents(position, surface, t, a, b, c, out):
+    """World directions of growing s (out[0]) and t (out[1]) on a triangle; False where the cloth has none."""
+    ds1, dt1 = surface[t, 1, 0] - surface[t, 0, 0], surface[t, 1, 1] - surface[t, 0, 1]
+    ds2, dt2 = surface[t, 2, 0] - surface[t, 0, 0], surface[t, 2, 1] - surface[t, 0, 1]
+    turned = ds1 * dt2 - ds2 * dt1
+    if -1e-7 < turned < 1e-7:
+        return False
+    length_s, length_t = 1e-12, 1e-12
+    for axis in range(3):
+        e1 = position[b, axis] - position[a, axis]
+        e2 = position[c, axis] - position[a, axis]
+        out[0, axis] = (e1 * dt2 - e2 * dt1) / turned
+        out[1, axis] = (e2 * ds1 - e1 * ds2) / turned
+        length_s += out[0, axis] ** 2
+        length_t += out[1, axis] ** 2
+    scale_s, scale_t = 1.0 / math.sqrt(length_s), 1.0 / math.sqrt(length_t)
+    for axis in range(3):
+        out[0, axis] *= scale_s
+        out[1, axis] *= scale_t
+    return True
+
+
+@numba.njit(fastmath=True, cache=True, inline="always")
+def _fold(folds, s, t, cross, hanging, out):
+    """Slope along s, along t, and height of the folds at a place, bilinear; written to out f64 [3]."""
+    x, y = s * FOLD_SCALE, t * FOLD_SCALE
+    ix, iy = int(math.floor(x)), int(math.floor(y))
+    ax, ay = x - ix, y - iy
+    out[:] = 0.0
+    for k in range(4):
+        weight = (ax if k & 1 else 1 - ax) * (ay if k >> 1 else 1 - ay)
+        place = folds[(iy + (k >> 1)) & (SIDE - 1), (ix + (k & 1)) & (SIDE - 1)]
+        for axis in range(3):
+            out[axis] += weight * (cross * place[axis] + hanging * place[3 + axis])
+
+
+@numba.njit(fastmath=True, cache=True)
+def shade(buffers, geometry, materials, light, detail, eye, shadow_depth, shadow_matrix, out):
+    """Colour every covered sample. out f32 [S,S,3] linear light, written where a triangle was drawn."""
+    size = buffers.depth.shape[0]
+    colour, wrap, place, bump = np.empty(3), np.empty(3), np.empty(4), np.empty(3)
+    tangent = np.empty((2, 3))
+    triangles, uv, position, normal, rest, surface = geometry
+    key, fill = light.key_direction, light.fill_direction
+    for y in range(size):
+        for x in range(size):
+            t = buffers.triangle[y, x]
+            if t < 0:
+                continue
+            part = buffers.part[y, x]
+            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+            wb, wc = buffers.bary_b[y, x], buffers.bary_c[y, x]
+            wa = 1.0 - wb - wc
+            nx = wa * normal[a, 0] + wb * normal[b, 0] + wc * normal[c, 0]
+            ny = wa * normal[a, 1] + wb * normal[b, 1] + wc * normal[c, 1]
+            nz = wa * normal[a, 2] + wb * normal[b, 2] + wc * normal[c, 2]
+            px = wa * position[a, 0] + wb * position[b, 0] + wc * position[c, 0]
+            py = wa * position[a, 1] + wb * position[b, 1] + wc * position[c, 1]
+            pz = wa * position[a, 2] + wb * position[b, 2] + wc * position[c, 2]
+            scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-12)
+            nx, ny, nz = nx * scale, ny * scale, nz * scale
+            vx, vy, vz = eye[0] - px, eye[1] - py, eye[2] - pz
+            scale = 1.0 / math.sqrt(vx * vx + vy * vy + vz * vz)
+            vx, vy, vz = vx * scale, vy * scale, vz * scale
+            kind = materials.kind[part]
+            is_skin = kind == SKIN
+            if not is_skin and nx * vx + ny * vy + nz * vz < 0:
+                nx, ny, nz = -nx, -ny, -nz
+            u = wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0]
+            v = wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1]
+            for axis in range(4):
+                place[axis] = wa * surface[t, 0, axis] + wb * surface[t, 1, axis] + wc * surface[t, 2, axis]
+            _texel(materials, part, u, v, colour)
+            sheen, open_to_light = 0.0, 1.0
+            if is_skin or kind > CUT_CLOTH:
+                for channel in range(3):
+                    colour[channel] *= materials.tint[part, channel] * materials.gain[part]
+                if is_skin:
+                    _skin(materials, part, u, v, place, detail.grain, colour)
+            elif kind == HAIR:
+                sheen = _hair(materials, part, place, detail.grain, colour)
+            elif kind == TEXTURED_CLOTH or kind == CUT_CLOTH:
+                _cloth(materials, part, place, detail, colour)
+                relief = materials.relief[part]
+                if relief > 0 and _tangents(position, surface, t, a, b, c, tangent):
+                    _fold(detail.folds, place[0], place[1], place[2] * relief, place[3] * relief, bump)
+                    nx -= bump[0] * tangent[0, 0] + bump[1] * tangent[1, 0]
+                    ny -= bump[0] * tangent[0, 1] + bump[1] * tangent[1, 1]
+                    nz -= bump[0] * tangent[0, 2] + bump[1] * tangent[1, 2]
+                    scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-12)
+                    nx, ny, nz = nx * scale, ny * scale, nz * scale
+                    open_to_light = min(max(1.0 + 0.3 * bump[2], 0.6), 1.12)
+            facing = nx * key[0] + ny * key[1] + nz * key[2]
+            lit = _lit_share(shadow_depth, shadow_matrix, px, py, pz, facing)
+            hx, hy, hz = key[0] + vx, key[1] + vy, key[2] + vz
+            length_h = math.sqrt(hx * hx + hy * hy + hz * hz)
+            gloss = 0.08 * max((nx * hx + ny * hy + nz * hz) / length_h, 0.0) ** 16
+            if is_skin:  # light wraps around, red furthest: a cheap stand-in for scattering under the skin
+                wrap[0] = max((facing + 0.35) / 1.35, 0.0) * (lit * 0.88 + 0.12)
+                wrap[1] = max((facing + 0.12) / 1.12, 0.0) * lit
+                wrap[2] = max((facing + 0.08) / 1.08, 0.0) * lit
+            elif kind == HAIR:  # strands scatter sideways; their sheen is a band across them (Kajiya and Kay 1989)
+                wrap[:] = max((facing + 0.3) / 1.3, 0.0) * (lit * 0.9 + 0.1)
+                gloss = 0.0
+                if sheen > 0 and facing > -0.2 and _tangents(position, surface, t, a, b, c, tangent):
+                    along = (tangent[1, 0] * hx + tangent[1, 1] * hy + tangent[1, 2] * hz) / length_h
+                    band = max(1.0 - along * along, 0.0) ** 14
+                    gloss = 0.035 * sheen * band
+                    for channel in range(3):
+                        colour[channel] *= 1.0 + 1.3 * sheen * band
+            else:
+                wrap[:] = max(facing, 0.0) * lit
+            fill_facing = max(nx * fill[0] + ny * fill[1] + nz * fill[2], 0.0)
+            up = ny * 0.5 + 0.5
+            for channel in range(3):
+                ambient = light.ambient_down[channel] + (light.ambient_up[channel] - light.ambient_down[channel]) * up
+                received = wrap[channel] * light.key_colour[channel] + ambient
+                received = (received + fill_facing * light.fill_colour[channel]) * open_to_light
+                out[y, x, channel] = colour[channel] * received + gloss * lit
