@@ -39,3 +39,13 @@ def shrunk(canvas_u8: np.ndarray, step: int) -> np.ndarray:
 
     size = canvas_u8.shape[0] // step
     return canvas_u8 if step == 1 else cv2.resize(canvas_u8, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def composed(rgb_u8: np.ndarray, part_id: np.ndarray, behind_u8: np.ndarray) -> np.ndarray:
+    """The person uint8 [C, C, 3] where part_id [C, C] is not 0, elsewhere the background [S, S, 3] enlarged."""
+    import cv2
+
+    size = len(rgb_u8)
+    canvas = behind_u8.copy() if len(behind_u8) == size else cv2.resize(behind_u8, (size, size))
+    np.copyto(canvas, rgb_u8, where=(part_id > 0)[..., None])
+    return canvas

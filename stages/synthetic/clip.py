@@ -10,16 +10,19 @@ import numpy as np
 from stages.core.errors import UsageError
 from stages.core.rng import numpy_rng
 from stages.synthetic.assets import Assets
-from stages.synthetic.background import Background, draw_background
+from stages.synthetic.background import Background, Seen, draw_background, draw_kind
 from stages.synthetic.body_motion import STYLE_CHOICES, Motion
 from stages.synthetic.camera import NEAREST_HAND, Camera, draw_camera, place_camera
-from stages.synthetic.canvas import face_affine, face_crop, project, shrunk
+from stages.synthetic.canvas import composed, face_affine, face_crop, project, shrunk
 from stages.synthetic.character import BODY_VERTICES, About, Character
+from stages.synthetic.far_images import PhotoFolder
 from stages.synthetic.identity import identity
-from stages.synthetic.light import draw_light
+from stages.synthetic.light import draw_light, place_light
 from stages.synthetic.mocap import MocapLibrary, MocapMotion
+from stages.synthetic.panoramas import Panoramas
 from stages.synthetic.renderer import Light, Renderer
 from stages.synthetic.seeds import ClipSeeds
+from stages.synthetic.shadows import ShadowMap, body_balls, shadowed
 from stages.synthetic.truth import JointReader, visible
 
 MOTION_S = 4.0
@@ -86,7 +89,7 @@ class Scene:
     camera: Camera
     light: Light
     background: Background
-    still_u8: np.ndarray
+    still: Seen
 
 
 @dataclass(frozen=True)
@@ -103,10 +106,18 @@ class Studio:
 
     size         side of the pictures; supersample: samples per pixel and axis
     mocap        library for half of the half and full body clips, or None for procedural motion only
+    photos, panoramas  backdrops besides the procedural ones, or None
     """
 
     def __init__(
-        self, assets: Assets, size: int = 128, *, supersample: int = 2, mocap: MocapLibrary | None = None
+        self,
+        assets: Assets,
+        size: int = 128,
+        *,
+        supersample: int = 2,
+        mocap: MocapLibrary | None = None,
+        photos: PhotoFolder | None = None,
+        panoramas: Panoramas | None = None,
     ) -> None:
         if size < 8 or supersample < 1:
             raise UsageError(f"size {size}, supersample {supersample}: expected 8 or more, 1 or more")
@@ -114,6 +125,8 @@ class Studio:
         self.size = size
         self.supersample = supersample
         self.mocap = mocap
+        self.photos = photos
+        self.panoramas = panoramas
         self.canvas = size * supersample
         self._renderer = Renderer(assets, self.canvas, shadow_size=int(np.clip(self.canvas, 256, 1024)))
         self._person: Character | None = None
@@ -184,11 +197,26 @@ class Studio:
             )
         camera = place_camera(draw, person, motion, duration_s)
         body_y = person.rest_dm[:BODY_VERTICES, 1]
-        background = draw_background(rng(seeds.background, "background"), self.canvas, camera, float(body_y.min()))
-        still = background.picture(camera.eye_dm)
+        kind = draw_kind(
+            rng(seeds.background, "background kind"),
+            photos=self.photos is not None,
+            panoramas=self.panoramas is not None,
+        )
+        light_draw = draw_light(rng(seeds.light, "light"), outside=kind == "outdoors")
+        background = draw_background(
+            rng(seeds.background, "background"),
+            kind,
+            self.size,
+            camera,
+            float(body_y.min()),
+            key=light_draw.key,
+            photos=self.photos,
+            panoramas=self.panoramas,
+        )
+        still = background.seen(camera.view(0.0))
         portrait = draw.framing == "portrait"
         middle_y = camera.target_dm[1] if portrait else float(body_y.max() + body_y.min()) / 2
-        light = draw_light(rng(seeds.light, "light"), still, np.array([0, middle_y, 0]), 3.2 if portrait else 10.0)
+        light = place_light(light_draw, still.rgb_u8, np.array([0, middle_y, 0]), 3.2 if portrait else 11.0)
         halvings = TEXTURE_HALVINGS[draw.framing] + round(math.log2(256 / self.canvas))
         self._renderer.load(person, texture_halvings=int(np.clip(halvings, 0, 3)))
         scene = Scene(person, JointReader(person), motion, camera, light, background, still)
@@ -216,10 +244,15 @@ class Studio:
         motion = scene.motion.frame(time_s)
         pose = scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
         view = scene.camera.view(time_s)
-        picture = self._renderer.draw(scene.character, view, scene.light)
+        root = scene.character.assets.bone_index["root"]
+        light = scene.light.moved((pose.head_dm[root] - scene.character.head_dm[root]) * np.array([1, 0, 1]))
+        picture = self._renderer.draw(scene.character, view, light)
         moving = scene.camera.moves and scene.background.moves
-        behind = scene.background.picture(view.eye_dm) if moving else scene.still_u8
-        canvas = np.where((picture.part_id > 0)[..., None], picture.rgb_u8, behind)
+        seen = scene.background.seen(view) if moving else scene.still
+        shadow = ShadowMap(picture.shadow_depth, picture.shadow_matrix)
+        balls = body_balls(pose.head_dm, scene.character.assets.bone_index)
+        behind = shadowed(seen, view, light, shadow, balls, scene.background.shadow_strength)
+        canvas = composed(picture.rgb_u8, picture.part_id, behind)
         truth = scene.reader.read(pose, view.world_to_view)
         step = self.supersample
         middle = slice(step // 2, None, step)

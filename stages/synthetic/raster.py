@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 SKIN, TEXTURED_CLOTH, HAIR, CUT_CLOTH, PLAIN = range(5)  # Material.kind
+TYPICAL_GAP_DM = 1.2  # from what throws a shadow on the body to the body, for the width of soft edges
 NO_CUT = (-99.0, 99.0, 99.0, 0.0)
 
 
@@ -40,14 +41,21 @@ class MaterialTable(NamedTuple):
 
 
 class LightTable(NamedTuple):
-    """Key and fill direction and colour, ambient from below and above; all f32 [3], world axes."""
+    """Key, fill and rim direction and colour, ambient from below and above; all f32 [3], world axes.
+
+    spread f32 radians under which the key appears; texel_dm f32 side of a sample of its shadow map
+    """
 
     key_direction: np.ndarray
     key_colour: np.ndarray
     fill_direction: np.ndarray
     fill_colour: np.ndarray
+    rim_direction: np.ndarray
+    rim_colour: np.ndarray
     ambient_down: np.ndarray
     ambient_up: np.ndarray
+    spread: float
+    texel_dm: float
 
 
 class Buffers(NamedTuple):
@@ -201,19 +209,26 @@ def _albedo(materials, part, u, v, rest_x, rest_y, colour):
 
 
 @numba.njit(fastmath=True, cache=True, inline="always")
-def _lit_share(shadow_depth, shadow_matrix, x, y, z, facing):
-    """Share of 2x2 shadow map samples that see the light, 0..1; 1 outside the map."""
+def _lit_share(shadow_depth, shadow_matrix, x, y, z, facing, reach, turn):
+    """Share of shadow map samples that see the light, 0..1; 1 outside the map.
+
+    Four samples `reach` apart, turned by `turn` (0..3) steps: neighbouring samples of a picture together see sixteen.
+    """
     size = shadow_depth.shape[0]
     m = shadow_matrix
     sx = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
     sy = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]
     sz = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
-    if not (1 < sx < size - 2 and 1 < sy < size - 2):
+    edge = reach + 2
+    if not (edge < sx < size - edge and edge < sy < size - edge):
         return 1.0
-    bias = 0.003 + 0.005 * (1 - max(facing, 0.0))
+    bias = 0.003 + (0.005 + 0.0016 * reach) * (1 - max(facing, 0.0))
+    cosine, sine = math.cos(0.3927 * turn), math.sin(0.3927 * turn)
     share = 0.0
     for k in range(4):
-        if shadow_depth[int(sy) + (k >> 1), int(sx) + (k & 1)] > sz - bias:
+        far = reach * (0.35 + 0.65 * (((k + turn) & 3) / 3.0))
+        dx, dy = (far if k < 2 else -far), (far if k == 0 or k == 3 else -far)
+        if shadow_depth[int(sy + sine * dx + cosine * dy), int(sx + cosine * dx - sine * dy)] > sz - bias:
             share += 0.25
     return share
 
@@ -225,6 +240,7 @@ def shade(buffers, geometry, materials, light, eye, shadow_depth, shadow_matrix,
     colour = np.empty(3)
     wrap = np.empty(3)
     triangles, uv, position, normal, rest = geometry
+    reach = min(max(0.5 * light.spread * TYPICAL_GAP_DM / max(light.texel_dm, 1e-6), 0.7), 9.0)
     for y in range(size):
         for x in range(size):
             t = buffers.triangle[y, x]
@@ -259,7 +275,7 @@ def shade(buffers, geometry, materials, light, eye, shadow_depth, shadow_matrix,
             )
             key = light.key_direction
             facing = nx * key[0] + ny * key[1] + nz * key[2]
-            lit = _lit_share(shadow_depth, shadow_matrix, px, py, pz, facing)
+            lit = _lit_share(shadow_depth, shadow_matrix, px, py, pz, facing, reach, (x & 1) + 2 * (y & 1))
             if is_skin:  # light wraps around, red furthest: a cheap stand-in for scattering under the skin
                 wrap[0] = max((facing + 0.35) / 1.35, 0.0) * (lit * 0.88 + 0.12)
                 wrap[1] = max((facing + 0.12) / 1.12, 0.0) * lit
@@ -270,9 +286,14 @@ def shade(buffers, geometry, materials, light, eye, shadow_depth, shadow_matrix,
             gloss = max((nx * hx + ny * hy + nz * hz) / math.sqrt(hx * hx + hy * hy + hz * hz), 0.0) ** 16
             fill = light.fill_direction
             fill_facing = max(nx * fill[0] + ny * fill[1] + nz * fill[2], 0.0)
+            rim = light.rim_direction
+            back = max(nx * rim[0] + ny * rim[1] + nz * rim[2], 0.0)
+            grazing = 1 - max(nx * vx + ny * vy + nz * vz, 0.0)
+            rim_share = back * (0.3 + 0.7 * grazing * grazing)
             up = ny * 0.5 + 0.5
             for channel in range(3):
                 ambient = light.ambient_down[channel] + (light.ambient_up[channel] - light.ambient_down[channel]) * up
                 received = wrap[channel] * light.key_colour[channel] + ambient
                 received += fill_facing * light.fill_colour[channel]
+                received += rim_share * light.rim_colour[channel]
                 out[y, x, channel] = colour[channel] * received + 0.08 * gloss * lit

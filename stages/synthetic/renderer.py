@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from stages.synthetic.character import Character
 from stages.synthetic.parts import MASK_ID
 
 SHADOW_ALPHA_MIN, ALPHA_MIN = 128, 100
+LIGHT_DISTANCE_DM, LIGHT_NEAR_DM, LIGHT_FAR_DM = 20.0, 5.0, 35.0  # of the key light's own view
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,17 @@ class View:
 
 @dataclass(frozen=True)
 class Light:
-    """Table for the shader and the light's own orthographic view, f64 [4, 4], for the shadow map."""
+    """Table for the shader and the key's own orthographic view f64 [4, 4] of +-extent_dm, for the shadow map."""
 
     table: raster.LightTable
     view_projection: np.ndarray
+    extent_dm: float
+
+    def moved(self, shift_dm: np.ndarray) -> Light:
+        """The same light with its shadow map centred elsewhere, for people who walk. shift_dm f64 [3]"""
+        matrix = self.view_projection.copy()
+        matrix[:, 3] -= matrix[:, :3] @ shift_dm
+        return replace(self, view_projection=matrix)
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class Picture:
 
     triangle i32 [S,S] (row of the corner triangles, -1 where empty), bary_b, bary_c f32 [S,S]: which point of the
     surface each sample shows, for flow and the like; buffers that the next `draw` overwrites
+    shadow_depth f32 [N,N] depth seen from the key light (NDC, 2 where empty), shadow_matrix f64 [3,4] from the world to
+    its (sample x, sample y, depth); the former a buffer too
     """
 
     rgb_u8: np.ndarray
@@ -47,6 +57,8 @@ class Picture:
     triangle: np.ndarray
     bary_b: np.ndarray
     bary_c: np.ndarray
+    shadow_depth: np.ndarray
+    shadow_matrix: np.ndarray
 
 
 class Renderer:
@@ -113,13 +125,13 @@ class Renderer:
             self._buffers,
             geometry,
             self._materials,
-            light.table,
+            light.table._replace(texel_dm=np.float32(2 * light.extent_dm / len(self._shadow.depth))),
             view.eye_dm.astype(np.float32),
             self._shadow.depth,
             light_samples,
             self._linear,
         )
-        return self._resolve(view)
+        return self._resolve(view, light_samples)
 
     def _rasterise(
         self,
@@ -159,7 +171,7 @@ class Renderer:
         half = np.array([0.0, 0.0, 0.0, 0.5])
         return np.stack([(matrix[0] * 0.5 + half) * size, (half - matrix[1] * 0.5) * size, matrix[2]])
 
-    def _resolve(self, view: View) -> Picture:
+    def _resolve(self, view: View, light_samples: np.ndarray) -> Picture:
         """Tone-mapped picture, mask, and depth in metres."""
         colour = self._linear
         colour = np.clip(colour * (1 + colour * 0.12) / (1 + colour * 0.55) * 1.25, 0, 1)
@@ -173,6 +185,8 @@ class Renderer:
             triangle=self._buffers.triangle,
             bary_b=self._buffers.bary_b,
             bary_c=self._buffers.bary_c,
+            shadow_depth=self._shadow.depth,
+            shadow_matrix=light_samples,
         )
 
     def _texture(self, name: str, halvings: int) -> tuple[np.ndarray, np.ndarray]:
