@@ -18,6 +18,7 @@ from stages.synthetic.character import BODY_VERTICES, About, Character
 from stages.synthetic.far_images import PhotoFolder
 from stages.synthetic.identity import identity
 from stages.synthetic.light import draw_light, place_light
+from stages.synthetic.look import Look, choose_look
 from stages.synthetic.mocap import MocapLibrary, MocapMotion
 from stages.synthetic.panoramas import Panoramas
 from stages.synthetic.renderer import Light, Renderer
@@ -90,15 +91,22 @@ class Scene:
     light: Light
     background: Background
     still: Seen
+    look: Look
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One frame as drawn. canvas_u8 [C,C,3] and depth_m f32 [C,C] with all samples; values: truth by name."""
+    """One frame as drawn: canvas_u8 [C,C,3], depth_m f32 [C,C], part_id u8 [C,C] with all samples.
+
+    values   truth by name
+    flow_px  f32 [S,S,2] from this frame to the next, or None where it is not known
+    """
 
     canvas_u8: np.ndarray
     depth_m: np.ndarray
+    part_id: np.ndarray
     values: dict[str, np.ndarray]
+    flow_px: np.ndarray | None = None
 
 
 class Studio:
@@ -141,6 +149,7 @@ class Studio:
         framing: str = "mix",
         style: str | None = None,
         talking: bool | None = None,
+        look: str = "drawn",
     ) -> SyntheticClip:
         """One clip; the same bytes for the same arguments, assets and GENERATOR_VERSION.
 
@@ -148,12 +157,13 @@ class Studio:
         frames      T, contiguous at `fps` somewhere in a motion of 4 s (or longer if T needs it)
         references  R frames at other times of the same motion
         framing     mix, portrait, half or full;  style, talking: None = at random
+        look        drawn (lens, film, compression, now and then a cartoon) or plain (as rendered)
         errors      UsageError: no frames, unknown framing or style
         """
         seeds = ClipSeeds.of(seeds) if isinstance(seeds, int) else seeds
         _check(frames, references, fps, framing, style)
         duration = max(MOTION_S, frames / fps)
-        scene, draw_framing, style = self._scene(seeds, duration, framing, style, talking)
+        scene, draw_framing, style = self._scene(seeds, duration, framing, style, talking, look)
         rng = numpy_rng(seeds.motion, "synthetic", "clip", "times")
         times = rng.uniform(0, duration - frames / fps) + np.arange(frames) / fps
         reference_times = (np.arange(references) + rng.random(references)) * duration / max(references, 1)
@@ -173,7 +183,7 @@ class Studio:
         return self._shoot(scene, times, common, other)
 
     def _scene(
-        self, seeds: ClipSeeds, duration_s: float, framing: str, style: str | None, talking: bool | None
+        self, seeds: ClipSeeds, duration_s: float, framing: str, style: str | None, talking: bool | None, look: str
     ) -> tuple[Scene, str, str]:
         def rng(seed: int, purpose: str) -> np.random.Generator:
             return numpy_rng(seed, "synthetic", "clip", purpose)
@@ -219,7 +229,8 @@ class Studio:
         light = place_light(light_draw, still.rgb_u8, np.array([0, middle_y, 0]), 3.2 if portrait else 11.0)
         halvings = TEXTURE_HALVINGS[draw.framing] + round(math.log2(256 / self.canvas))
         self._renderer.load(person, texture_halvings=int(np.clip(halvings, 0, 3)))
-        scene = Scene(person, JointReader(person), motion, camera, light, background, still)
+        chosen = choose_look(look, rng(seeds.camera, "look"), draw.framing)
+        scene = Scene(person, JointReader(person), motion, camera, light, background, still, chosen)
         return scene, draw.framing, style
 
     def _shoot(
@@ -227,16 +238,19 @@ class Studio:
     ) -> SyntheticClip:
         """Draw all frames, then finish the pictures and take the small ones from them."""
         shots = [self._shot(scene, float(time), common["K_px"]) for time in times_s]
-        rows = [self._finished(shot) for shot in shots]
+        rows = [self._finished(shot, scene.look, number) for number, shot in enumerate(shots)]
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
         return SyntheticClip(**common, **stacked, times_s=np.asarray(times_s, np.float64), references=references)
 
-    def _finished(self, shot: Shot) -> dict[str, np.ndarray]:
+    def _finished(self, shot: Shot, look: Look, number: int) -> dict[str, np.ndarray]:
         """One frame's arrays, by their names in SyntheticClip."""
+        focus_m = float(shot.values["head_center_m"][2])
+        step = self.supersample
+        canvas = look.apply(shot.canvas_u8, shot.depth_m, shot.part_id, shot.flow_px, focus_m=focus_m, step=step)
         return {
             **shot.values,
-            "frames_u8": shrunk(shot.canvas_u8, self.supersample),
-            "face_crops_u8": face_crop(shot.canvas_u8, shot.values["face_affine"], self.supersample),
+            "frames_u8": look.finish(shrunk(canvas, step), number),
+            "face_crops_u8": look.finish(face_crop(canvas, shot.values["face_affine"], step), number),
         }
 
     def _shot(self, scene: Scene, time_s: float, K_px: np.ndarray) -> Shot:
@@ -252,8 +266,9 @@ class Studio:
         shadow = ShadowMap(picture.shadow_depth, picture.shadow_matrix)
         balls = body_balls(pose.head_dm, scene.character.assets.bone_index)
         behind = shadowed(seen, view, light, shadow, balls, scene.background.shadow_strength)
-        canvas = composed(picture.rgb_u8, picture.part_id, behind)
         truth = scene.reader.read(pose, view.world_to_view)
+        behind = scene.look.defocused(behind, seen.distance_dm, truth.head_center_m[2] * 10)
+        canvas = composed(picture.rgb_u8, picture.part_id, behind)
         step = self.supersample
         middle = slice(step // 2, None, step)
         body_px, hands_px = project(truth.body_m, K_px), project(truth.hands_m, K_px)
@@ -288,7 +303,7 @@ class Studio:
             "mask": picture.part_id[middle, middle].copy(),
             "world_to_camera": to_camera,
         }
-        return Shot(canvas, picture.depth_m, exact)
+        return Shot(canvas, picture.depth_m, picture.part_id, exact)
 
 
 def clip(

@@ -1,4 +1,4 @@
-"""Shadows that a person throws on floor and walls: soft ones from the key light's shadow map, and contact with the floor.
+"""Shadows of a person on floor and walls: soft ones from the key light's shadow map, and contact with the floor.
 
 Source of the soft shadows: percentage-closer soft shadows (Fernando 2005): blockers first, then an average as wide as
 their distance makes the penumbra.
