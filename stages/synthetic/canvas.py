@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 
 FACE_SIZE = 64
@@ -47,5 +48,13 @@ def composed(rgb_u8: np.ndarray, part_id: np.ndarray, behind_u8: np.ndarray) -> 
 
     size = len(rgb_u8)
     canvas = behind_u8.copy() if len(behind_u8) == size else cv2.resize(behind_u8, (size, size))
-    np.copyto(canvas, rgb_u8, where=(part_id > 0)[..., None])
+    _paste(rgb_u8, part_id, canvas)
     return canvas
+
+
+@numba.njit(cache=True)
+def _paste(rgb, part_id, canvas):
+    for y in range(canvas.shape[0]):
+        for x in range(canvas.shape[1]):
+            if part_id[y, x] > 0:
+                canvas[y, x, 0], canvas[y, x, 1], canvas[y, x, 2] = rgb[y, x, 0], rgb[y, x, 1], rgb[y, x, 2]

@@ -27,7 +27,7 @@ class Look:
     style         photo, toon, painted, sketch or grey
     defocus_px    blur (standard deviation) of what is infinitely far behind the person
     shutter       share of the time between frames that the shutter is open, 0..0.5
-    gain          f64 [3] exposure and white balance in linear light;  gamma, contrast (0 = none), saturation (1 = as is)
+    gain          exposure and white balance, linear light;  gamma, contrast (0 = none), saturation (1 = as is)
     vignette      0..1 darkening of the corners
     noise         standard deviation in grey levels at middle grey;  grain_px: its size
     soft_px, sharpen  lens blur, then strength of the halo that sharpening leaves;  chroma_px: blur of colour only
@@ -179,7 +179,7 @@ def draw_look(rng: np.random.Generator, framing: str) -> Look:
     stops, warm, green = rng.normal(0, 0.28), rng.normal(0, 0.05), rng.normal(0, 0.015)
     gain = 2.0**stops * np.exp(np.array([warm, green, -warm]))
     chances = rng.random(9)
-    noise, grain = float(np.clip(rng.lognormal(0.9, 0.6), 0.5, 10)), float(rng.uniform(0.3, 0.8))
+    noise, grain = float(np.clip(rng.lognormal(0.45, 0.6), 0.4, 6)), float(rng.uniform(0.3, 0.8))
     soft, sharpen, chroma = rng.uniform(0.4, 0.9), rng.uniform(0.25, 1.0), rng.uniform(1.0, 2.5)
     shrink, quality = rng.uniform(0.45, 0.85), rng.uniform(62, 95) if chances[0] < 0.75 else rng.uniform(28, 62)
     look = {

@@ -10,7 +10,13 @@ import numba
 import numpy as np
 
 SKIN, TEXTURED_CLOTH, HAIR, CUT_CLOTH, PLAIN = range(5)  # Material.kind
+TONE_RANGE = 4.0  # linear light above it is white
 TYPICAL_GAP_DM = 1.2  # from what throws a shadow on the body to the body, for the width of soft edges
+_ANGLES = np.pi / 2 * np.arange(4) + np.pi / 8 * np.arange(4)[:, None]
+SHADOW_TAPS = (  # [turn, tap, xy] within the unit disc
+    np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], -1)
+    * (0.35 + 0.65 * ((np.arange(4) + np.arange(4)[:, None]) % 4) / 3)[..., None]
+).astype(np.float32)
 NO_CUT = (-99.0, 99.0, 99.0, 0.0)
 
 
@@ -223,12 +229,10 @@ def _lit_share(shadow_depth, shadow_matrix, x, y, z, facing, reach, turn):
     if not (edge < sx < size - edge and edge < sy < size - edge):
         return 1.0
     bias = 0.003 + (0.005 + 0.0016 * reach) * (1 - max(facing, 0.0))
-    cosine, sine = math.cos(0.3927 * turn), math.sin(0.3927 * turn)
     share = 0.0
     for k in range(4):
-        far = reach * (0.35 + 0.65 * (((k + turn) & 3) / 3.0))
-        dx, dy = (far if k < 2 else -far), (far if k == 0 or k == 3 else -far)
-        if shadow_depth[int(sy + sine * dx + cosine * dy), int(sx + cosine * dx - sine * dy)] > sz - bias:
+        row, column = int(sy + reach * SHADOW_TAPS[turn, k, 1]), int(sx + reach * SHADOW_TAPS[turn, k, 0])
+        if shadow_depth[row, column] > sz - bias:
             share += 0.25
     return share
 
@@ -297,3 +301,26 @@ def shade(buffers, geometry, materials, light, eye, shadow_depth, shadow_matrix,
                 received += fill_facing * light.fill_colour[channel]
                 received += rim_share * light.rim_colour[channel]
                 out[y, x, channel] = colour[channel] * received + 0.08 * gloss * lit
+
+
+@numba.njit(fastmath=True, cache=True)
+def resolve(linear, buffers, mask_ids, to_byte, near, far, rgb, part_id, depth_m):
+    """Linear light to picture, part to mask, NDC depth to metres (inf where empty); the last three are written.
+
+    to_byte u8 [N]  picture value of linear light in N steps from 0 to TONE_RANGE
+    """
+    size = buffers.depth.shape[0]
+    scale = len(to_byte) / TONE_RANGE
+    last = len(to_byte) - 1
+    drawn, ndc = buffers.part, buffers.depth
+    for y in range(size):
+        for x in range(size):
+            part = drawn[y, x]
+            part_id[y, x] = mask_ids[part + 1]
+            if part < 0:
+                rgb[y, x, 0] = rgb[y, x, 1] = rgb[y, x, 2] = 0
+                depth_m[y, x] = np.inf
+                continue
+            depth_m[y, x] = 0.2 * far * near / ((far + near) - ndc[y, x] * (far - near))
+            for k in range(3):
+                rgb[y, x, k] = to_byte[min(int(linear[y, x, k] * scale), last)]

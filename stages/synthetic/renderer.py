@@ -73,6 +73,7 @@ class Renderer:
         self._buffers = _new_buffers(size)
         self._shadow = _new_buffers(shadow_size)
         self._linear = np.empty((size, size, 3), np.float32)
+        self._to_byte = _tone_curve()
         self._texture_cache: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = {}
         self._alphas: list[np.ndarray] = []
         self._materials: raster.MaterialTable | None = None
@@ -120,7 +121,6 @@ class Renderer:
         light_samples = self._rasterise(character, geometry, light.view_projection, self._shadow, shadow=True)
         camera = (view.projection @ view.world_to_view).astype(np.float64)
         self._rasterise(character, geometry, camera, self._buffers, shadow=False)
-        self._linear[:] = 0
         raster.shade(
             self._buffers,
             geometry,
@@ -173,15 +173,15 @@ class Renderer:
 
     def _resolve(self, view: View, light_samples: np.ndarray) -> Picture:
         """Tone-mapped picture, mask, and depth in metres."""
-        colour = self._linear
-        colour = np.clip(colour * (1 + colour * 0.12) / (1 + colour * 0.55) * 1.25, 0, 1)
-        near, far = view.near_dm, view.far_dm
-        depth_dm = 2 * far * near / ((far + near) - self._buffers.depth.astype(np.float64) * (far - near))
-        part = self._buffers.part
+        size = self.size
+        rgb_u8, part_id = np.empty((size, size, 3), np.uint8), np.empty((size, size), np.uint8)
+        depth_m = np.empty((size, size), np.float32)
+        lens = np.float32(view.near_dm), np.float32(view.far_dm)
+        raster.resolve(self._linear, self._buffers, self._mask_ids, self._to_byte, *lens, rgb_u8, part_id, depth_m)
         return Picture(
-            rgb_u8=(np.power(colour, 1 / 2.2) * 255).astype(np.uint8),
-            part_id=self._mask_ids[part + 1],
-            depth_m=np.where(part >= 0, depth_dm / 10, np.inf).astype(np.float32),
+            rgb_u8=rgb_u8,
+            part_id=part_id,
+            depth_m=depth_m,
             triangle=self._buffers.triangle,
             bary_b=self._buffers.bary_b,
             bary_c=self._buffers.bary_c,
@@ -211,3 +211,10 @@ def _new_buffers(size: int) -> raster.Buffers:
         bary_c=np.empty((size, size), np.float32),
         part=np.empty((size, size), np.int32),
     )
+
+
+def _tone_curve() -> np.ndarray:
+    """Picture values u8 [16384] of linear light 0..TONE_RANGE: a soft shoulder, then gamma 2.2."""
+    light = np.arange(16384) * (raster.TONE_RANGE / 16384)
+    shoulder = np.clip(light * (1 + light * 0.12) / (1 + light * 0.55) * 1.25, 0, 1)
+    return (shoulder ** (1 / 2.2) * 255).astype(np.uint8)

@@ -15,7 +15,14 @@ import numpy as np
 from stages.synthetic.background import Seen
 from stages.synthetic.renderer import LIGHT_FAR_DM, LIGHT_NEAR_DM, Light, View
 
-TAPS = 10
+TAPS = 9
+VOGEL = np.array(  # evenly spread places in the unit disc, f32 [TAPS, 2]
+    [
+        (math.sqrt((k + 0.5) / TAPS) * math.cos(2.39996 * k), math.sqrt((k + 0.5) / TAPS) * math.sin(2.39996 * k))
+        for k in range(TAPS)
+    ],
+    np.float32,
+)
 FULL_SEARCH_TEXELS = 14.0
 BODY_BALLS = (  # bone, radius in decimetres: what hides the sky from the floor
     *(("foot.L", 0.45), ("foot.R", 0.45), ("toe1-1.L", 0.35), ("toe1-1.R", 0.35), ("toe4-1.L", 0.3), ("toe4-1.R", 0.3)),
@@ -82,9 +89,9 @@ def _light_left(
     """Share of the light that the person lets through, f32 [S,S] written to out."""
     size, side = out.shape[0], depth.shape[0]
     to_dm = np.float32(0.5 * (LIGHT_FAR_DM - LIGHT_NEAR_DM))
-    low = np.float32(1e9)
+    middle_x, middle_z = np.float32(0), np.float32(0)
     for ball in range(len(balls)):
-        low = min(low, balls[ball, 1])
+        middle_x, middle_z = middle_x + balls[ball, 0] / len(balls), middle_z + balls[ball, 2] / len(balls)
     for row in range(size):
         up = (1 - (row + 0.5) / size * 2) * tangent
         for column in range(size):
@@ -109,10 +116,10 @@ def _light_left(
                 angle = 52.9829189 * ((0.06711056 * column + 0.00583715 * row) % 1.0) * 2 * math.pi
                 search = min(max(0.5 * spread * (sz + 1) * to_dm / texel, 1.5), FULL_SEARCH_TEXELS)
                 found, total = 0, np.float32(0)
+                along, across = search * math.cos(angle), search * math.sin(angle)
                 for tap in range(TAPS):
-                    reach = search * math.sqrt((tap + 0.5) / TAPS)
-                    turn = angle + tap * 2.39996
-                    i, j = int(sx + reach * math.cos(turn)), int(sy + reach * math.sin(turn))
+                    i = int(sx + along * VOGEL[tap, 0] - across * VOGEL[tap, 1])
+                    j = int(sy + across * VOGEL[tap, 0] + along * VOGEL[tap, 1])
                     if 0 <= i < side and 0 <= j < side and depth[j, i] < min(sz - 0.004, np.float32(1.5)):
                         found += 1
                         total += depth[j, i]
@@ -120,16 +127,16 @@ def _light_left(
                     wide = 0.5 * spread * (sz - total / found) * to_dm / texel
                     wide = min(max(wide, 0.7), FULL_SEARCH_TEXELS * 1.5)
                     hidden = np.float32(0)
+                    along, across = wide / search * across, wide / search * along  # another turn of the disc
                     for tap in range(TAPS):
-                        reach = wide * math.sqrt((tap + 0.5) / TAPS)
-                        turn = angle + 1.2 + tap * 2.39996
-                        i, j = int(sx + reach * math.cos(turn)), int(sy + reach * math.sin(turn))
+                        i = int(sx + along * VOGEL[tap, 0] - across * VOGEL[tap, 1])
+                        j = int(sy + across * VOGEL[tap, 0] + along * VOGEL[tap, 1])
                         if 0 <= i < side and 0 <= j < side and depth[j, i] < min(sz - 0.004, np.float32(1.5)):
                             hidden += 1
                     lit = key_strength * facing
                     hidden *= min(border, 1.0) / TAPS
                     left = (ambient + lit * (1 - hidden)) / (ambient + lit)
-            if normal[row, column, 1] > 0.9 and y < low + 1.0:
+            if normal[row, column, 1] > 0.9 and (x - middle_x) ** 2 + (z - middle_z) ** 2 < 400:
                 open_sky = np.float32(1)
                 for ball in range(len(balls)):
                     dx, dy, dz = balls[ball, 0] - x, balls[ball, 1] - y, balls[ball, 2] - z
