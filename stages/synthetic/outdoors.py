@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.synthetic import patterns
+from stages.synthetic import scene_patterns as patterns
 from stages.synthetic.rooms import BRICK_TONES, GREENS, STONES, WALLS, linear, one_of, shade_of
 from stages.synthetic.scene_builder import SceneBuilder
 from stages.synthetic.scene_kernels import Scene

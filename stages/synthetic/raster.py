@@ -9,14 +9,9 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from stages.synthetic.lighting import lit_share, rim_light, shadow_reach
+
 SKIN, TEXTURED_CLOTH, HAIR, CUT_CLOTH, PLAIN = range(5)  # Material.kind
-TONE_RANGE = 4.0  # linear light above it is white
-TYPICAL_GAP_DM = 1.2  # from what throws a shadow on the body to the body, for the width of soft edges
-_ANGLES = np.pi / 2 * np.arange(4) + np.pi / 8 * np.arange(4)[:, None]
-SHADOW_TAPS = (  # [turn, tap, xy] within the unit disc
-    np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], -1)
-    * (0.35 + 0.65 * ((np.arange(4) + np.arange(4)[:, None]) % 4) / 3)[..., None]
-).astype(np.float32)
 NO_CUT = (-99.0, 99.0, 99.0, 0.0)
 
 
@@ -214,29 +209,6 @@ def _albedo(materials, part, u, v, rest_x, rest_y, colour):
             colour[channel] *= materials.tint[part, channel] * materials.gain[part]
 
 
-@numba.njit(fastmath=True, cache=True, inline="always")
-def _lit_share(shadow_depth, shadow_matrix, x, y, z, facing, reach, turn):
-    """Share of shadow map samples that see the light, 0..1; 1 outside the map.
-
-    Four samples `reach` apart, turned by `turn` (0..3) steps: neighbouring samples of a picture together see sixteen.
-    """
-    size = shadow_depth.shape[0]
-    m = shadow_matrix
-    sx = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
-    sy = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]
-    sz = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
-    edge = reach + 2
-    if not (edge < sx < size - edge and edge < sy < size - edge):
-        return 1.0
-    bias = 0.003 + (0.005 + 0.0016 * reach) * (1 - max(facing, 0.0))
-    share = 0.0
-    for k in range(4):
-        row, column = int(sy + reach * SHADOW_TAPS[turn, k, 1]), int(sx + reach * SHADOW_TAPS[turn, k, 0])
-        if shadow_depth[row, column] > sz - bias:
-            share += 0.25
-    return share
-
-
 @numba.njit(fastmath=True, cache=True)
 def shade(buffers, geometry, materials, light, eye, shadow_depth, shadow_matrix, out):
     """Colour every covered sample. out f32 [S,S,3] linear light, written where a triangle was drawn."""
@@ -244,7 +216,7 @@ def shade(buffers, geometry, materials, light, eye, shadow_depth, shadow_matrix,
     colour = np.empty(3)
     wrap = np.empty(3)
     triangles, uv, position, normal, rest = geometry
-    reach = min(max(0.5 * light.spread * TYPICAL_GAP_DM / max(light.texel_dm, 1e-6), 0.7), 9.0)
+    reach = shadow_reach(light)
     for y in range(size):
         for x in range(size):
             t = buffers.triangle[y, x]
@@ -279,7 +251,7 @@ def shade(buffers, geometry, materials, light, eye, shadow_depth, shadow_matrix,
             )
             key = light.key_direction
             facing = nx * key[0] + ny * key[1] + nz * key[2]
-            lit = _lit_share(shadow_depth, shadow_matrix, px, py, pz, facing, reach, (x & 1) + 2 * (y & 1))
+            lit = lit_share(shadow_depth, shadow_matrix, px, py, pz, facing, reach, (x & 1) + 2 * (y & 1))
             if is_skin:  # light wraps around, red furthest: a cheap stand-in for scattering under the skin
                 wrap[0] = max((facing + 0.35) / 1.35, 0.0) * (lit * 0.88 + 0.12)
                 wrap[1] = max((facing + 0.12) / 1.12, 0.0) * lit
@@ -290,10 +262,7 @@ def shade(buffers, geometry, materials, light, eye, shadow_depth, shadow_matrix,
             gloss = max((nx * hx + ny * hy + nz * hz) / math.sqrt(hx * hx + hy * hy + hz * hz), 0.0) ** 16
             fill = light.fill_direction
             fill_facing = max(nx * fill[0] + ny * fill[1] + nz * fill[2], 0.0)
-            rim = light.rim_direction
-            back = max(nx * rim[0] + ny * rim[1] + nz * rim[2], 0.0)
-            grazing = 1 - max(nx * vx + ny * vy + nz * vz, 0.0)
-            rim_share = back * (0.3 + 0.7 * grazing * grazing)
+            rim_share = rim_light(light, nx, ny, nz, vx, vy, vz)
             up = ny * 0.5 + 0.5
             for channel in range(3):
                 ambient = light.ambient_down[channel] + (light.ambient_up[channel] - light.ambient_down[channel]) * up
@@ -301,26 +270,3 @@ def shade(buffers, geometry, materials, light, eye, shadow_depth, shadow_matrix,
                 received += fill_facing * light.fill_colour[channel]
                 received += rim_share * light.rim_colour[channel]
                 out[y, x, channel] = colour[channel] * received + 0.08 * gloss * lit
-
-
-@numba.njit(fastmath=True, cache=True)
-def resolve(linear, buffers, mask_ids, to_byte, near, far, rgb, part_id, depth_m):
-    """Linear light to picture, part to mask, NDC depth to metres (inf where empty); the last three are written.
-
-    to_byte u8 [N]  picture value of linear light in N steps from 0 to TONE_RANGE
-    """
-    size = buffers.depth.shape[0]
-    scale = len(to_byte) / TONE_RANGE
-    last = len(to_byte) - 1
-    drawn, ndc = buffers.part, buffers.depth
-    for y in range(size):
-        for x in range(size):
-            part = drawn[y, x]
-            part_id[y, x] = mask_ids[part + 1]
-            if part < 0:
-                rgb[y, x, 0] = rgb[y, x, 1] = rgb[y, x, 2] = 0
-                depth_m[y, x] = np.inf
-                continue
-            depth_m[y, x] = 0.2 * far * near / ((far + near) - ndc[y, x] * (far - near))
-            for k in range(3):
-                rgb[y, x, k] = to_byte[min(int(linear[y, x, k] * scale), last)]

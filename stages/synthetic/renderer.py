@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stages.synthetic import raster
+from stages.synthetic import lighting, raster
 from stages.synthetic.assets import Assets
 from stages.synthetic.character import Character
 from stages.synthetic.parts import MASK_ID
@@ -177,7 +177,7 @@ class Renderer:
         rgb_u8, part_id = np.empty((size, size, 3), np.uint8), np.empty((size, size), np.uint8)
         depth_m = np.empty((size, size), np.float32)
         lens = np.float32(view.near_dm), np.float32(view.far_dm)
-        raster.resolve(self._linear, self._buffers, self._mask_ids, self._to_byte, *lens, rgb_u8, part_id, depth_m)
+        lighting.resolve(self._linear, self._buffers, self._mask_ids, self._to_byte, *lens, rgb_u8, part_id, depth_m)
         return Picture(
             rgb_u8=rgb_u8,
             part_id=part_id,
@@ -215,6 +215,6 @@ def _new_buffers(size: int) -> raster.Buffers:
 
 def _tone_curve() -> np.ndarray:
     """Picture values u8 [16384] of linear light 0..TONE_RANGE: a soft shoulder, then gamma 2.2."""
-    light = np.arange(16384) * (raster.TONE_RANGE / 16384)
+    light = np.arange(16384) * (lighting.TONE_RANGE / 16384)
     shoulder = np.clip(light * (1 + light * 0.12) / (1 + light * 0.55) * 1.25, 0, 1)
     return (shoulder ** (1 / 2.2) * 255).astype(np.uint8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.synthetic import patterns
+from stages.synthetic import scene_patterns as patterns
 from stages.synthetic.scene_builder import SceneBuilder
 from stages.synthetic.scene_kernels import Scene
 from stages.synthetic.wardrobe import Colour, random_colour

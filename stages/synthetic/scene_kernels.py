@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from stages.synthetic.patterns import GLOW, decal, foliage_gap, noise_at, surface_colour
+from stages.synthetic.scene_patterns import GLOW, decal, foliage_gap, noise_at, surface_colour
 
 FAR_DM = 1e6
 SKY = -1
