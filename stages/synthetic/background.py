@@ -1,4 +1,4 @@
-"""Backgrounds made of nothing: rooms with patterned walls and floor, and soft gradients."""
+"""What stands behind a person: rooms, studios, places outdoors, gradients, blurred lights, photos, panoramas."""
 
 from __future__ import annotations
 
@@ -8,168 +8,134 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.synthetic.camera import Camera
-from stages.synthetic.wardrobe import random_colour
+from stages.synthetic.far_images import PhotoFolder, bokeh, gradient, panorama_backdrop, photo_backdrop, view_rays
+from stages.synthetic.outdoors import outdoors
+from stages.synthetic.panoramas import Panoramas
+from stages.synthetic.renderer import View
+from stages.synthetic.rooms import room, studio
+from stages.synthetic.scene_builder import see, turned
+from stages.synthetic.scene_kernels import Scene
 
-ROOM_SHARE = 2 / 3
-BLUR_CHOICES_PX = (0.0, 0.0, 1.0, 2.0, 4.0)  # at 256 px; scaled with the picture
+KIND_SHARES = {"room": 0.5, "outdoors": 0.2, "studio": 0.15, "gradient": 0.09, "bokeh": 0.06}
+PHOTO_SHARE, PANORAMA_SHARE = 0.4, 0.15  # of the clips, where there are any
+SCENES = {"room": room, "studio": studio, "outdoors": outdoors}
+SHADOW_ON = {"room": 1.0, "studio": 1.0, "outdoors": 1.0, "gradient": 0.5, "bokeh": 0.0, "photo": 0.6, "panorama": 0.8}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A background from one view, at picture resolution.
+
+    rgb_u8 [S,S,3]   distance_dm f32 [S,S] along the ray through each pixel, inf where infinitely far
+    receiver_dm f32 [S,S]  distance at which shadows of the person may fall, inf where none can
+    normal f32 [S,S,3] of the receiver, world axes; zero where it has none (then any light reaches it)
+    """
+
+    rgb_u8: np.ndarray
+    distance_dm: np.ndarray
+    receiver_dm: np.ndarray
+    normal: np.ndarray
 
 
 @dataclass(frozen=True)
 class Background:
-    """kind: room or gradient. picture(eye_dm) -> uint8 [S, S, 3]. moves: the picture depends on the eye."""
+    """A pure function of a view.
+
+    kind             room, studio, outdoors, gradient, bokeh, photo or panorama
+    moves            the picture depends on the view
+    fixed_to_screen  it never moves against the picture (flow 0 whatever the camera does)
+    shadow_strength  0..1: how much of the person's shadow it shows
+    """
 
     kind: str
-    picture: Callable[[np.ndarray], np.ndarray]
+    size: int
     moves: bool
+    fixed_to_screen: bool
+    shadow_strength: float
+    seen: Callable[[View], Seen]
+
+    def picture(self, view: View) -> np.ndarray:
+        """uint8 [S, S, 3]."""
+        return self.seen(view).rgb_u8
+
+    def distance(self, view: View) -> np.ndarray:
+        """Along the ray through each pixel centre, decimetres, f32 [S, S]; inf = infinitely far."""
+        return self.seen(view).distance_dm
+
+    def points(self, view: View) -> np.ndarray:
+        """World decimetres f32 [S, S, 3] of what each pixel shows; not finite where it is infinitely far."""
+        return view.eye_dm.astype(np.float32) + view_rays(view, self.size) * self.distance(view)[..., None]
 
 
-def draw_background(rng: np.random.Generator, size: int, camera: Camera, floor_dm: float) -> Background:
-    """A random background for a camera. floor_dm: y of the soles."""
-    blur_px = float(rng.choice(BLUR_CHOICES_PX)) * size / 256
-    if rng.random() < ROOM_SHARE:
-        room = Room(rng, floor_dm)
-        return Background("room", lambda eye: _blurred(room.picture(size, camera, eye), blur_px * 0.7), True)
-    gradient = _gradient(rng, size)
-    return Background("gradient", lambda eye: gradient, False)
+def draw_kind(rng: np.random.Generator, *, photos: bool = False, panoramas: bool = False) -> str:
+    """The kind of a random background; photos and panoramas only where there are any."""
+    draw, other = rng.random(), str(rng.choice(list(KIND_SHARES), p=list(KIND_SHARES.values())))
+    if photos and draw < PHOTO_SHARE:
+        return "photo"
+    if panoramas and draw >= 1 - PANORAMA_SHARE:
+        return "panorama"
+    return other
 
 
-class Room:
-    """A floor, a back wall with panels, two side walls; turned a little. Constant once drawn."""
+def draw_background(
+    rng: np.random.Generator,
+    kind: str,
+    size: int,
+    camera: Camera,
+    floor_dm: float,
+    *,
+    reach_dm: float = 0.0,
+    key: np.ndarray,
+    photos: PhotoFolder | None = None,
+    panoramas: Panoramas | None = None,
+) -> Background:
+    """A random background of a kind.
 
-    def __init__(self, rng: np.random.Generator, floor_dm: float) -> None:
-        self.floor = floor_dm
-        self.back = -rng.uniform(5, 30)
-        self.side = rng.uniform(10, 40)
-        self.panels = [
-            (
-                rng.uniform(-14, 14),
-                rng.uniform(3, 14),
-                rng.uniform(1.5, 5),
-                rng.uniform(1.5, 6),
-                random_colour(rng, 0.1, 1.0),
-            )
-            for _ in range(rng.integers(0, 5))
-        ]
-        turn = np.radians(rng.normal(0, 18))
-        self.turn = np.array([[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]])
-        self.brightness = rng.uniform(0.7, 1.1)
-        self.patterns = [Pattern(rng) for _ in range(3)]
+    size      side of the picture in px;  floor_dm  y of the soles
+    reach_dm  radius on the floor that the person needs: walls and furniture stand beyond it
+    key       f64 [3] direction to the key light, which brightens sides that face it
+    """
+    first = camera.view(0.0)
+    if kind in SCENES:
+        towards = -first.world_to_view[2, :3]
+        azimuth = float(np.arctan2(-towards[0], -towards[2]))
+        scene = SCENES[kind](rng, floor_dm, reach_dm, azimuth, key)
+        return Background(kind, size, True, False, SHADOW_ON[kind], lambda view: _scene_seen(scene, view, size))
+    if kind == "gradient":
+        still = gradient(rng, size)
 
-    def picture(self, size: int, camera: Camera, eye_dm: np.ndarray) -> np.ndarray:
-        """The room from an eye, uint8 [S, S, 3]."""
-        rays = view_rays(size, camera.fov_deg, eye_dm, camera.target_dm) @ self.turn.T.astype(np.float32)
-        eye = (self.turn @ eye_dm).astype(np.float32)
-        to_floor = _hit(rays[..., 1], self.floor - eye[1])
-        to_back = _hit(rays[..., 2], self.back - eye[2])
-        to_side = np.where(
-            np.abs(rays[..., 0]) > 1e-3,
-            (np.sign(rays[..., 0]) * self.side - eye[0]) / np.where(np.abs(rays[..., 0]) > 1e-3, rays[..., 0], 1.0),
-            1e9,
-        )
-        to_side = np.where(to_side < 0, 1e9, to_side)
-        distance = np.minimum(np.minimum(to_floor, to_back), to_side)
-        place = eye + rays * distance[..., None]
-        x, y, z = place[..., 0], place[..., 1], place[..., 2]
-        floor, back, side = self.patterns
-        on_floor = distance == to_floor
-        on_back = (distance == to_back) & ~on_floor
-        on_side = ~(on_floor | on_back)
-        image = np.empty_like(place)
-        image[on_floor] = floor.colour(x[on_floor], z[on_floor])
-        image[on_back] = back.colour(x[on_back], y[on_back])
-        image[on_side] = side.colour(z[on_side], y[on_side]) * 0.85
-        for centre, height, half_width, half_height, colour in self.panels:
-            across, along = np.abs(x - centre) / half_width, np.abs(y - self.floor - height) / half_height
-            image = np.where((on_back & (across < 1) & (along < 1))[..., None], 0.25, image)
-            image = np.where((on_back & (across < 0.9) & (along < 0.9))[..., None], np.array(colour), image)
-        to_edge = np.minimum(np.minimum(np.abs(y - self.floor), np.abs(z - self.back)), np.abs(np.abs(x) - self.side))
-        corner_shade = 1 - 0.35 * np.exp(-to_edge * 0.8)
-        fall_off = 0.75 + 0.25 * np.exp(-np.abs(x) * 0.05)
-        shaded = image * self.brightness * (corner_shade * fall_off)[..., None]
-        return (np.clip(shaded, 0, 1) * 255).astype(np.uint8)
+        def picture(view: View) -> np.ndarray:
+            return still
 
-
-class Pattern:
-    """Two colours in one of seven patterns over a plane, with soft dirt. Constant once drawn."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        import cv2
-
-        first, second = np.array(random_colour(rng, 0.35, 1.0)), np.array(random_colour(rng, 0.25, 1.0))
-        kinds = ("plain", "checks", "stripes", "bricks", "planks", "clouds", "bands")
-        self.kind = str(rng.choice(kinds, p=[0.3, 0.1, 0.1, 0.15, 0.2, 0.1, 0.05]))
-        self.scale = float(rng.uniform(0.2, 1.5))
-        if rng.random() < 0.75:
-            first = first.mean() * 0.75 + first * 0.25
-            second = first * 0.6 + second * 0.4
-        coarse = rng.random((24, 24)).astype(np.float32)
-        self.dirt = cv2.resize(coarse, (256, 256), interpolation=cv2.INTER_CUBIC)
-        if rng.random() < 0.4:
-            second = first * rng.uniform(0.6, 0.95)
-        self.first, self.second = first.astype(np.float32), second.astype(np.float32)
-
-    def colour(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """Colour 0..1.2 at plane coordinates in decimetres, float [..., 3]."""
-        dirt = self.dirt[np.abs(v * 17).astype(int) % 256, np.abs(u * 17).astype(int) % 256]
-        share = self._share(u * self.scale, v * self.scale, dirt).astype(np.float32)[..., None]
-        mixed = self.first * (1 - share) + self.second * share
-        return np.clip(mixed * (0.88 + 0.24 * dirt[..., None]), 0, 1.2)
-
-    def _share(self, u: np.ndarray, v: np.ndarray, dirt: np.ndarray) -> np.ndarray:
-        if self.kind == "checks":
-            return (np.floor(u) + np.floor(v)) % 2
-        if self.kind == "stripes":
-            return (np.mod(u, 1) < 0.5).astype(float)
-        if self.kind == "bricks":
-            shifted = u + 0.5 * np.mod(np.floor(v * 2), 2)
-            return ((np.mod(shifted, 1) < 0.06) | (np.mod(v * 2, 1) < 0.1)).astype(float)
-        if self.kind == "planks":
-            plank = np.floor(u * 1.5)
-            return np.mod(np.sin(plank * 91.7) * 43758.5, 1) * 0.5 + (np.mod(u * 1.5, 1) < 0.04) * 0.5
-        if self.kind == "clouds":
-            return dirt.astype(float)
-        if self.kind == "bands":
-            return (np.mod(v, 1) < 0.5).astype(float)
-        return np.zeros_like(u)
-
-
-def view_rays(size: int, fov_deg: float, eye_dm: np.ndarray, target_dm: np.ndarray) -> np.ndarray:
-    """Unit directions through the pixel centres of a square picture, world axes, float32 [S, S, 3]."""
-    forward = target_dm - eye_dm
-    forward = forward / np.linalg.norm(forward)
-    right = np.cross(forward, (0.0, 1.0, 0.0))
-    right /= np.linalg.norm(right)
-    down = np.cross(forward, right)
-    offset = ((np.arange(size) + 0.5) / size * 2 - 1) * np.tan(np.radians(fov_deg) / 2)
-    rays = (forward + offset[None, :, None] * right + offset[:, None, None] * down).astype(np.float32)
-    return rays / np.linalg.norm(rays, axis=-1, keepdims=True)
-
-
-def _hit(component: np.ndarray, gap: float) -> np.ndarray:
-    """Distance along rays to a plane that lies in the negative direction of one axis; 1e9 where it is not met."""
-    towards = component < -1e-3
-    return np.where(towards, gap / np.where(towards, component, -1e-3), 1e9)
-
-
-def _gradient(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Two colours blended from top to bottom, from the middle outwards, or in soft clouds; uint8 [S, S, 3]."""
-    import cv2
-
-    kind = rng.integers(3)
-    first, second = np.array(random_colour(rng, 0.3, 1.0)) * 255, np.array(random_colour(rng, 0.3, 1.0)) * 255
-    row, column = np.mgrid[0:size, 0:size] / size
-    if kind == 0:
-        share = row
-    elif kind == 1:
-        share = np.clip(np.hypot(column - 0.5, row - 0.45) * 1.3, 0, 1)
+    elif kind == "panorama" and panoramas is not None:
+        image = panoramas.images_u8[rng.integers(len(panoramas.images_u8))]
+        picture = panorama_backdrop(image, float(rng.uniform(0, 2 * np.pi)), size)
+    elif kind == "photo" and photos is not None:
+        picture = photo_backdrop(photos.picture(int(rng.integers(1 << 30))), first, size)
     else:
-        coarse = rng.random((6, 6)).astype(np.float32)
-        share = np.clip(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC), 0, 1)
-    image = first * (1 - share[..., None]) + second * share[..., None] + rng.normal(0, 2, (size, size, 3))
-    return np.clip(image, 0, 255).astype(np.uint8)
+        picture = photo_backdrop(bokeh(rng), first, size)
+    on_floor = SHADOW_ON[kind]
+    fixed = kind == "gradient"
+    return Background(
+        kind, size, not fixed, fixed, on_floor, lambda view: _far_seen(picture(view), view, size, floor_dm)
+    )
 
 
-def _blurred(image_u8: np.ndarray, sigma_px: float) -> np.ndarray:
-    import cv2
+def _scene_seen(scene: Scene, view: View, size: int) -> Seen:
+    rgb, distance, surface = see(scene, view, size)
+    normals = np.zeros((len(scene.plane_axis) + 2, 3), np.float32)
+    count = len(scene.plane_axis)
+    for plane in range(count):
+        normals[plane, scene.plane_axis[plane]] = scene.plane_sign[plane]
+    world = turned(scene._replace(turn=scene.turn * np.array([1, -1], np.float32)), normals).astype(np.float32)
+    return Seen(rgb, distance, distance, world[np.minimum(surface, count)])
 
-    return cv2.GaussianBlur(image_u8, (0, 0), sigma_px) if sigma_px > 0 else image_u8
+
+def _far_seen(rgb_u8: np.ndarray, view: View, size: int, floor_dm: float) -> Seen:
+    """A far picture; the floor, which it does not show, still catches the shadow of the person."""
+    rays = view_rays(view, size)
+    down = rays[..., 1] < -1e-3
+    to_floor = np.where(down, (floor_dm - view.eye_dm[1]) / np.where(down, rays[..., 1], -1.0), np.inf)
+    normal = np.zeros((size, size, 3), np.float32)
+    normal[down, 1] = 1.0
+    return Seen(rgb_u8, np.full((size, size), np.inf, np.float32), to_floor.astype(np.float32), normal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 
 FACE_SIZE = 64
@@ -39,3 +40,21 @@ def shrunk(canvas_u8: np.ndarray, step: int) -> np.ndarray:
 
     size = canvas_u8.shape[0] // step
     return canvas_u8 if step == 1 else cv2.resize(canvas_u8, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def composed(rgb_u8: np.ndarray, part_id: np.ndarray, behind_u8: np.ndarray) -> np.ndarray:
+    """The person uint8 [C, C, 3] where part_id [C, C] is not 0, elsewhere the background [S, S, 3] enlarged."""
+    import cv2
+
+    size = len(rgb_u8)
+    canvas = behind_u8.copy() if len(behind_u8) == size else cv2.resize(behind_u8, (size, size))
+    _paste(rgb_u8, part_id, canvas)
+    return canvas
+
+
+@numba.njit(cache=True)
+def _paste(rgb, part_id, canvas):
+    for y in range(canvas.shape[0]):
+        for x in range(canvas.shape[1]):
+            if part_id[y, x] > 0:
+                canvas[y, x, 0], canvas[y, x, 1], canvas[y, x, 2] = rgb[y, x, 0], rgb[y, x, 1], rgb[y, x, 2]

@@ -11,19 +11,23 @@ from stages.core.errors import UsageError
 from stages.core.rng import numpy_rng
 from stages.core.skeleton import BODY_INDEX, BODY_JOINTS, HAND_JOINTS, HANDS
 from stages.synthetic.assets import Assets
-from stages.synthetic.background import Background, draw_background
+from stages.synthetic.background import Background, Seen, draw_background, draw_kind
 from stages.synthetic.body_motion import STYLE_CHOICES, Motion
 from stages.synthetic.camera import NEAREST_HAND, Camera, draw_camera, place_camera
-from stages.synthetic.canvas import face_affine, face_crop, project, shrunk
+from stages.synthetic.canvas import composed, face_affine, face_crop, project, shrunk
 from stages.synthetic.character import BODY_VERTICES, About, Character
 from stages.synthetic.face_points import FACE_COUNT
+from stages.synthetic.far_images import PhotoFolder
 from stages.synthetic.flow import Flow, FlowReader, Shown
 from stages.synthetic.identity import identity
-from stages.synthetic.light import draw_light
+from stages.synthetic.light import draw_light, place_light
+from stages.synthetic.look import Look, choose_look
 from stages.synthetic.mocap import MocapLibrary, MocapMotion
 from stages.synthetic.orders import wholebody
+from stages.synthetic.panoramas import Panoramas
 from stages.synthetic.renderer import Light, Renderer, View
 from stages.synthetic.seeds import ClipSeeds, split_of
+from stages.synthetic.shadows import ShadowMap, body_balls, shadowed
 from stages.synthetic.truth import JointReader, visible
 
 MOTION_S = 4.0
@@ -117,18 +121,22 @@ class Scene:
     camera: Camera
     light: Light
     background: Background
-    still_u8: np.ndarray
+    still: Seen
+    look: Look
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One frame as drawn. canvas_u8 [C,C,3] and depth_m f32 [C,C] with all samples; values: truth by name.
+    """One frame as drawn: canvas_u8 [C,C,3], depth_m f32 [C,C], part_id u8 [C,C] with all samples.
 
-    shown  the surface points of its pixels;  flow  to the next frame; None where no frame follows
+    shown   the surface points of its pixels
+    values  truth by name
+    flow    to the next frame; None where no frame follows
     """
 
     canvas_u8: np.ndarray
     depth_m: np.ndarray
+    part_id: np.ndarray
     shown: Shown
     values: dict[str, np.ndarray]
     flow: Flow | None = None
@@ -139,10 +147,18 @@ class Studio:
 
     size         side of the pictures; supersample: samples per pixel and axis
     mocap        library for half of the half and full body clips, or None for procedural motion only
+    photos, panoramas  backdrops besides the procedural ones, or None
     """
 
     def __init__(
-        self, assets: Assets, size: int = 128, *, supersample: int = 2, mocap: MocapLibrary | None = None
+        self,
+        assets: Assets,
+        size: int = 128,
+        *,
+        supersample: int = 2,
+        mocap: MocapLibrary | None = None,
+        photos: PhotoFolder | None = None,
+        panoramas: Panoramas | None = None,
     ) -> None:
         if size < 8 or supersample < 1:
             raise UsageError(f"size {size}, supersample {supersample}: expected 8 or more, 1 or more")
@@ -150,6 +166,8 @@ class Studio:
         self.size = size
         self.supersample = supersample
         self.mocap = mocap
+        self.photos = photos
+        self.panoramas = panoramas
         self.canvas = size * supersample
         self._renderer = Renderer(assets, self.canvas, shadow_size=int(np.clip(self.canvas, 256, 1024)))
         self._person: Character | None = None
@@ -164,6 +182,7 @@ class Studio:
         framing: str = "mix",
         style: str | None = None,
         talking: bool | None = None,
+        look: str = "drawn",
     ) -> SyntheticClip:
         """One clip; the same bytes for the same arguments, assets and GENERATOR_VERSION.
 
@@ -171,12 +190,13 @@ class Studio:
         frames      T, contiguous at `fps` somewhere in a motion of 4 s (or longer if T needs it)
         references  R frames at other times of the same motion
         framing     mix, portrait, half or full;  style, talking: None = at random
+        look        drawn (lens, film, compression, now and then a cartoon) or plain (as rendered)
         errors      UsageError: no frames, unknown framing or style
         """
         seeds = ClipSeeds.of(seeds) if isinstance(seeds, int) else seeds
         _check(frames, references, fps, framing, style)
         duration = max(MOTION_S, frames / fps)
-        scene, draw_framing, style = self._scene(seeds, duration, framing, style, talking)
+        scene, draw_framing, style = self._scene(seeds, duration, framing, style, talking, look)
         rng = numpy_rng(seeds.motion, "synthetic", "clip", "times")
         times = rng.uniform(0, duration - frames / fps) + np.arange(frames) / fps
         reference_times = (np.arange(references) + rng.random(references)) * duration / max(references, 1)
@@ -197,7 +217,7 @@ class Studio:
         return self._shoot(scene, times, common, other, contiguous=True)
 
     def _scene(
-        self, seeds: ClipSeeds, duration_s: float, framing: str, style: str | None, talking: bool | None
+        self, seeds: ClipSeeds, duration_s: float, framing: str, style: str | None, talking: bool | None, look: str
     ) -> tuple[Scene, str, str]:
         def rng(seed: int, purpose: str) -> np.random.Generator:
             return numpy_rng(seed, "synthetic", "clip", purpose)
@@ -229,16 +249,32 @@ class Studio:
             )
         camera = place_camera(draw, person, motion, duration_s)
         body_y = person.rest_dm[:BODY_VERTICES, 1]
-        background = draw_background(rng(seeds.background, "background"), self.canvas, camera, float(body_y.min()))
-        still = background.picture(camera.eye_dm)
+        kind = draw_kind(
+            rng(seeds.background, "background kind"),
+            photos=self.photos is not None,
+            panoramas=self.panoramas is not None,
+        )
+        light_draw = draw_light(rng(seeds.light, "light"), outside=kind == "outdoors")
+        background = draw_background(
+            rng(seeds.background, "background"),
+            kind,
+            self.size,
+            camera,
+            float(body_y.min()),
+            key=light_draw.key,
+            photos=self.photos,
+            panoramas=self.panoramas,
+        )
+        still = background.seen(camera.view(0.0))
         portrait = draw.framing == "portrait"
         middle_y = camera.target_dm[1] if portrait else float(body_y.max() + body_y.min()) / 2
-        light = draw_light(rng(seeds.light, "light"), still, np.array([0, middle_y, 0]), 3.2 if portrait else 10.0)
+        light = place_light(light_draw, still.rgb_u8, np.array([0, middle_y, 0]), 3.2 if portrait else 11.0)
         halvings = TEXTURE_HALVINGS[draw.framing] + round(math.log2(256 / self.canvas))
         furniture = motion.furniture()
         person = person.with_parts(furniture) if furniture else person  # the kept person stays without
         self._renderer.load(person, texture_halvings=int(np.clip(halvings, 0, 3)))
-        scene = Scene(person, JointReader(person), motion, camera, light, background, still)
+        chosen = choose_look(look, rng(seeds.camera, "look"), draw.framing)
+        scene = Scene(person, JointReader(person), motion, camera, light, background, still, chosen)
         return scene, draw.framing, style
 
     def _shoot(
@@ -268,7 +304,7 @@ class Studio:
             scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
             after = camera_from_world(scene.camera.view(after_s))
             shots[-1] = self._with_flow(follower, scene, shots[-1], after, None)
-        rows = [self._finished(shot) for shot in shots]
+        rows = [self._finished(shot, scene.look, number) for number, shot in enumerate(shots)]
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
         return SyntheticClip(**common, **stacked, times_s=np.asarray(times_s, np.float64), references=references)
 
@@ -285,14 +321,18 @@ class Studio:
         behind_px = np.zeros((self.size, self.size, 2), np.float32) if still else None
         return replace(shot, flow=follower.to_pose(shot.shown, world_to_camera, depth_m, behind_px))
 
-    def _finished(self, shot: Shot) -> dict[str, np.ndarray]:
+    def _finished(self, shot: Shot, look: Look, number: int) -> dict[str, np.ndarray]:
         """One frame's arrays, by their names in SyntheticClip."""
         flow = {} if shot.flow is None else vars(shot.flow)
+        focus_m = float(shot.values["head_center_m"][2])
+        step = self.supersample
+        flow_px = None if shot.flow is None else shot.flow.flow_px
+        canvas = look.apply(shot.canvas_u8, shot.depth_m, shot.part_id, flow_px, focus_m=focus_m, step=step)
         return {
             **shot.values,
             **flow,
-            "frames_u8": shrunk(shot.canvas_u8, self.supersample),
-            "face_crops_u8": face_crop(shot.canvas_u8, shot.values["face_affine"], self.supersample),
+            "frames_u8": look.finish(shrunk(canvas, step), number),
+            "face_crops_u8": look.finish(face_crop(canvas, shot.values["face_affine"], step), number),
         }
 
     def _shot(self, scene: Scene, time_s: float, K_px: np.ndarray) -> Shot:
@@ -300,11 +340,17 @@ class Studio:
         motion = scene.motion.frame(time_s)
         pose = scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
         view = scene.camera.view(time_s)
-        picture = self._renderer.draw(scene.character, view, scene.light)
+        root = scene.character.assets.bone_index["root"]
+        light = scene.light.moved((pose.head_dm[root] - scene.character.head_dm[root]) * np.array([1, 0, 1]))
+        picture = self._renderer.draw(scene.character, view, light)
         moving = scene.camera.moves and scene.background.moves
-        behind = scene.background.picture(view.eye_dm) if moving else scene.still_u8
-        canvas = np.where((picture.part_id > 0)[..., None], picture.rgb_u8, behind)
+        seen = scene.background.seen(view) if moving else scene.still
+        shadow = ShadowMap(picture.shadow_depth, picture.shadow_matrix)
+        balls = body_balls(pose.head_dm, scene.character.assets.bone_index)
+        behind = shadowed(seen, view, light, shadow, balls, scene.background.shadow_strength)
         truth = scene.reader.read(pose, view.world_to_view)
+        behind = scene.look.defocused(behind, seen.distance_dm, truth.head_center_m[2] * 10)
+        canvas = composed(picture.rgb_u8, picture.part_id, behind)
         step = self.supersample
         middle = slice(step // 2, None, step)
         points_m = np.concatenate([truth.body_m, truth.hands_m.reshape(-1, 3), truth.face_m, truth.smplx_m])
@@ -345,7 +391,7 @@ class Studio:
             "depth_m": np.where(np.isinf(depth_m := picture.depth_m[middle, middle]), np.nan, depth_m),
             "world_to_camera": camera_from_world(view),
         }
-        return Shot(canvas, picture.depth_m, Shown.of(picture, step), exact)
+        return Shot(canvas, picture.depth_m, picture.part_id, Shown.of(picture, step), exact)
 
 
 def camera_from_world(view: View) -> np.ndarray:

@@ -88,14 +88,21 @@ class MaterialTable(NamedTuple):
 
 
 class LightTable(NamedTuple):
-    """Key and fill direction and colour, ambient from below and above; all f32 [3], world axes."""
+    """Key, fill and rim direction and colour, ambient from below and above; all f32 [3], world axes.
+
+    spread f32 radians under which the key appears; texel_dm f32 side of a sample of its shadow map
+    """
 
     key_direction: np.ndarray
     key_colour: np.ndarray
     fill_direction: np.ndarray
     fill_colour: np.ndarray
+    rim_direction: np.ndarray
+    rim_colour: np.ndarray
     ambient_down: np.ndarray
     ambient_up: np.ndarray
+    spread: float
+    texel_dm: float
 
 
 class Buffers(NamedTuple):

