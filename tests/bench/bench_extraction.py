@@ -13,7 +13,8 @@ import tempfile
 from fractions import Fraction
 from pathlib import Path
 
-from extraction_tables import figures, markdown
+from extraction_markdown import markdown
+from extraction_tables import figures
 from extraction_truth import joined, pair
 
 FRAMINGS = ("portrait", "half", "full")
