@@ -58,15 +58,26 @@ def _heads(heads):
          _pair(h, "center_percent"), _pair(h, "radius_percent")]
         for name, h in heads.items()
     ]  # fmt: skip
-    return _table(["yaw", "frames", "found, %", "by the face, %", "rotation, deg", "centre, % of radius", "radius, %"], rows)
+    return _table(
+        ["yaw", "frames", "found, %", "by the face, %", "rotation, deg", "centre, % of radius", "radius, %"], rows
+    )
 
 
 def _hands(framings, joints):
     rows = [
-        [name, str(h["shown"]), _percent(h["found"]), _percent(h["false"]), _percent(h["swapped"]), _pair(h, "percent", 2)]
+        [
+            name,
+            str(h["shown"]),
+            _percent(h["found"]),
+            _percent(h["false"]),
+            _percent(h["swapped"]),
+            _pair(h, "percent", 2),
+        ]
         for name, h in framings.items()
     ]
-    one = _table(["", "hands seen", "found, %", "hidden ones found, %", "on the other hand, %", "points, % of height"], rows)
+    one = _table(
+        ["", "hands seen", "found, %", "hidden ones found, %", "on the other hand, %", "points, % of height"], rows
+    )
     points = [[name, str(joint["seen"]), _pair(joint, "percent", 2)] for name, joint in joints.items()]
     return one + "\n\n" + _table(["point", "seen", "% of height"], points)
 

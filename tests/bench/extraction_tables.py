@@ -7,7 +7,12 @@ from stages.core.face68 import FACE68_GROUPS, OUTER_EYE_CORNERS
 from stages.core.geometry import rotation_angle_deg, similarity_fit
 from stages.core.skeleton import BODY_INDEX, BODY_JOINTS, HAND_JOINTS
 
-VIEWS = {"front, 0-30": (0, 30), "three-quarter, 30-60": (30, 60), "side, 60-120": (60, 120), "back, 120-180": (120, 181)}
+VIEWS = {
+    "front, 0-30": (0, 30),
+    "three-quarter, 30-60": (30, 60),
+    "side, 60-120": (60, 120),
+    "back, 120-180": (120, 181),
+}
 HEAD_BINS = {"0-20": (0, 20), "20-45": (20, 45), "45-70": (45, 70), "over 70": (70, 181)}
 FRONT_DEG = 30
 _LEAST_ALIGNED = 6
@@ -16,7 +21,9 @@ _LEAST_ALIGNED = 6
 def figures(pairs):
     """Every figure of the tables as nested dicts of numbers; None where nothing was there to measure."""
     framings = {name: pairs.take(pairs.framing == name) for name in dict.fromkeys(pairs.framing.tolist())}
-    views = {name: pairs.take((pairs.torso_deg >= low) & (pairs.torso_deg < high)) for name, (low, high) in VIEWS.items()}
+    views = {
+        name: pairs.take((pairs.torso_deg >= low) & (pairs.torso_deg < high)) for name, (low, high) in VIEWS.items()
+    }
     turn = head_turn_deg(pairs.true_head_R)
     heads = {name: pairs.take((turn >= low) & (turn < high)) for name, (low, high) in HEAD_BINS.items()}
     result = {

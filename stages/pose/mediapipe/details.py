@@ -60,7 +60,9 @@ class Details:
             for roi in rois[:1]:
                 if not _touches(picture, roi):
                     continue
-                face = self.face(picture, roi, MIN_PRESENCE) if tracked is roi else settled_face(picture, self.face, roi)
+                face = (
+                    self.face(picture, roi, MIN_PRESENCE) if tracked is roi else settled_face(picture, self.face, roi)
+                )
                 if face.presence >= MIN_PRESENCE and _plausible_face(face, expected):
                     self._face_roi = face.next_roi
                     return face
