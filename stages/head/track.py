@@ -91,7 +91,7 @@ def track_head(pose, K_px, face_layout, params=None):
     face_R, towards_body = face.R.copy(), matrix_to_rotvec(np.swapaxes(face.R, 1, 2) @ body_R)
     part = _body_share(face.turn_deg, face.radius_px, apart_deg)
     face_R[both] = face.R[both] @ rotvec_to_matrix(towards_body[both] * part[both, None])
-    good = both & (face.turn_deg <= params.calibrate_most_deg)
+    good = both & (face.turn_deg <= params.calibrate_most_deg) & (apart_deg <= _FAR_APART_DEG)
     if good.sum() >= 3:
         body_R = body_R @ _mean_rotation(np.swapaxes(body_R[good], 1, 2) @ face_R[good])
     if both.sum() >= 3:

@@ -9,6 +9,7 @@ import numpy as np
 from stages.bundle import ArraySpec
 from stages.pose.camera import fit_camera
 from stages.pose.cleaning import FilterParams, clean_track
+from stages.pose.sides import mend_sides
 from stages.pose.track import PoseTrack, array_names, cut_track, join_tracks
 
 RAW_OF = {name: f"raw_{name}" for name in ("joints_px", "joints_m", "hands_px", "face_px")}
@@ -85,7 +86,8 @@ def finish_track(track: PoseTrack, *, smooth: bool = True, K_px: np.ndarray | No
     smooth  remove jitter; gaps are filled either way
     K_px    float64 [3, 3] | None   the camera where it is known, else a guess
     """
-    cleaned = clean_track(track, FilterParams(smooth=smooth))
+    mended = mend_sides(track) if track.backend == "mediapipe" else track
+    cleaned = clean_track(mended, FilterParams(smooth=smooth))
     arrays = {name: getattr(cleaned, name) for name in array_names()}
     arrays |= {raw: getattr(track, name) for name, raw in RAW_OF.items()}
     camera = fit_camera(cleaned, K_px)

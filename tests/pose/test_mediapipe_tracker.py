@@ -5,8 +5,9 @@ import pytest
 
 from stages.core.skeleton import BODY_INDEX
 from stages.pose.mediapipe.backend import ahead
-from stages.pose.mediapipe.details import _settle
+from stages.pose.mediapipe.details import _settle, settled_face
 from stages.pose.mediapipe.detector import Found
+from stages.pose.mediapipe.face import FaceResult
 from stages.pose.mediapipe.landmarks import BODY_AT, BodyResult, HandResult
 from stages.pose.mediapipe.record import Recorder, Sight, body_arrays
 from stages.pose.mediapipe.roi import Roi
@@ -178,3 +179,30 @@ def test_a_consumer_who_stops_stops_the_maker():
     assert next(stream) == 0
     stream.close()
     assert len(made) < 10
+
+
+class TooFrontal:
+    """A face network that is right only on a region of the right size: elsewhere unsure, and the next region nearer."""
+
+    def __init__(self, right_side, presence):
+        self.right_side, self.presence, self.runs = right_side, presence, 0
+
+    def __call__(self, picture, roi, min_presence):
+        self.runs += 1
+        off = roi.side / self.right_side - 1.0
+        nearer = Roi(roi.x, roi.y, self.right_side * (1.0 + 0.4 * off))
+        points = np.full((478, 3), off, np.float32)
+        return FaceResult(points, self.presence * (1.0 if off < 0.1 else 0.03), nearer)
+
+
+def test_a_face_in_profile_is_believed_on_its_settled_region_not_on_the_detectors():
+    network = TooFrontal(100.0, 0.95)
+    result = settled_face(None, network, Roi(50.0, 50.0, 140.0))
+    assert result.presence == 0.95 and network.runs <= 5
+    assert result.points_px.max() < 0.1, "the mesh of the first, too large region was kept"
+
+
+def test_a_region_without_a_face_costs_one_run():
+    network = TooFrontal(100.0, 0.0)
+    assert settled_face(None, network, Roi(50.0, 50.0, 140.0)).presence == 0.0
+    assert network.runs == 1
