@@ -28,7 +28,7 @@ ORIGINS = ("african", "asian", "caucasian")
 
 @dataclass(frozen=True)
 class Phenotype:
-    """What a person is born with. sex 0 female..1 male; age_years 16..80; the others 0..1; origin shares sum to 1."""
+    """What a person is born with. sex 0 female..1 male; age_years 18..80; the others 0..1; origin shares sum to 1."""
 
     male: bool
     sex: float
@@ -53,21 +53,23 @@ class Phenotype:
 def draw_phenotype(rng: np.random.Generator) -> Phenotype:
     """A random person; distributions are our choice (half women, three age groups, mixed origins)."""
     male = bool(rng.random() < 0.5)
-    ages = (rng.uniform(16, 35), rng.uniform(30, 55), rng.uniform(50, 78))
-    age = float(np.clip(rng.choice(ages, p=[0.5, 0.3, 0.2]), 16, 80))
+    ages = (rng.uniform(18, 35), rng.uniform(30, 55), rng.uniform(50, 78))
+    age = float(np.clip(rng.choice(ages, p=[0.5, 0.3, 0.2]), 18, 80))
     shares = rng.dirichlet([0.45] * 3)
 
     # spreads a little wider than MakeHuman's own, so that heavy, thin, tall and short people are not rare
     def clipped(mean: float, spread: float, low: float, high: float) -> float:
         return float(np.clip(rng.normal(mean, spread), low, high))
 
+    # MakeHuman's own scale is steeper above the middle: this gives women 146..182 cm and men 156..194 cm
+    stature = np.clip(rng.normal(0, 1.1), -2.5, 2.5)
     return Phenotype(
         male=male,
         sex=clipped(0.88 if male else 0.12, 0.06, 0, 1),
         age_years=age,
         muscle=clipped(0.58 if male else 0.5, 0.18, 0.08, 1),
         weight=clipped(0.52, 0.23, 0.04, 1.0),
-        height=clipped(0.52, 0.19, 0.08, 0.97),
+        height=0.5 + float(stature * (0.09 if stature < 0 else 0.055)),
         proportions=clipped(0.65, 0.2, 0.1, 1),
         origin=dict(zip(ORIGINS, (float(share) for share in shares), strict=True)),
     )
@@ -105,7 +107,8 @@ def _macro_weights(person: Phenotype) -> list[tuple[str, float]]:
     """The macro morphs and their weights: products of sex, age, origin, muscle, weight, height and proportions."""
     age = person.age_years
     if age < 25:
-        ages = {"child": 1 - (age - 10) / 15, "young": (age - 10) / 15}
+        child = 0.35 * (25 - age) / 15  # MakeHuman's own 0.6 at 16 would be a child of 12 to the eye
+        ages = {"child": child, "young": 1 - child}
     else:
         ages = {"young": max(0.0, 1 - (age - 25) / 65), "old": min(1.0, (age - 25) / 65)}
     heights = {"minheight": max(0.0, 1 - 2 * person.height), "maxheight": max(0.0, 2 * person.height - 1)}
