@@ -127,6 +127,13 @@ def read_compiled(path: Path, digest: str) -> Assets:
         raise WeightsError(f"{path}: damaged ({error}). Delete it and run again") from error
 
 
+def _without_eyeballs(name: str, morph: Morph, eyes: np.ndarray) -> Morph:
+    """A gaze unit moves lids only: the balls are turned by their bones, and would turn twice."""
+    index, delta = morph
+    kept = ~np.isin(index, eyes) if name.startswith("eyeLook") else slice(None)
+    return index[kept], delta[kept]
+
+
 def _assemble(arrays: dict[str, np.ndarray], manifest: dict, digest: str) -> Assets:
     def surface(key: str) -> Surface:
         return Surface(arrays[f"{key}/vertex"], arrays[f"{key}/uv"], arrays[f"{key}/triangles"])
@@ -145,6 +152,7 @@ def _assemble(arrays: dict[str, np.ndarray], manifest: dict, digest: str) -> Ass
         for name, texture in manifest["proxies"].items()
     }
     bones = tuple(manifest["bones"])
+    eyes = np.concatenate([arrays[f"group/helper-{side}-eye/vertex"] for side in "lr"])
     return Assets(
         asset_hash=digest,
         base_dm=arrays["base_dm"],
@@ -156,7 +164,7 @@ def _assemble(arrays: dict[str, np.ndarray], manifest: dict, digest: str) -> Ass
         tail_vertices=tuple(np.array(ids, np.int64) for ids in manifest["tail_vertices"]),
         weight=arrays["weight"],
         morphs=family("morphs"),
-        arkit=family("arkit"),
+        arkit={name: _without_eyeballs(name, morph, eyes) for name, morph in family("arkit").items()},
         png={name: arrays[f"texture/{name}"] for name in manifest["textures"]},
         gain={name: entry["gain"] for name, entry in manifest["textures"].items()},
         credits=whitelist()[1],

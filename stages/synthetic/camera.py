@@ -19,6 +19,7 @@ MOVE_SHARES = (0.45, 0.27, 0.08, 0.1, 0.1)
 FOLLOW_SHARE = {"full": 0.5, "half": 0.8, "portrait": 0.35}
 NEAREST_HAND = 0.36  # share of the camera's distance that a wrist may come forward in a portrait
 NEAREST_TIP = 0.55  # and any finger tip
+STAYS_DM = 2.0  # a head that moves further than this is followed in portraits
 MOST_FOR_HANDS = 1.3  # how much further back a half body is seen from so that raised hands stay in
 
 
@@ -110,7 +111,7 @@ def draw_camera(rng: np.random.Generator, framing: str) -> CameraDraw:
     drawn = str(rng.choice(FRAMINGS, p=FRAMING_SHARES))
     framing = drawn if framing == "mix" else framing
     low, high = {"portrait": (3.4, 5.8), "half": (1.1, 1.4), "full": (1.03, 1.22)}[framing]
-    azimuth = rng.normal(0, 18) if rng.random() < 0.65 else rng.uniform(-60, 60)
+    azimuth = rng.normal(0, 18) if rng.random() < (0.78 if framing == "portrait" else 0.65) else rng.uniform(-60, 60)
     elevation = rng.normal(3, 6) if rng.random() < 0.85 else rng.uniform(-15, 35)
     return CameraDraw(
         framing=framing,
@@ -216,9 +217,10 @@ def _target(draw: CameraDraw, points: np.ndarray, groups: list[str], duration_s:
         :, [at for at, group in enumerate(groups) if group == ("head" if draw.framing == "portrait" else "trunk")]
     ]
     own = own.mean(1)
-    if not draw.follows:
-        first, last = int(LEAD_S * RATE_HZ), int((LEAD_S + duration_s) * RATE_HZ) + 1
-        seen = own[first:last]
+    first, last = int(LEAD_S * RATE_HZ), int((LEAD_S + duration_s) * RATE_HZ) + 1
+    seen = own[first:last]
+    far_goes = draw.framing == "portrait" and np.ptp(seen, axis=0).max() > STAYS_DM  # sits down, walks
+    if not (draw.follows or far_goes):
         return np.broadcast_to((seen.min(0) + seen.max(0)) / 2, own.shape).copy()
     calm = gaussian_filter1d(own, 0.4 * RATE_HZ, axis=0, mode="nearest")
     if draw.framing == "full":

@@ -11,12 +11,13 @@ from stages.synthetic.phonemes import Speech, Timeline, draw_speech, given_speec
 from stages.synthetic.tracks import bumps, ease, noise, rows_at, sample_times
 
 TALKING_SHARE = 0.6
-EXTREME_SHARE = 0.14  # of the episodes that are strong; the others are mild
-LIVELY_SHARE = 0.06  # of the faces grimace all the time
+EXTREME_SHARE = 0.2  # of the episodes that are strong; the others are mild
+LIVELY_SHARE = 0.1  # of the faces grimace all the time
 ONE_SIDED_SHARE = 0.15
 BLINK_PER_MIN = (12.0, 20.0)
 CLOSE_S, CLOSED_S, OPEN_S = 0.075, 0.02, 0.15
 EYE_MOST_DEG = np.array([30.0, 22.0])  # yaw, pitch
+EYES_AT_EASE_DEG = 13.0  # how far eyes stay turned against the head once it has followed
 GAZE_UNIT_DEG = 30.0  # an eyeLook weight of 1
 WIDE_LOOK_SHARE = 0.3
 
@@ -192,8 +193,8 @@ def _looks(
     wide = 2.0 if rng.random() < WIDE_LOOK_SHARE else 1.0
     moments, targets, away = [times[0] - 1.0], [towards], False
     while moments[-1] < times[-1]:
-        away = rng.random() < (0.3 if not away else 0.45)
-        spread = np.array([24.0, 9.0]) * wide if away else np.array([3.0, 2.0])
+        away = rng.random() < (0.22 if not away else 0.4)
+        spread = np.array([20.0, 8.0]) * wide if away else np.array([3.0, 2.0])
         moments.append(moments[-1] + (rng.uniform(0.4, 1.8) if away else rng.uniform(0.25, 1.6)))
         targets.append(towards + rng.normal(0, 1, 2) * spread)
     moments, targets = np.array(moments), np.clip(targets, [-75, -30], [75, 35])
@@ -205,7 +206,8 @@ def _looks(
     share = ease((times - moments[position]) / saccade[position])[:, None]
     gaze = targets[before] + (targets[position] - targets[before]) * share
     far = np.linalg.norm(targets - towards, axis=1, keepdims=True)
-    goal = targets * np.clip(0.25 + (far - 4) / 45, 0.2, 0.78)
+    goal = targets * np.clip(0.3 + (far - 4) / 45, 0.25, 0.8)
+    goal = targets + np.clip(goal - targets, -EYES_AT_EASE_DEG, EYES_AT_EASE_DEG)
     lag, move = rng.uniform(0.03, 0.12, len(moments)), rng.uniform(0.35, 0.7, len(moments))
     head = np.tile(goal[0], (len(times), 1))
     for at in range(1, len(moments)):
@@ -226,7 +228,7 @@ def _blink_moments(rng: np.random.Generator, times: np.ndarray, shifts: np.ndarr
         out.append(moment)
         if rng.random() < 0.07:
             out.append(moment + rng.uniform(0.3, 0.4))
-        moment += 0.6 + rng.gamma(2.5, (pause_s * 1.3 - 0.6) / 2.5)
+        moment += 0.6 + rng.gamma(2.5, (pause_s * 1.55 - 0.6) / 2.5)
     out.extend(shifts[rng.random(len(shifts)) < 0.25])
     kept: list[float] = []
     for moment in sorted(out):

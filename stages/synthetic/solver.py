@@ -125,8 +125,8 @@ class Body:
         pole = unit(ahead + np.array([0.12 * sign + sign * plan.knees_out, 0.0, 0.7]))
         upper, lower, hinge = two_bone(target, self.thigh[side], self.shin[side], pole)
         across = np.array([1.0, 0.0, 0.0])
-        thigh = framed(upper, -hinge) @ transposed(framed(knee - hip, across))
-        shin = framed(lower, -hinge) @ transposed(framed(foot - knee, across))
+        thigh = framed(upper, hinge) @ transposed(framed(knee - hip, across))
+        shin = framed(lower, hinge) @ transposed(framed(foot - knee, across))
         local["upperleg01." + side] = thigh
         local["lowerleg01." + side] = transposed(thigh) @ shin
         local["foot." + side] = transposed(root @ shin) @ sole

@@ -34,7 +34,8 @@ def make_plan(
     rng: np.random.Generator, duration_s: float, style: str, face: FaceMotion, *, split: str, framing: str
 ) -> Plan:
     """The plan of one style. The draws do not depend on any body."""
-    facing = rng.normal(0, 45 if rng.random() < TURNED_SHARE else 13)
+    turned = rng.random() < (0.4 if framing == "portrait" else 1.0) * TURNED_SHARE
+    facing = rng.normal(0, 45 if turned else 13)
     plan = standing(duration_s, rng.uniform(0.085, 0.16), rng.uniform(2, 14), float(facing))
     calm = 0.6 if framing == "portrait" else 1.0
     if style == "walk":

@@ -20,8 +20,7 @@ TRUNK_BONES = (
     "breast.L",
     "breast.R",
 )
-MARGIN_DM = 0.5  # half a wrist and some cloth
-HAND_POINTS = (0.0, 0.5, 0.95)  # of the hand's length from the wrist
+HAND_POINTS = ((0.0, 0.5), (0.5, 0.5), (1.0, 0.7))  # of the hand's length from the wrist; margin in decimetres
 
 
 class Torso:
@@ -64,9 +63,9 @@ class Torso:
         out = wrist.copy()
         prefer = np.array([0.45 * sign, 0.0, 0.55])
         for _ in range(3):
-            for share in HAND_POINTS:
+            for share, margin_dm in HAND_POINTS:
                 point = out + along * (share * self.hand_dm)
-                level, radial, size = self._level(point, MARGIN_DM)
+                level, radial, size = self._level(point, margin_dm)
                 gap = np.clip(1 - level, 0, 0.8)
                 away = radial + prefer * np.clip(1.2 - level, 0, 1)[:, None]
                 away /= np.linalg.norm(away, axis=-1, keepdims=True) + 1e-9
