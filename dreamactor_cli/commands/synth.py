@@ -28,6 +28,9 @@ def command(
     cross_identity: Annotated[
         bool, typer.Option("--cross-identity", help="Also write the same motion on another person.")
     ] = False,
+    maps: Annotated[
+        bool, typer.Option("--maps", help="Also store skeleton and head sphere maps drawn from the exact truth.")
+    ] = False,
     clips_per_person: Annotated[
         int, typer.Option("--clips-per-person", help="Clips in a row that show the same person.")
     ] = Params.clips_per_person,
@@ -57,6 +60,7 @@ def command(
         mocap=mocap,
         cross_identity=cross_identity,
         assets=assets,
+        maps=maps,
         clips_per_person=clips_per_person,
         verify=verify,
         overwrite=overwrite,
@@ -70,4 +74,5 @@ def words_again(decides: dict[str, Any], bundle_path: str) -> list[str]:
     words = ["dreamactor", "synth", "--out", os.path.dirname(bundle_path) or ".", "--seed", str(decides["number"])]
     for name in ("split", "frames", "size", "fps", "framing", "references", "clips_per_person"):
         words += [f"--{name.replace('_', '-')}", str(decides[name])]
+    words += ["--maps"] if decides["maps"] else []
     return words + (["--cross-identity"] if decides["cross"] else [])
