@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.synthetic.character import Character
+from stages.synthetic.colours import random_colour
 from stages.synthetic.face_motion import FaceMotion, FaceState, with_gaze
 from stages.synthetic.furniture import seat_parts
 from stages.synthetic.parts import Part
@@ -17,7 +18,6 @@ from stages.synthetic.rotation import applied, orthonormal
 from stages.synthetic.solver import NECK_SHARES, SIT_DEPTH_DM, Body
 from stages.synthetic.styles import STYLE_CHOICES, STYLES, make_plan
 from stages.synthetic.tracks import rows_at
-from stages.synthetic.wardrobe import random_colour
 
 __all__ = ["NECK_SHARES", "STYLES", "STYLE_CHOICES", "Motion", "MotionFrame", "with_gaze"]
 

@@ -12,13 +12,13 @@ from stages.core.rng import numpy_rng
 from stages.core.skeleton import BODY_INDEX, BODY_JOINTS, HAND_JOINTS, HANDS
 from stages.synthetic.assets import Assets
 from stages.synthetic.background import Background, Seen, draw_background, draw_kind
-from stages.synthetic.body_motion import STYLE_CHOICES, Motion
+from stages.synthetic.body_motion import STYLE_CHOICES, Motion, MotionFrame
 from stages.synthetic.camera import NEAREST_HAND, Camera, draw_camera, place_camera
 from stages.synthetic.canvas import composed, face_affine, face_crop, project, shrunk
-from stages.synthetic.character import BODY_VERTICES, About, Character
+from stages.synthetic.character import BODY_VERTICES, About, Character, Pose
 from stages.synthetic.face_points import FACE_COUNT
-from stages.synthetic.far_images import PhotoFolder
-from stages.synthetic.flow import Flow, FlowReader, Shown
+from stages.synthetic.far_images import PhotoFolder, view_rays
+from stages.synthetic.flow import Flow, FlowReader, Shown, background_flow
 from stages.synthetic.identity import identity
 from stages.synthetic.light import draw_light, place_light
 from stages.synthetic.look import Look, choose_look
@@ -131,6 +131,7 @@ class Shot:
 
     shown   the surface points of its pixels
     values  truth by name
+    behind_dm  f32 [S,S] distance of the background along the rays of `view`
     flow    to the next frame; None where no frame follows
     """
 
@@ -139,6 +140,8 @@ class Shot:
     part_id: np.ndarray
     shown: Shown
     values: dict[str, np.ndarray]
+    view: View
+    behind_dm: np.ndarray
     flow: Flow | None = None
 
 
@@ -300,8 +303,7 @@ class Studio:
             shots.append(shot)
         if follower is not None:
             after_s = float(times_s[-1]) + 1 / common["fps"]
-            motion = scene.motion.frame(after_s)
-            scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
+            _posed(scene, after_s)
             after = camera_from_world(scene.camera.view(after_s))
             shots[-1] = self._with_flow(follower, scene, shots[-1], after, None)
         rows = [self._finished(shot, scene.look, number) for number, shot in enumerate(shots)]
@@ -317,8 +319,11 @@ class Studio:
         depth_m: np.ndarray | None,
     ) -> Shot:
         """The shot with its flow to the present pose."""
-        still = not (scene.camera.moves and scene.background.moves)
-        behind_px = np.zeros((self.size, self.size, 2), np.float32) if still else None
+        if scene.camera.moves and scene.background.moves:
+            rays = view_rays(shot.view, self.size)
+            behind_px = background_flow(rays, shot.behind_dm, shot.view.eye_dm, world_to_camera, follower.K_px)
+        else:
+            behind_px = np.zeros((self.size, self.size, 2), np.float32)
         return replace(shot, flow=follower.to_pose(shot.shown, world_to_camera, depth_m, behind_px))
 
     def _finished(self, shot: Shot, look: Look, number: int) -> dict[str, np.ndarray]:
@@ -337,8 +342,7 @@ class Studio:
 
     def _shot(self, scene: Scene, time_s: float, K_px: np.ndarray) -> Shot:
         """One frame as drawn, with its truth."""
-        motion = scene.motion.frame(time_s)
-        pose = scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
+        motion, pose = _posed(scene, time_s)
         view = scene.camera.view(time_s)
         root = scene.character.assets.bone_index["root"]
         light = scene.light.moved((pose.head_dm[root] - scene.character.head_dm[root]) * np.array([1, 0, 1]))
@@ -355,9 +359,9 @@ class Studio:
         middle = slice(step // 2, None, step)
         points_m = np.concatenate([truth.body_m, truth.hands_m.reshape(-1, 3), truth.face_m, truth.smplx_m])
         points_px = project(points_m, K_px)
-        seen = visible(points_m, points_px, picture.depth_m[middle, middle], scene.reader.thickness_m)
+        points_seen = visible(points_m, points_px, picture.depth_m[middle, middle], scene.reader.thickness_m)
         body_px, hands_px, face_px, smplx_px = np.split(points_px, GROUP_ENDS)
-        joint_visible, hand_visible, face_visible, smplx_visible = np.split(seen, GROUP_ENDS)
+        joint_visible, hand_visible, face_visible, smplx_visible = np.split(points_seen, GROUP_ENDS)
         radius_px = scene.reader.head_radius_m / truth.head_center_m[2] * K_px[0, 0]
         affine = face_affine(project(truth.face_center_m, K_px), radius_px)
         pelvis = truth.body_m[-1]
@@ -391,7 +395,15 @@ class Studio:
             "depth_m": np.where(np.isinf(depth_m := picture.depth_m[middle, middle]), np.nan, depth_m),
             "world_to_camera": camera_from_world(view),
         }
-        return Shot(canvas, picture.depth_m, picture.part_id, Shown.of(picture, step), exact)
+        return Shot(canvas, picture.depth_m, picture.part_id, Shown.of(picture, step), exact, view, seen.distance_dm)
+
+
+def _posed(scene: Scene, time_s: float) -> tuple[MotionFrame, Pose]:
+    """Pose the character as it is at a time; what hangs loose lags behind."""
+    motion, character = scene.motion.frame(time_s), scene.character
+    earlier = [scene.motion.frame(max(time_s - ago, 0.0)) for ago in character.trail_moments]
+    trail = [character.transforms(then.rotations, then.root_shift_dm) for then in earlier]
+    return motion, character.pose(motion.rotations, motion.expression, motion.root_shift_dm, trail)
 
 
 def camera_from_world(view: View) -> np.ndarray:

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from stages.core.errors import InputError, UsageError
+from stages.synthetic.colours import random_colour
 from stages.synthetic.renderer import View
 from stages.synthetic.rooms import FABRICS, STONES, WALLS, linear, one_of
-from stages.synthetic.wardrobe import random_colour
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 PHOTO_MARGIN = 1.25  # how much wider than the view a photo is hung, for cameras that turn

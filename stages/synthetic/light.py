@@ -8,8 +8,8 @@ import numpy as np
 
 from stages.synthetic import raster
 from stages.synthetic.camera import look_at, orthographic
+from stages.synthetic.colours import random_colour
 from stages.synthetic.renderer import LIGHT_DISTANCE_DM, LIGHT_FAR_DM, LIGHT_NEAR_DM, Light
-from stages.synthetic.wardrobe import random_colour
 
 SETUPS = ("soft", "hard", "window", "ring", "rim", "top", "stage", "dim")
 SETUP_SHARES = {

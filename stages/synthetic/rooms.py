@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from stages.synthetic import scene_patterns as patterns
+from stages.synthetic.colours import random_colour
+from stages.synthetic.parts import Colour
 from stages.synthetic.scene_builder import SceneBuilder
 from stages.synthetic.scene_kernels import Scene
-from stages.synthetic.wardrobe import Colour, random_colour
 
 BACK, LEFT, RIGHT = 2, 3, 4  # numbers of the walls; 0 is the floor, 1 the ceiling
 # sRGB 0..255

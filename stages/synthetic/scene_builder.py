@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from stages.synthetic.parts import Colour
 from stages.synthetic.renderer import View
 from stages.synthetic.scene_kernels import FAR_DM, Scene, look_at_scene
-from stages.synthetic.wardrobe import Colour
 
 NO_SKY = np.zeros((4, 3))
 
