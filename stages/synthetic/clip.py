@@ -149,6 +149,7 @@ class Studio:
     """Makes clips of one picture size. State: render buffers, decoded textures, the last person.
 
     size         side of the pictures; supersample: samples per pixel and axis
+    device       "" = the numba renderer; else the torch renderer there ("cuda"), whose bytes differ by rounding
     mocap        library for half of the half and full body clips, or None for procedural motion only
     photos, panoramas  backdrops besides the procedural ones, or None
     """
@@ -162,6 +163,7 @@ class Studio:
         mocap: MocapLibrary | None = None,
         photos: PhotoFolder | None = None,
         panoramas: Panoramas | None = None,
+        device: str = "",
     ) -> None:
         if size < 8 or supersample < 1:
             raise UsageError(f"size {size}, supersample {supersample}: expected 8 or more, 1 or more")
@@ -172,7 +174,7 @@ class Studio:
         self.photos = photos
         self.panoramas = panoramas
         self.canvas = size * supersample
-        self._renderer = Renderer(assets, self.canvas, shadow_size=int(np.clip(self.canvas, 256, 1024)))
+        self._renderer = _renderer(assets, self.canvas, device)
         self._person: Character | None = None
 
     def clip(
@@ -396,6 +398,15 @@ class Studio:
             "world_to_camera": camera_from_world(view),
         }
         return Shot(canvas, picture.depth_m, picture.part_id, Shown.of(picture, step), exact, view, seen.distance_dm)
+
+
+def _renderer(assets: Assets, canvas: int, device: str) -> Renderer:
+    shadow_size = int(np.clip(canvas, 256, 1024))
+    if not device:
+        return Renderer(assets, canvas, shadow_size=shadow_size)
+    from stages.synthetic.torch_renderer import TorchRenderer
+
+    return TorchRenderer(assets, canvas, shadow_size=shadow_size, device=device)
 
 
 def _posed(scene: Scene, time_s: float) -> tuple[MotionFrame, Pose]:

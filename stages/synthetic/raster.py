@@ -115,6 +115,13 @@ class Buffers(NamedTuple):
     part: np.ndarray
 
 
+def to_samples(view_projection: np.ndarray, size: int) -> np.ndarray:
+    """The matrix f64 [3, 4] from world to (sample x, sample y, depth) of a parallel projection f64 [4, 4]."""
+    half = np.array([0.0, 0.0, 0.0, 0.5])
+    x, y, depth = view_projection[:3]
+    return np.stack([(x * 0.5 + half) * size, (half - y * 0.5) * size, depth])
+
+
 @numba.njit(fastmath=True, cache=True)
 def project(position, view_projection, size, out):
     """Samples x, y (origin at the upper left corner), NDC depth and 1/w of each corner. out f32 [C,4] is written."""

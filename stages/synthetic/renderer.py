@@ -180,8 +180,7 @@ class Renderer:
                 index,
                 buffers,
             )
-        half = np.array([0.0, 0.0, 0.0, 0.5])
-        return np.stack([(matrix[0] * 0.5 + half) * size, (half - matrix[1] * 0.5) * size, matrix[2]])
+        return raster.to_samples(matrix, size)
 
     def _resolve(self, view: View, light_samples: np.ndarray) -> Picture:
         """Tone-mapped picture, mask, and depth in metres."""
