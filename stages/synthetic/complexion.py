@@ -159,7 +159,7 @@ def _beard(vertices: np.ndarray, marks: Landmarks, lips: np.ndarray, kind: str) 
         return np.zeros(len(vertices))
     mouth_y, half = _mouth(vertices, lips)
     x, y, z = np.abs(vertices[:, 0]), vertices[:, 1], vertices[:, 2]
-    up = (marks.eye[1] - mouth_y) * 0.75
+    up = (marks.eye[1] - mouth_y) * 0.62
     cheek_y = mouth_y - 0.02 + up * np.clip((x - half) / 0.42, 0, 1) ** 1.6
     throat_y = marks.chin - 0.12 - 0.1 * np.clip(1 - x / 0.5, 0, 1)
 
@@ -167,7 +167,7 @@ def _beard(vertices: np.ndarray, marks: Landmarks, lips: np.ndarray, kind: str) 
         return np.clip(distance / edge + 0.5, 0, 1)
 
     front = soft(z - (marks.head[2] + 0.28), 0.15)
-    jaw = soft(cheek_y - y) * soft(y - throat_y, 0.12) * front
+    jaw = soft(cheek_y - y, 0.16) * soft(y - throat_y, 0.12) * front
     nose_y = mouth_y + 0.24 * (marks.eye[1] - mouth_y)
     lip = soft(nose_y - y, 0.05) * soft(y - mouth_y + 0.06) * soft(half * 1.15 - x, 0.12) * front
     chin = jaw * soft(half * 1.05 - x, 0.1)
