@@ -108,11 +108,11 @@ def _shells(
     above = above_hairline(assets, vertices, marks)
     kept = (above > 0)[surface.vertex[surface.triangles]].all(1)
     high = np.clip((vertices[:, 1] - (marks.crown - 0.9)) / 0.7, 0, 1)
-    before = np.clip((vertices[:, 2] - marks.head[2] - 0.3) / 0.5, 0, 1)  # thick hair rises gently from the forehead
+    before = np.clip((vertices[:, 2] - marks.head[2] - 0.55) / 0.5, 0, 1)  # thick hair rises gently from the forehead
     edge = np.sin(np.clip(above / (0.25 + (0.15 + 0.5 * before) * top), 0.06, 1.0) * np.pi / 2)
-    edge = np.maximum(edge, min(side, 0.6) * (1 - before))  # and hangs full at the ears and the nape
+    edge = np.maximum(edge, min(side, 0.75) * (1 - before))  # and hangs full at the ears and the nape
     lift = (side + (top - side) * high) * edge * volume
-    centre = np.array([0.0, marks.eye[1] + 0.6, marks.head[2] + 0.35], np.float32)
+    centre = np.array([0.0, marks.eye[1] + 0.75, marks.head[2] + 0.35], np.float32)
     outward = vertices - centre
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     normal = normal + (outward - normal) * np.float32(min(2 * top, 1.0))  # thick hair is a ball, not a fan

@@ -162,7 +162,7 @@ def test_long_hair_lags_and_short_does_not(crowd):
     long = next(person for person in crowd.values() if person.about.hair in ("hair/long01", "hair/ponytail01"))
     none = next(p for p in crowd.values() if p.looseness.max() == 0)
     assert none.trail_moments == () and len(long.trail_moments) == 3
-    turned = {"neck01": turn(0, 40, 0)}
+    turned = {"spine05": turn(0, 40, 0)}
     before = [long.transforms({}, np.zeros(3))] * 3
     long.pose(turned, {}, np.zeros(3))
     stiff = long.position.copy()
@@ -170,5 +170,5 @@ def test_long_hair_lags_and_short_does_not(crowd):
     assert np.abs(long.position - stiff).max() < 1e-4, "who stood still must not lag"
     long.pose(turned, {}, np.zeros(3), trail=before)
     moved = np.linalg.norm(long.position - stiff, axis=1)
-    assert moved.max() > 0.1 and moved[long.looseness == 0].max() == 0
+    assert moved.max() > 0.05 and moved[long.looseness == 0].max() == 0
     assert long.looseness.min() >= 0 and long.looseness.max() <= 0.6
