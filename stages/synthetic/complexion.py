@@ -129,8 +129,8 @@ def above_hairline(assets: Assets, vertices: np.ndarray, marks: Landmarks) -> np
     share = (body[:, 2] - back) / (front - back)
     drop = np.interp(share, (0.0, 0.3, 0.45, 0.58, 0.7, 0.78, 0.88, 1.0), (1.75, 1.6, 1.42, 1.3, 1.15, 0.72, 0.45, 0.4))
     above = body[:, 1] - (marks.crown - drop * (marks.crown - marks.eye[1]) / 1.2)
-    ears = np.concatenate([assets.morphs[f"ears/{side}-ear-scale-incr"][0] for side in "lr"])
-    above[ears[ears < BODY_VERTICES]] = -1.0
+    ears = morph_strength(assets.morphs, tuple(f"ears/{side}-ear-scale-incr" for side in "lr"), len(vertices)) > 0.12
+    above[ears[:BODY_VERTICES]] = -1.0
     above[body[:, 1] < marks.crown - 2.0] = -1.0
     return np.concatenate([above, np.full(len(vertices) - BODY_VERTICES, -1.0)])
 
@@ -150,13 +150,14 @@ def painted(assets: Assets, vertices: np.ndarray, marks: Landmarks, look: Look) 
 
 @dataclass(frozen=True)
 class Mouth:
-    """Middle height, half height and half width of the lips, height of their corners, depth behind them; dm at rest."""
+    """Height, half height and half width of the lips, height of their corners, depth behind and before; dm at rest."""
 
     y: float
     half_height: float
     half_width: float
     corner_y: float
     back_z: float
+    front_z: float
 
     def lips(self, vertices: np.ndarray) -> np.ndarray:
         """1 on the lips, falling to 0 over a few millimetres; f64 [V]."""
@@ -180,6 +181,7 @@ def _mouth(assets: Assets, vertices: np.ndarray) -> Mouth:
         half_width=float(abs(corner[0])) + 0.02,
         corner_y=float(corner[1]),
         back_z=float(vertices[rolled, 2].min()) - 0.25,
+        front_z=float(vertices[rolled, 2].max()),
     )
 
 
@@ -198,8 +200,14 @@ def _beard(vertices: np.ndarray, marks: Landmarks, mouth: Mouth, kind: str) -> n
 
     front = soft(z - (marks.head[2] + 0.28), 0.15)
     jaw = soft(cheek_y - y, 0.16) * soft(y - throat_y, 0.12) * front
-    nose_y = mouth_y + mouth.half_height + 0.14
-    lip = soft(nose_y - y, 0.05) * soft(y - mouth_y + 0.06) * soft(half * 1.1 - x, 0.1) * front
+    nose_y = mouth_y + mouth.half_height + 0.1
+    lip = (
+        soft(nose_y - y, 0.05)
+        * soft(mouth.front_z - 0.02 - z, 0.04)
+        * soft(y - mouth_y + 0.06)
+        * soft(half * 1.1 - x, 0.1)
+        * front
+    )
     chin = jaw * soft(half * 1.05 - x, 0.1)
     beard = {"moustache": lip, "goatee": np.maximum(chin, lip)}.get(kind, np.maximum(jaw, lip))
     return beard * (1 - mouth.lips(vertices))
