@@ -129,37 +129,69 @@ def above_hairline(assets: Assets, vertices: np.ndarray, marks: Landmarks) -> np
     share = (body[:, 2] - back) / (front - back)
     drop = np.interp(share, (0.0, 0.3, 0.45, 0.58, 0.7, 0.78, 0.88, 1.0), (1.75, 1.6, 1.42, 1.3, 1.15, 0.72, 0.45, 0.4))
     above = body[:, 1] - (marks.crown - drop * (marks.crown - marks.eye[1]) / 1.2)
-    ears = np.concatenate([assets.morphs[f"ears/{side}-ear-scale-incr"][0] for side in "lr"])
-    above[ears[ears < BODY_VERTICES]] = -1.0
+    ears = morph_strength(assets.morphs, tuple(f"ears/{side}-ear-scale-incr" for side in "lr"), len(vertices)) > 0.12
+    above[ears[:BODY_VERTICES]] = -1.0
     above[body[:, 1] < marks.crown - 2.0] = -1.0
     return np.concatenate([above, np.full(len(vertices) - BODY_VERTICES, -1.0)])
 
 
 def painted(assets: Assets, vertices: np.ndarray, marks: Landmarks, look: Look) -> np.ndarray:
     """Strengths of hair roots, beard, lips and freckles on the base mesh, f32 [V, 4] 0..1."""
-    lips = np.clip(morph_strength(assets.arkit, ("mouthRollUpper", "mouthRollLower"), len(vertices)) * 1.8 - 0.6, 0, 1)
+    mouth = _mouth(assets, vertices)
+    lips = mouth.lips(vertices)
     scalp = np.clip(above_hairline(assets, vertices, marks) / 0.16, 0, 1) * look.scalp
-    beard = _beard(vertices, marks, lips, look.beard) * look.beard_strength
-    mouth_y, _ = _mouth(vertices, lips)
+    beard = _beard(vertices, marks, mouth, look.beard) * look.beard_strength
+    mouth_y = mouth.y
     x, y, z = np.abs(vertices[:, 0]), vertices[:, 1], vertices[:, 2]
     nose_y = (mouth_y + marks.eye[1]) / 2
     cheeks = np.exp(-(((x - 0.28) / 0.3) ** 2) - ((y - nose_y - 0.05) / 0.25) ** 2) * (z > marks.eye[2] - 0.4)
     return np.stack([scalp, beard, lips * look.lips, cheeks * look.freckles], -1).astype(np.float32)
 
 
-def _mouth(vertices: np.ndarray, lips: np.ndarray) -> tuple[float, float]:
-    """Height of the mouth and half its width."""
-    points = vertices[lips > 0.5]
-    return float(points[:, 1].mean()), float(np.abs(points[:, 0]).max())
+@dataclass(frozen=True)
+class Mouth:
+    """Height, half height and half width of the lips, height of their corners, depth behind and before; dm at rest."""
+
+    y: float
+    half_height: float
+    half_width: float
+    corner_y: float
+    back_z: float
+    front_z: float
+
+    def lips(self, vertices: np.ndarray) -> np.ndarray:
+        """1 on the lips, falling to 0 over a few millimetres; f64 [V]."""
+        across = np.abs(vertices[:, 0]) / self.half_width
+        middle = self.y + (self.corner_y - self.y) * np.clip(across, 0, 1) ** 2
+        inside = 1 - across**2 - ((vertices[:, 1] - middle) / self.half_height) ** 2
+        return np.clip(inside * 2.5, 0, 1) * (vertices[:, 2] > self.back_z)
 
 
-def _beard(vertices: np.ndarray, marks: Landmarks, lips: np.ndarray, kind: str) -> np.ndarray:
+def _mouth(assets: Assets, vertices: np.ndarray) -> Mouth:
+    """The mouth of a person: the middle of the lips rolls, and a smile moves their corner most."""
+    rolled = morph_strength(assets.arkit, ("mouthRollUpper", "mouthRollLower"), len(vertices)) > 0.6
+    index, delta = assets.arkit["mouthSmileLeft"]
+    smiling = (np.abs(assets.base_dm[index, 1] - assets.base_dm[rolled, 1].mean()) < 0.12) & (index < BODY_VERTICES)
+    reach = np.linalg.norm(delta, axis=1) * smiling * (assets.base_dm[index, 0] > 0)
+    corner = vertices[index[np.argmax(reach)]]
+    low, high = vertices[rolled, 1].min(), vertices[rolled, 1].max()
+    return Mouth(
+        y=float(low + high) / 2,
+        half_height=float(high - low) / 2 + 0.02,
+        half_width=float(abs(corner[0])) + 0.02,
+        corner_y=float(corner[1]),
+        back_z=float(vertices[rolled, 2].min()) - 0.25,
+        front_z=float(vertices[rolled, 2].max()),
+    )
+
+
+def _beard(vertices: np.ndarray, marks: Landmarks, mouth: Mouth, kind: str) -> np.ndarray:
     """Where hair grows on the face, f64 [V] 0..1 with soft edges."""
     if kind == "none":
         return np.zeros(len(vertices))
-    mouth_y, half = _mouth(vertices, lips)
+    mouth_y, half = mouth.y, mouth.half_width
     x, y, z = np.abs(vertices[:, 0]), vertices[:, 1], vertices[:, 2]
-    up = (marks.eye[1] - mouth_y) * 0.75
+    up = (marks.eye[1] - mouth_y) * 0.62
     cheek_y = mouth_y - 0.02 + up * np.clip((x - half) / 0.42, 0, 1) ** 1.6
     throat_y = marks.chin - 0.12 - 0.1 * np.clip(1 - x / 0.5, 0, 1)
 
@@ -167,9 +199,15 @@ def _beard(vertices: np.ndarray, marks: Landmarks, lips: np.ndarray, kind: str) 
         return np.clip(distance / edge + 0.5, 0, 1)
 
     front = soft(z - (marks.head[2] + 0.28), 0.15)
-    jaw = soft(cheek_y - y) * soft(y - throat_y, 0.12) * front
-    nose_y = mouth_y + 0.24 * (marks.eye[1] - mouth_y)
-    lip = soft(nose_y - y, 0.05) * soft(y - mouth_y + 0.06) * soft(half * 1.15 - x, 0.12) * front
+    jaw = soft(cheek_y - y, 0.16) * soft(y - throat_y, 0.12) * front
+    nose_y = mouth_y + mouth.half_height + 0.1
+    lip = (
+        soft(nose_y - y, 0.05)
+        * soft(mouth.front_z - 0.02 - z, 0.04)
+        * soft(y - mouth_y + 0.06)
+        * soft(half * 1.1 - x, 0.1)
+        * front
+    )
     chin = jaw * soft(half * 1.05 - x, 0.1)
     beard = {"moustache": lip, "goatee": np.maximum(chin, lip)}.get(kind, np.maximum(jaw, lip))
-    return beard * (1 - np.clip(lips * 1.6, 0, 1))
+    return beard * (1 - mouth.lips(vertices))

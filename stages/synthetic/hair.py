@@ -12,6 +12,7 @@ from stages.synthetic.complexion import above_hairline
 from stages.synthetic.holdout import choose
 from stages.synthetic.landmarks import Landmarks
 from stages.synthetic.parts import Colour, Material, Part, base_part, make_part, proxy_part
+from stages.synthetic.shape import Phenotype
 
 STYLES = {
     "male": (
@@ -31,18 +32,21 @@ BALD_SHARE = 0.1
 SHELLS = {  # thickness on top and at the sides in dm, shells, curl 0..1
     "shell/buzz": (0.05, 0.035, 4, 0.5),
     "shell/crop": (0.2, 0.09, 8, 0.35),
-    "shell/afro": (0.85, 0.6, 18, 1.0),
-    "shell/high": (0.6, 0.06, 14, 0.9),
+    "shell/afro": (0.8, 0.72, 18, 1.0),
+    "shell/high": (0.5, 0.06, 14, 0.9),
 }
 BACK_HAIR_END_DM = {"baked/chin": 0.55, "baked/shoulder": -0.6, "baked/long": -2.2}  # from the neck joint
 
 
-def draw_style(assets: Assets, male: bool, seed: int, rng: np.random.Generator) -> str:
-    """The name of a style, or "" for none."""
-    offered = STYLES["male" if male else "female"] if assets.has_wardrobe else BAKED_STYLES
+def draw_style(assets: Assets, person: Phenotype, seed: int, rng: np.random.Generator) -> str:
+    """The name of a style, or "" for none; standing curls mostly for people of African origin."""
+    offered = STYLES["male" if person.male else "female"] if assets.has_wardrobe else BAKED_STYLES
+    curls, seldom = person.origin["african"] > 0.35, rng.random() < 0.75
+    if not curls and seldom:
+        offered = tuple(style for style in offered if style not in ("shell/afro", "shell/high"))
     style = choose(rng, "hair", offered, seed)
     bald = rng.random() < BALD_SHARE
-    return "" if male and bald else style
+    return "" if person.male and bald else style
 
 
 def hair_parts(
@@ -104,9 +108,11 @@ def _shells(
     above = above_hairline(assets, vertices, marks)
     kept = (above > 0)[surface.vertex[surface.triangles]].all(1)
     high = np.clip((vertices[:, 1] - (marks.crown - 0.9)) / 0.7, 0, 1)
-    edge = np.sin(np.clip(above / (0.25 + 0.75 * top), 0.06, 1.0) * np.pi / 2) ** 0.8
+    before = np.clip((vertices[:, 2] - marks.head[2] - 0.55) / 0.5, 0, 1)  # thick hair rises gently from the forehead
+    edge = np.sin(np.clip(above / (0.25 + (0.15 + 0.5 * before) * top), 0.06, 1.0) * np.pi / 2)
+    edge = np.maximum(edge, min(side, 0.75) * (1 - before))  # and hangs full at the ears and the nape
     lift = (side + (top - side) * high) * edge * volume
-    centre = np.array([0.0, marks.eye[1] + 0.1, marks.head[2] + 0.35], np.float32)
+    centre = np.array([0.0, marks.eye[1] + 0.75, marks.head[2] + 0.35], np.float32)
     outward = vertices - centre
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     normal = normal + (outward - normal) * np.float32(min(2 * top, 1.0))  # thick hair is a ball, not a fan

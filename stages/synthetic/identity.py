@@ -35,7 +35,7 @@ def identity(assets: Assets, seed: int) -> Character:
     vertices = shape_body(assets, person, rng("shape"))
     marks = landmarks(assets, vertices)
     hair_colour = draw_hair_colour(person, rng("hair-colour"))
-    style = draw_style(assets, person.male, seed, rng("style"))
+    style = draw_style(assets, person, seed, rng("style"))
     look = draw_look(person, hair_colour, bool(style), rng("look"))
     skin = skin_part(assets, vertices, person, marks, look, rng("skin"))
     garments, outfit = dress(assets, vertices, marks, person.male, seed, rng("outfit"))
@@ -58,15 +58,16 @@ def _scanned_face(
     plain = Material(raster.PLAIN, "mouth", alpha_test=True, casts_shadow=False)
     brows = f"eyebrows/eyebrow{rng.integers(1, 13):03d}"
     lashes = "eyelashes/" + (LASHES[0] if person.male else str(rng.choice(LASHES)))
+    brow_gain = min(assets.gain[assets.proxies[brows].texture], 12.0)
     teeth = "teeth/" + str(rng.choice(["Teeth_Base", "Teeth_Base", *(f"Teeth_Shape0{n}" for n in range(1, 6))]))
     ivory = rng.uniform(0.78, 0.97)
     iris = draw_iris(assets, person, rng)
-    dark = tuple(float(min(value, 0.35)) for value in np.array(hair_colour) * 0.9 + 0.006)
+    brow_colour = tuple(float(min(value, 0.3)) for value in np.array(hair_colour) * 0.75 + 0.008)
     choices = (
         ("eyes/HighPolyEyes", replace(plain, mask="eyes", gain=0.85), iris),
         (teeth, replace(plain, gain=1.05, tint=(1.0, 0.99 * ivory**0.3, ivory * 0.97)), ""),
         ("tongue/tongue01", replace(plain, gain=0.55, alpha_test=False), ""),
-        (brows, replace(plain, mask="brows", tint=dark, soft_edge=True), ""),
+        (brows, replace(plain, mask="brows", tint=brow_colour, gain=brow_gain, soft_edge=True), ""),
         (lashes, replace(plain, mask="brows", tint=(0.1, 0.08, 0.07), soft_edge=True), ""),
     )
     return [

@@ -72,7 +72,8 @@ def _skin(materials, part, u, v, place, grain, colour):
     fine = grain_at(grain, u * 1100.0, v * 1100.0, 1)
     scalp, beard, lips, freckles = place[0], place[1], place[2], place[3]
     roots = min(max(scalp * (0.9 + 0.35 * fine), 0.0), 1.0)
-    stubble = min(max(beard * (0.85 + 0.6 * fine), 0.0), 0.96)
+    hairs = grain_at(grain, u * 3100.0, v * 3100.0, 1)
+    stubble = min(max(beard * (0.95 + 0.4 * hairs), 0.0), 0.94)
     spots = freckles * grain_at(grain, u * 1500.0, v * 1500.0, 2) if freckles > 0.02 else 0.0
     blush = 0.05 * grain_at(grain, u * 420.0, v * 420.0, 3)
     for channel in range(3):
@@ -80,7 +81,7 @@ def _skin(materials, part, u, v, place, grain, colour):
         value *= 1.0 - spots * (0.3 + 0.12 * channel)
         value += (materials.tint3[part, channel] * (0.7 + 0.5 * value) - value) * lips
         value += (materials.tint2[part, channel] * 0.75 - value) * roots
-        value += (materials.tint2[part, channel] * (0.8 + 0.3 * fine) - value) * stubble
+        value += (materials.tint2[part, channel] * (0.9 + 0.35 * hairs) - value) * stubble
         colour[channel] = value
 
 

@@ -20,8 +20,7 @@ OPPOSITES = (
 )  # fmt: skip
 # Means of morphs that decide whether a face at rest looks stern; + towards the first of the pair. Tuned by eye.
 FRIENDLY = {
-    "eyebrows/eyebrows-angle-down": -0.35, "eyebrows/eyebrows-trans-down": -0.2, "mouth/mouth-angles-down": -0.25,
-    "eyebrows/eyebrows-trans-backward": 0.15,
+    "eyebrows/eyebrows-angle-down": -0.7, "mouth/mouth-angles-down": -0.3, "eyebrows/eyebrows-trans-down": 0.05,
 }  # fmt: skip
 ORIGINS = ("african", "asian", "caucasian")
 

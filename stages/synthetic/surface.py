@@ -42,10 +42,10 @@ def hangs(part: Part, rest: np.ndarray, marks: Landmarks) -> bool:
 
 
 def looseness(part: Part, rest: np.ndarray, marks: Landmarks) -> np.ndarray:
-    """How far each point lags behind the body, f32 [P] 0..0.6: hair below the ears, hems below the hips."""
+    """How far each point lags behind the body, f32 [P] 0..0.6: hair below the chin, hems below the hips."""
     y = rest[:, 1]
     if part.material.mask == "hair":
-        length = np.clip((marks.eye[1] - 0.3 - y) / 2.6, 0, 1)
+        length = np.clip((marks.chin - y) / 2.2, 0, 1)
         return (0.6 * length**0.8).astype(np.float32)
     if hangs(part, rest, marks):
         return (0.45 * np.clip((marks.hip - 0.5 - y) / 5.0, 0, 1)).astype(np.float32)
