@@ -196,7 +196,8 @@ def _foot(plan: Plan, index: int, ankle: np.ndarray, rotation: np.ndarray) -> No
     height = ball[:, 1] - BALL[1]
     height = np.maximum(height - np.percentile(height, 4), 0)
     speed = np.linalg.norm(np.gradient(gaussian_filter1d(ball, 2, axis=0), 1 / RATE_HZ, axis=0), axis=1)
-    stands = binary_opening(binary_closing((speed < STEADY) & (height < NEAR_FLOOR), np.ones(5)), np.ones(7))
+    slow = np.pad((speed < STEADY) & (height < NEAR_FLOOR), 9, mode="edge")
+    stands = binary_opening(binary_closing(slow, np.ones(5)), np.ones(7))[9:-9]
     pitch = np.sign(pitch) * np.maximum(np.abs(pitch) - SMALL_PITCH_DEG, 0)
     held = np.concatenate([place, yaw[:, None], height[:, None]], axis=1)
     gap = np.zeros_like(held)

@@ -42,7 +42,7 @@ def turn_round(plan: Plan, rng: np.random.Generator) -> None:
         arrive.append(moment)
         value.append(value[-1] + way * 360 / parts)
         moment += rng.uniform(0.0, 0.9) + (0.6 if parts > 1 else 0.0)
-        if rng.random() < 0.2:
+        if len(value) % parts == 1 % parts and rng.random() < 0.25:  # only after a whole turn
             way = -way
     plan.heading_deg += keyed(times, np.array(arrive), np.full(len(arrive), whole_s / parts), np.array(value))
     step_s, phase = rng.uniform(0.36, 0.5), rng.random()
