@@ -88,9 +88,8 @@ def test_walks_travel_and_keep_within_reach(person):
 
 
 def test_a_turn_goes_all_the_way_round(person):
-    for seed in range(4):
-        heading = make(person, seed, "turn").plan.heading_deg
-        assert np.ptp(heading) >= 300, np.ptp(heading)
+    turned = [float(np.ptp(make(person, seed, "turn").plan.heading_deg)) for seed in range(8)]
+    assert min(turned) >= 300 and np.median(turned) >= 350, turned
 
 
 def test_knees_bend_forward_and_legs_are_not_twisted(person):
