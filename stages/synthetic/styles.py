@@ -162,7 +162,7 @@ def _clap(plan: Plan, rng: np.random.Generator, face: FaceMotion, split: str) ->
     for index in (0, 1):
         gestures.lay_hand(plan, rng, index, moments, names, 0.5)
         open_ = clapping * (0.5 - 0.5 * np.cos(2 * np.pi * hz * plan.time_s)) * wide
-        plan.reach[:, index, 0] += open_ - 0.085 * clapping
+        plan.reach[:, index, 0] += open_ - 0.05 * clapping
 
 
 def _cross(plan: Plan, rng: np.random.Generator, face: FaceMotion, split: str) -> None:
