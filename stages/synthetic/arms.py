@@ -49,7 +49,7 @@ def solve_arm(
     wrist = _wanted_wrist(body, plan, frames, index, start)
     if plan.elbow_pole is None:
         out = np.radians(plan.elbow_out_deg[:, index])
-        crossing = plan.anchor[:, index, ANCHORS.index("sternum")] * np.clip(-4 * plan.reach[:, index, 0], 0, 1)
+        crossing = plan.anchor[:, index, ANCHORS.index("sternum")] * np.clip(-10 * plan.reach[:, index, 0], 0, 1)
         pole = np.stack([np.sin(out), -np.cos(out), -0.35 + 0.6 * crossing], axis=-1) * mirror
     else:
         pole = applied(transposed(frames.chest), plan.elbow_pole[:, index])

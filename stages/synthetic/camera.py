@@ -132,7 +132,7 @@ def draw_camera(rng: np.random.Generator, framing: str) -> CameraDraw:
 def place_camera(draw: CameraDraw, character: Character, motion: Motion, duration_s: float) -> Camera:
     """The camera for a moving person: as far away as it takes to keep in the picture what the framing promises.
 
-    full: head, hands and feet at all times; half: head to hips, hands as far as MOST_FOR_HANDS allows; portrait: the head.
+    full: head, hands and feet at all times; half: head to hips, hands as far as MOST_FOR_HANDS allows; portrait: head.
     A camera that follows goes along with the person, smoothly and without turning.
     """
     points, radii, groups = _outline(motion)
@@ -250,7 +250,7 @@ def _moving(draw: CameraDraw, times: np.ndarray, duration_s: float) -> tuple[np.
 
 
 def _fit(across: np.ndarray, above: np.ndarray, nearer: np.ndarray, radii: np.ndarray, room: float):
-    """Middle f64 [2] and distance that bring points [T, N] within +- room (a slope); radii [N] lie around the points."""
+    """Middle f64 [2] and distance that bring points [T, N] within +- room (a slope); radii [N] around the points."""
     middle = np.array([(array.min() + array.max()) / 2 for array in (across, above)])
     distance = 0.0
     for _ in range(3):

@@ -10,8 +10,8 @@ from stages.synthetic.held_motion import choose
 from stages.synthetic.plan import Plan, turned_xz
 from stages.synthetic.tracks import bumps, ease, keyed
 
-DANCE_SHARES = {"bounce": 2.0, "sway": 2.0, "side steps": 2.0, "twist": 1.5, "march": 1.0, "spin": 1.5, "step touch": 1.5,
-                "robot": 1.0}  # fmt: skip
+DANCE_SHARES = {"bounce": 2.0, "sway": 2.0, "side steps": 2.0, "twist": 1.5, "march": 1.0, "spin": 1.5,
+                "step touch": 1.5, "robot": 1.0}  # fmt: skip
 EXERCISE_SHARES = {"squats": 2.0, "jumping jacks": 2.0, "arm circles": 1.5, "knee raises": 1.5, "jumps": 1.0,
                    "punches": 1.0, "lunges": 1.5, "side bends": 1.5}  # fmt: skip
 DANCE_PLACES = (

@@ -24,7 +24,7 @@ _FOLLOWS = 0.62  # the last joint of a finger bends this share of its middle one
 
 
 def finger_turns(character: Character, side: str, values_deg: np.ndarray) -> dict[str, np.ndarray]:
-    """Rotations of the 15 finger bones of one hand. values_deg f64 [T, 13] as in FINGER_POSES; returns [T, 3, 3] each."""
+    """Rotations [T, 3, 3] of the 15 finger bones of one hand. values_deg f64 [T, 13] as in FINGER_POSES."""
     j = character.joint
     palm, towards_index = palm_axes(character, side)
     values = np.asarray(values_deg, float)

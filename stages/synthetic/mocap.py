@@ -1,8 +1,8 @@
 """Motion capture on a synthetic person: a clip becomes a plan like any other; face, gaze and fingers stay procedural.
 
 The file is an .npz of int16 rotation vectors x 1e4 `CLIP` [T, J, 3], of every joint against the world, and root
-positions `CLIP_r` [T, 3] at 30 Hz, with `NAME_skeleton.json` beside it (joints, parents, offsets). Joint names are those
-of the CMU BVH files. Captured feet are put back on the floor and held where they stand.
+positions `CLIP_r` [T, 3] at 30 Hz, with `NAME_skeleton.json` beside it (joints, parents, offsets). Joint names are
+those of the CMU BVH files. Captured feet are put back on the floor and held where they stand.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -165,17 +165,16 @@ class MocapMotion(Motion):
         for index, letter in ((0, "l"), (1, "r")):
             _foot(plan, index, position[:, at[letter + "Foot"]], rotation[:, at[letter + "Foot"]])
             _arm(plan, index, position, rotation, at, letter, clip.leg / clip.arm)
-            poses = np.array([FINGER_POSES[name] for name in FINGERS], float)
-            plan.fingers[:, index] = wander(
-                rng,
-                plan.time_s,
-                lambda count: poses[rng.integers(0, len(poses), count)] * rng.uniform(0.7, 1.2),
-                0.8,
-                2.5,
-            )
+            plan.fingers[:, index] = wander(rng, plan.time_s, partial(_finger_poses, rng), 0.8, 2.5)
         plan.head_deg += FACE_HEAD_SHARE * self.face.head_deg
         plan.head_deg = np.clip(plan.head_deg, [-50, -72, -35], [50, 72, 35])
         return plan
+
+
+def _finger_poses(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Random hands, f64 [count, 13]."""
+    poses = np.array([FINGER_POSES[name] for name in FINGERS], float)
+    return poses[rng.integers(0, len(poses), count)] * rng.uniform(0.7, 1.2, (count, 1))
 
 
 def _body(plan: Plan, position: np.ndarray, rotation: np.ndarray, at: dict[str, int]) -> None:
@@ -197,7 +196,8 @@ def _foot(plan: Plan, index: int, ankle: np.ndarray, rotation: np.ndarray) -> No
     height = ball[:, 1] - BALL[1]
     height = np.maximum(height - np.percentile(height, 4), 0)
     speed = np.linalg.norm(np.gradient(gaussian_filter1d(ball, 2, axis=0), 1 / RATE_HZ, axis=0), axis=1)
-    stands = binary_opening(binary_closing((speed < STEADY) & (height < NEAR_FLOOR), np.ones(5)), np.ones(7))
+    slow = np.pad((speed < STEADY) & (height < NEAR_FLOOR), 9, mode="edge")
+    stands = binary_opening(binary_closing(slow, np.ones(5)), np.ones(7))[9:-9]
     pitch = np.sign(pitch) * np.maximum(np.abs(pitch) - SMALL_PITCH_DEG, 0)
     held = np.concatenate([place, yaw[:, None], height[:, None]], axis=1)
     gap = np.zeros_like(held)

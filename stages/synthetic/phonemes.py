@@ -36,8 +36,8 @@ CODAS = ("", "N", "T", "D", "S", "Z", "R", "L", "K", "M", "V", "NG", "P", "F", "
 CODA_WEIGHT = (14, 7, 6, 4, 4, 4, 4, 4, 3, 4, 2, 2, 2, 1, 2, 2, 2, 1, 1, 1)
 
 # how far a viseme reaches into its neighbours (seconds), and how firmly it holds its shape against them
-REACH_S = {"sil": 0.07, "PP": 0.045, "FF": 0.05, "TH": 0.05, "DD": 0.045, "kk": 0.05, "CH": 0.07, "SS": 0.05, "nn": 0.05,
-           "RR": 0.07, "aa": 0.08, "E": 0.075, "I": 0.075, "O": 0.09, "U": 0.1}  # fmt: skip
+REACH_S = {"sil": 0.07, "PP": 0.045, "FF": 0.05, "TH": 0.05, "DD": 0.045, "kk": 0.05, "CH": 0.07, "SS": 0.05,
+           "nn": 0.05, "RR": 0.07, "aa": 0.08, "E": 0.075, "I": 0.075, "O": 0.09, "U": 0.1}  # fmt: skip
 FIRMNESS = {"sil": 1.2, "PP": 5.0, "FF": 3.0, "TH": 1.5, "DD": 0.9, "kk": 0.6, "CH": 1.8, "SS": 1.2, "nn": 0.8,
             "RR": 0.9, "aa": 1.1, "E": 1.0, "I": 1.0, "O": 1.5, "U": 1.7}  # fmt: skip
 

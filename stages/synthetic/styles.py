@@ -15,8 +15,8 @@ from stages.synthetic.walking import turn_round, walk
 
 STYLE_CHOICES: dict[str, tuple[str, ...]] = {
     "portrait": ("talk", "talk", "talk", "idle", "idle", "look", "think", "wave", "sit"),
-    "half": ("talk", "talk", "idle", "look", "wave", "point", "think", "clap", "cross arms", "dance", "exercise", "walk",
-             "turn", "sit"),
+    "half": ("talk", "talk", "idle", "look", "wave", "point", "think", "clap", "cross arms", "dance", "exercise",
+             "walk", "turn", "sit"),
     "full": ("talk", "idle", "look", "wave", "point", "think", "clap", "cross arms", "dance", "dance", "exercise",
              "exercise", "walk", "walk", "walk", "turn", "turn", "sit", "sit"),
 }  # fmt: skip
@@ -162,7 +162,7 @@ def _clap(plan: Plan, rng: np.random.Generator, face: FaceMotion, split: str) ->
     for index in (0, 1):
         gestures.lay_hand(plan, rng, index, moments, names, 0.5)
         open_ = clapping * (0.5 - 0.5 * np.cos(2 * np.pi * hz * plan.time_s)) * wide
-        plan.reach[:, index, 0] += open_ - 0.085 * clapping
+        plan.reach[:, index, 0] += open_ - 0.05 * clapping
 
 
 def _cross(plan: Plan, rng: np.random.Generator, face: FaceMotion, split: str) -> None:
@@ -195,7 +195,7 @@ def _sit(plan: Plan, rng: np.random.Generator, face: FaceMotion, split: str) -> 
     if crossed:
         where = np.array([[-0.05, feet + 0.2], [0.05, feet + 0.06]])[:: rng.choice([-1, 1])]
         where[:, 0] = np.array([-0.05, 0.05])
-        plan.knees_out = 0.3
+        plan.knees_out = 0.55
     plan.foot_xz[:] = turned_xz(where, heading)
     plan.hip_xz += (1 - seated)[:, None] * (feet - 0.02) * ahead
     plan.drop += (0.995 - low) * seated

@@ -33,16 +33,16 @@ def walk(plan: Plan, rng: np.random.Generator, split: str) -> None:
 def turn_round(plan: Plan, rng: np.random.Generator) -> None:
     """Turn all the way round in steps, once or with a pause, left or right, slower or faster."""
     times = plan.time_s
-    whole_s, way = rng.uniform(1.9, 4.2), rng.choice([-1.0, 1.0])
+    whole_s, way = rng.uniform(1.9, 3.9), rng.choice([-1.0, 1.0])
     parts = int(rng.choice([1, 1, 2, 3]))
     arrive, value = [times[0]], [0.0]
-    moment = rng.uniform(-0.5, 0.6)
+    moment = rng.uniform(-0.8, 0.3)
     while moment < times[-1] + whole_s:
         moment += whole_s / parts
         arrive.append(moment)
         value.append(value[-1] + way * 360 / parts)
-        moment += rng.uniform(0.0, 0.9) + (0.6 if parts > 1 else 0.0)
-        if rng.random() < 0.2:
+        moment += rng.uniform(0.1, 0.5) if parts > 1 else rng.uniform(0.0, 0.9)
+        if len(value) % parts == 1 % parts and rng.random() < 0.25:  # only after a whole turn
             way = -way
     plan.heading_deg += keyed(times, np.array(arrive), np.full(len(arrive), whole_s / parts), np.array(value))
     step_s, phase = rng.uniform(0.36, 0.5), rng.random()
