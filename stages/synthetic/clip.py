@@ -9,102 +9,26 @@ import numpy as np
 
 from stages.core.errors import UsageError
 from stages.core.rng import numpy_rng
-from stages.core.skeleton import BODY_INDEX, BODY_JOINTS, HAND_JOINTS, HANDS
 from stages.synthetic.assets import Assets
 from stages.synthetic.background import Background, draw_background
 from stages.synthetic.body_motion import STYLE_CHOICES, Motion
 from stages.synthetic.camera import NEAREST_HAND, Camera, draw_camera, place_camera
-from stages.synthetic.canvas import face_affine, face_crop, project, shrunk
-from stages.synthetic.character import BODY_VERTICES, About, Character
-from stages.synthetic.face_points import FACE_COUNT
+from stages.synthetic.canvas import face_crop, shrunk
+from stages.synthetic.character import BODY_VERTICES, Character
+from stages.synthetic.clip_data import SyntheticClip
+from stages.synthetic.extra_views import A_POSE_GREY_U8, Around, RestMotion, a_pose_camera
 from stages.synthetic.flow import Flow, FlowReader, Shown
+from stages.synthetic.frame_truth import camera_from_world, frame_truth
 from stages.synthetic.identity import identity
 from stages.synthetic.light import draw_light
 from stages.synthetic.mocap import MocapLibrary, MocapMotion
-from stages.synthetic.orders import wholebody
-from stages.synthetic.renderer import Light, Renderer, View
+from stages.synthetic.renderer import Light, Renderer
 from stages.synthetic.seeds import ClipSeeds
-from stages.synthetic.truth import JointReader, visible
+from stages.synthetic.truth import JointReader
 
 MOTION_S = 4.0
 MOCAP_SHARE = 0.5
-GROUP_ENDS = np.cumsum([len(BODY_JOINTS), 2 * len(HAND_JOINTS), FACE_COUNT])
 TEXTURE_HALVINGS = {"full": 2, "half": 2, "portrait": 1}  # for a canvas of 256 samples
-
-
-@dataclass(frozen=True)
-class SyntheticClip:
-    """T frames of one person with all truth. Pixels: centre of the top-left pixel = (0, 0); camera axes, metres.
-
-    frames_u8 [T,S,S,3] RGB   face_crops_u8 [T,64,64,3]   face_affine f32 [T,2,3] picture px -> crop px
-    joints_px f32 [T,25,2]   joints_m f32 [T,25,3] from the pelvis   transl_m f32 [T,3] pelvis
-    joint_visible bool [T,25]
-    hands_px f32 [T,2,21,2], left first   hands_m f32 [T,2,21,3] from the wrist   hand_visible bool [T,2,21]
-    face_px f32 [T,68,2], iBUG layout   face_m f32 [T,68,3] from the camera   face_visible bool [T,68]
-    smplx_px f32 [T,55,2], orders.SMPLX_JOINTS   smplx_m f32 [T,55,3] from the camera   smplx_visible bool [T,55]
-    R_cam_head f32 [T,3,3]   head_center_px f32 [T,2]   head_center_m f32 [T,3]   head_radius_px f32 [T]
-    expression f32 [T,52] 0..1, ARKit names alphabetical   viseme f32 [T,15]
-    gaze_rad f32 [T,2] yaw, pitch against the head
-    mask u8 [T,S,S] of parts.MASK_NAMES   K_px f64 [3,3]   world_to_camera f64 [T,3,4] metres   times_s f64 [T]
-    depth_m f32 [T,S,S] distance along z of the person's surface, NaN where there is none
-    flow_px f32 [T,S,S,2], flow_valid, flow_visible bool [T,S,S]: see flow.Flow, of the last frame to the moment behind
-    the clip, where nothing counts as visible; None for references, which have no next frame
-    rest_joints_m f32 [25,3], rest_smplx_m f32 [55,3]: joints of the rest pose, for bone lengths
-    references: the same person and camera at other times, or None
-    """
-
-    seeds: ClipSeeds
-    framing: str
-    style: str
-    background: str
-    fps: float
-    about: About
-    head_radius_m: float
-    height_m: float
-    K_px: np.ndarray
-    rest_joints_m: np.ndarray
-    rest_smplx_m: np.ndarray
-    times_s: np.ndarray
-    frames_u8: np.ndarray
-    face_crops_u8: np.ndarray
-    face_affine: np.ndarray
-    joints_px: np.ndarray
-    joints_m: np.ndarray
-    transl_m: np.ndarray
-    joint_visible: np.ndarray
-    hands_px: np.ndarray
-    hands_m: np.ndarray
-    hand_visible: np.ndarray
-    face_px: np.ndarray
-    face_m: np.ndarray
-    face_visible: np.ndarray
-    smplx_px: np.ndarray
-    smplx_m: np.ndarray
-    smplx_visible: np.ndarray
-    R_cam_head: np.ndarray
-    head_center_px: np.ndarray
-    head_center_m: np.ndarray
-    head_radius_px: np.ndarray
-    expression: np.ndarray
-    viseme: np.ndarray
-    gaze_rad: np.ndarray
-    mask: np.ndarray
-    depth_m: np.ndarray
-    world_to_camera: np.ndarray
-    flow_px: np.ndarray | None = None
-    flow_valid: np.ndarray | None = None
-    flow_visible: np.ndarray | None = None
-    references: SyntheticClip | None = None
-
-    def wholebody(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """COCO-WholeBody's 133 points: px f32 [T,133,2], metres from the camera f32 [T,133,3], visible bool [T,133]."""
-        body_m = self.joints_m + self.transl_m[:, None]
-        wrists_m = body_m[:, [BODY_INDEX[f"{side}_wrist"] for side in HANDS]]
-        return (
-            wholebody(self.joints_px, self.face_px, self.hands_px),
-            wholebody(body_m, self.face_m, self.hands_m + wrists_m[:, :, None]),
-            wholebody(self.joint_visible, self.face_visible, self.hand_visible),
-        )
 
 
 @dataclass(frozen=True)
@@ -164,6 +88,8 @@ class Studio:
         framing: str = "mix",
         style: str | None = None,
         talking: bool | None = None,
+        views: int = 0,
+        a_pose: bool = False,
     ) -> SyntheticClip:
         """One clip; the same bytes for the same arguments, assets and GENERATOR_VERSION.
 
@@ -171,18 +97,28 @@ class Studio:
         frames      T, contiguous at `fps` somewhere in a motion of 4 s (or longer if T needs it)
         references  R frames at other times of the same motion
         framing     mix, portrait, half or full;  style, talking: None = at random
+        views       N pictures of the person from all around, each with its own motion, light and background
+        a_pose      also one of the person standing in an A-pose on a plain background
         errors      UsageError: no frames, unknown framing or style
         """
         seeds = ClipSeeds.of(seeds) if isinstance(seeds, int) else seeds
-        _check(frames, references, fps, framing, style)
+        _check(frames, references, views, fps, framing, style)
         duration = max(MOTION_S, frames / fps)
         scene, draw_framing, style = self._scene(seeds, duration, framing, style, talking)
         rng = numpy_rng(seeds.motion, "synthetic", "clip", "times")
         times = rng.uniform(0, duration - frames / fps) + np.arange(frames) / fps
         reference_times = (np.arange(references) + rng.random(references)) * duration / max(references, 1)
-        common = {
+        common = self._common(scene, seeds, draw_framing, style, fps)
+        other = self._shoot(scene, reference_times, common) if references else None
+        made = replace(self._shoot(scene, times, common, contiguous=True), references=other)
+        around = tuple(self._view(seeds, framing, number, views) for number in range(views))
+        return replace(made, views=around, a_pose=self._a_pose(scene, seeds) if a_pose else None)
+
+    def _common(self, scene: Scene, seeds: ClipSeeds, framing: str, style: str, fps: float) -> dict:
+        """What all frames of a clip share, by the names of SyntheticClip."""
+        return {
             "seeds": seeds,
-            "framing": draw_framing,
+            "framing": framing,
             "style": style,
             "background": scene.background.kind,
             "fps": float(fps),
@@ -193,11 +129,39 @@ class Studio:
             "rest_joints_m": scene.reader.rest_m().astype(np.float32),
             "rest_smplx_m": scene.reader.rest_smplx_m().astype(np.float32),
         }
-        other = self._shoot(scene, reference_times, common, None) if references else None
-        return self._shoot(scene, times, common, other, contiguous=True)
+
+    def _view(self, seeds: ClipSeeds, framing: str, number: int, count: int) -> SyntheticClip:
+        """The person of a clip from one of `count` sides: another motion, camera, light and background."""
+        own = seeds.of_view(number)
+        rng = numpy_rng(own.camera, "synthetic", "clip", "view")
+        around = Around.drawn(rng, number, count, float(rng.uniform(0, MOTION_S)))
+        scene, view_framing, style = self._scene(own, MOTION_S, framing, None, None, around)
+        return self._shoot(scene, np.array([around.time_s]), self._common(scene, own, view_framing, style, 1.0))
+
+    def _a_pose(self, scene: Scene, seeds: ClipSeeds) -> SyntheticClip:
+        """The person of a scene standing at rest in its light, seen from the front on plain grey."""
+        person = self._person
+        assert person is not None
+        self._load(person, "full")
+        motion = RestMotion(self.assets.arkit_names)
+        still = replace(scene, character=person, reader=JointReader(person), camera=a_pose_camera(person))
+        common = self._common(still, seeds, "full", "a-pose", 1.0) | {"background": "plain"}
+        view, rest = still.camera.view(0.0), motion.frame(0.0)
+        pose = person.pose(rest.rotations, rest.expression, rest.root_shift_dm)
+        picture = self._renderer.draw(person, view, scene.light)
+        canvas = np.where((picture.part_id > 0)[..., None], picture.rgb_u8, np.uint8(A_POSE_GREY_U8))
+        values = frame_truth(still.reader, rest, pose, view, picture, common["K_px"], self.supersample)
+        shot = Shot(canvas, picture.depth_m, Shown.of(picture, self.supersample), values)
+        return self._clip_of([shot], np.zeros(1), common)
 
     def _scene(
-        self, seeds: ClipSeeds, duration_s: float, framing: str, style: str | None, talking: bool | None
+        self,
+        seeds: ClipSeeds,
+        duration_s: float,
+        framing: str,
+        style: str | None,
+        talking: bool | None,
+        around: Around | None = None,
     ) -> tuple[Scene, str, str]:
         def rng(seed: int, purpose: str) -> np.random.Generator:
             return numpy_rng(seed, "synthetic", "clip", purpose)
@@ -219,27 +183,26 @@ class Studio:
             motion = Motion(
                 person, motion_rng, duration_s, style, framing=draw.framing, max_forward_dm=forward, talking=talking
             )
-        camera = place_camera(draw, person, motion, duration_s)
+        if around is None:
+            camera = place_camera(draw, person, motion, duration_s)
+        else:
+            camera = around.place(draw, person, motion)
         body_y = person.rest_dm[:BODY_VERTICES, 1]
         background = draw_background(rng(seeds.background, "background"), self.canvas, camera, float(body_y.min()))
         still = background.picture(camera.eye_dm)
         portrait = draw.framing == "portrait"
         middle_y = camera.target_dm[1] if portrait else float(body_y.max() + body_y.min()) / 2
         light = draw_light(rng(seeds.light, "light"), still, np.array([0, middle_y, 0]), 3.2 if portrait else 10.0)
-        halvings = TEXTURE_HALVINGS[draw.framing] + round(math.log2(256 / self.canvas))
-        self._renderer.load(person, texture_halvings=int(np.clip(halvings, 0, 3)))
+        self._load(person, draw.framing)
         scene = Scene(person, JointReader(person), motion, camera, light, background, still)
         return scene, draw.framing, style
 
-    def _shoot(
-        self,
-        scene: Scene,
-        times_s: np.ndarray,
-        common: dict,
-        references: SyntheticClip | None,
-        *,
-        contiguous: bool = False,
-    ) -> SyntheticClip:
+    def _load(self, person: Character, framing: str) -> None:
+        """Make a person the one to be drawn, with textures as fine as the framing shows them."""
+        halvings = TEXTURE_HALVINGS[framing] + round(math.log2(256 / self.canvas))
+        self._renderer.load(person, texture_halvings=int(np.clip(halvings, 0, 3)))
+
+    def _shoot(self, scene: Scene, times_s: np.ndarray, common: dict, *, contiguous: bool = False) -> SyntheticClip:
         """Draw all frames, then finish the pictures and take the small ones from them.
 
         contiguous  the times follow each other at common["fps"], so that there is flow
@@ -258,9 +221,13 @@ class Studio:
             scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
             after = camera_from_world(scene.camera.view(after_s))
             shots[-1] = self._with_flow(follower, scene, shots[-1], after, None)
+        return self._clip_of(shots, times_s, common)
+
+    def _clip_of(self, shots: list[Shot], times_s: np.ndarray, common: dict) -> SyntheticClip:
+        """The clip of all shots, with the pictures finished."""
         rows = [self._finished(shot) for shot in shots]
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-        return SyntheticClip(**common, **stacked, times_s=np.asarray(times_s, np.float64), references=references)
+        return SyntheticClip(**common, **stacked, times_s=np.asarray(times_s, np.float64))
 
     def _with_flow(
         self,
@@ -294,55 +261,9 @@ class Studio:
         moving = scene.camera.moves and scene.background.moves
         behind = scene.background.picture(view.eye_dm) if moving else scene.still_u8
         canvas = np.where((picture.part_id > 0)[..., None], picture.rgb_u8, behind)
-        truth = scene.reader.read(pose, view.world_to_view)
         step = self.supersample
-        middle = slice(step // 2, None, step)
-        points_m = np.concatenate([truth.body_m, truth.hands_m.reshape(-1, 3), truth.face_m, truth.smplx_m])
-        points_px = project(points_m, K_px)
-        seen = visible(points_m, points_px, picture.depth_m[middle, middle], scene.reader.thickness_m)
-        body_px, hands_px, face_px, smplx_px = np.split(points_px, GROUP_ENDS)
-        joint_visible, hand_visible, face_visible, smplx_visible = np.split(seen, GROUP_ENDS)
-        radius_px = scene.reader.head_radius_m / truth.head_center_m[2] * K_px[0, 0]
-        affine = face_affine(project(truth.face_center_m, K_px), radius_px)
-        pelvis = truth.body_m[-1]
-        face = motion.face
-        values = {
-            "joints_px": body_px,
-            "joints_m": truth.body_m - pelvis,
-            "transl_m": pelvis,
-            "hands_px": hands_px.reshape(2, -1, 2),
-            "hands_m": truth.hands_m - truth.hands_m[:, :1],
-            "face_px": face_px,
-            "face_m": truth.face_m,
-            "smplx_px": smplx_px,
-            "smplx_m": truth.smplx_m,
-            "R_cam_head": truth.R_cam_head,
-            "head_center_px": project(truth.head_center_m, K_px),
-            "head_center_m": truth.head_center_m,
-            "head_radius_px": radius_px,
-            "expression": list(motion.expression.values()),
-            "viseme": face.viseme,
-            "gaze_rad": np.radians(face.gaze_deg),
-            "face_affine": affine,
-        }
-        exact = {
-            **{name: np.asarray(value, np.float32) for name, value in values.items()},
-            "joint_visible": joint_visible,
-            "hand_visible": hand_visible.reshape(2, -1),
-            "face_visible": face_visible,
-            "smplx_visible": smplx_visible,
-            "mask": picture.part_id[middle, middle].copy(),
-            "depth_m": np.where(np.isinf(depth_m := picture.depth_m[middle, middle]), np.nan, depth_m),
-            "world_to_camera": camera_from_world(view),
-        }
-        return Shot(canvas, picture.depth_m, Shown.of(picture, step), exact)
-
-
-def camera_from_world(view: View) -> np.ndarray:
-    """World to camera axes, f64 [3, 4], metres."""
-    matrix = np.diag([1.0, -1.0, -1.0]) @ view.world_to_view[:3]
-    matrix[:, 3] /= 10
-    return matrix
+        values = frame_truth(scene.reader, motion, pose, view, picture, K_px, step)
+        return Shot(canvas, picture.depth_m, Shown.of(picture, step), values)
 
 
 def clip(
@@ -352,10 +273,11 @@ def clip(
     return Studio(assets, size, mocap=mocap).clip(seed, **options)
 
 
-def _check(frames: int, references: int, fps: float, framing: str, style: str | None) -> None:
-    if frames < 1 or references < 0 or fps <= 0:
+def _check(frames: int, references: int, views: int, fps: float, framing: str, style: str | None) -> None:
+    if frames < 1 or references < 0 or views < 0 or fps <= 0:
         raise UsageError(
-            f"frames {frames}, references {references}, fps {fps}: expected at least 1, 0, and more than 0"
+            f"frames {frames}, references {references}, views {views}, fps {fps}: expected at least 1, 0, 0, and more "
+            "than 0"
         )
     if framing != "mix" and framing not in STYLE_CHOICES:
         raise UsageError(f"framing: found {framing!r}, expected mix, portrait, half or full")
