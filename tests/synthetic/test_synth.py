@@ -9,12 +9,14 @@ import pytest
 from stages import synth
 from stages.bundle import open_bundle, validate
 from stages.core.errors import ConflictError, InputError, UsageError
-from stages.core.skeleton import BODY_JOINTS
+from stages.core.skeleton import BODY_INDEX, BODY_JOINTS, BONES
 from stages.media import clip_frames
 from stages.synthetic.manifest import manifest_path, read_manifest, update_manifest
 from stages.synthetic.seeds import partner_seed, seeds_of
 
-SMALL = synth.Params(clips=1, frames=3, size=32, references=2, split="test", seed=3, cross_identity=True)
+SMALL = synth.Params(
+    clips=1, frames=3, size=32, references=2, split="test", seed=3, cross_identity=True, views=2, a_pose=True
+)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,16 @@ def test_cross_identity_shares_motion_and_not_the_person(made):
     assert np.array_equal(own.read("truth", "expression"), cross.read("truth", "expression"))
     assert own.attrs("truth")["seeds"]["motion"] == cross.attrs("truth")["seeds"]["motion"]
     assert own.attrs("truth")["about"]["seed"] != cross.attrs("truth")["about"]["seed"]
+    for bundle in (own, cross):
+        pair = bundle.attrs("truth")["pair"]
+        assert [pair["own"], pair["cross"]] == [os.path.basename(record.path) for record in records[:2]]
+    lengths = [_bone_lengths(bundle.read("truth", "rest_joints_m")) for bundle in (own, cross)]
+    assert np.abs(lengths[0] / lengths[1] - 1).max() > 0.02, "the partner has the same bones"
     assert own.attrs("truth")["split"] == cross.attrs("truth")["split"] == "test"
+
+
+def _bone_lengths(joints_m):
+    return np.array([np.linalg.norm(joints_m[BODY_INDEX[a]] - joints_m[BODY_INDEX[b]]) for _, a, b in BONES])
 
 
 @pytest.mark.timeout(600)
