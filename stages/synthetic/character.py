@@ -47,7 +47,9 @@ class Character:
     part_triangles list of i32 [F, 3] over corners, one array a part
     """
 
-    def __init__(self, assets: Assets, rest_dm: np.ndarray, parts: list[Part], about: About) -> None:
+    def __init__(
+        self, assets: Assets, rest_dm: np.ndarray, parts: list[Part], about: About, tucked: Character | None = None
+    ) -> None:
         self.assets = assets
         self.about = about
         self.parts = parts
@@ -72,11 +74,16 @@ class Character:
         self._expressed = self.rest_dm.copy()
         self._fit(self.rest_dm)
         self.rest_corner_dm = self._fitted[self.corner_point].copy()
-        self._tuck_in()
+        if tucked is None:
+            self._tuck_in()
+        else:  # what it found for the first parts holds: the others cover nothing
+            self._offset[: len(tucked._offset)] = tucked._offset
+            self.part_triangles[: len(tucked.parts)] = tucked.part_triangles
 
     def with_parts(self, extra: list[Part]) -> Character:
         """The same person with more parts: things held or sat on."""
-        return Character(self.assets, self.rest_dm, [*self.parts, *extra], self.about)
+        tucked = None if any(part.material.covers for part in extra) else self
+        return Character(self.assets, self.rest_dm, [*self.parts, *extra], self.about, tucked)
 
     @property
     def height_dm(self) -> float:

@@ -21,6 +21,7 @@ from stages.synthetic.light import draw_light, place_light
 from stages.synthetic.look import Look, choose_look
 from stages.synthetic.mocap import MocapLibrary, MocapMotion
 from stages.synthetic.panoramas import Panoramas
+from stages.synthetic.props import draw_held, draw_occluder
 from stages.synthetic.renderer import Light, Renderer
 from stages.synthetic.seeds import ClipSeeds
 from stages.synthetic.shadows import ShadowMap, body_balls, shadowed
@@ -92,6 +93,7 @@ class Scene:
     background: Background
     still: Seen
     look: Look
+    grip: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -228,9 +230,15 @@ class Studio:
         middle_y = camera.target_dm[1] if portrait else float(body_y.max() + body_y.min()) / 2
         light = place_light(light_draw, still.rgb_u8, np.array([0, middle_y, 0]), 3.2 if portrait else 11.0)
         halvings = TEXTURE_HALVINGS[draw.framing] + round(math.log2(256 / self.canvas))
+        held = draw_held(rng(seeds.motion, "held"), person)
+        extra = [
+            *held.parts,
+            *draw_occluder(rng(seeds.background, "occluder"), self.assets, draw.framing, camera, float(body_y.min())),
+        ]
+        person = person.with_parts(extra) if extra else person  # the kept person stays without
         self._renderer.load(person, texture_halvings=int(np.clip(halvings, 0, 3)))
         chosen = choose_look(look, rng(seeds.camera, "look"), draw.framing)
-        scene = Scene(person, JointReader(person), motion, camera, light, background, still, chosen)
+        scene = Scene(person, JointReader(person), motion, camera, light, background, still, chosen, held.grip)
         return scene, draw.framing, style
 
     def _shoot(
@@ -256,7 +264,7 @@ class Studio:
     def _shot(self, scene: Scene, time_s: float, K_px: np.ndarray) -> Shot:
         """One frame as drawn, with its truth."""
         motion = scene.motion.frame(time_s)
-        pose = scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
+        pose = scene.character.pose({**motion.rotations, **scene.grip}, motion.expression, motion.root_shift_dm)
         view = scene.camera.view(time_s)
         root = scene.character.assets.bone_index["root"]
         light = scene.light.moved((pose.head_dm[root] - scene.character.head_dm[root]) * np.array([1, 0, 1]))

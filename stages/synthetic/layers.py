@@ -14,7 +14,7 @@ from stages.core.skeleton import BODY_JOINTS, HAND_JOINTS
 from stages.synthetic.assets import Assets
 from stages.synthetic.clip import SyntheticClip
 from stages.synthetic.expressions import VISEME_NAMES
-from stages.synthetic.parts import MASK_NAMES
+from stages.synthetic.parts import MASK_ID, MASK_NAMES
 from stages.synthetic.seeds import GENERATOR_VERSION
 
 Described = dict[str, tuple[np.ndarray, dict[str, Any]]]  # array name -> (array, keyword arguments of ArraySpec)
@@ -50,7 +50,7 @@ def pose_arrays(clip: SyntheticClip) -> Described:
     frames, size = clip.mask.shape[:2]
     inside = _inside(clip.joints_px, size)
     hand_inside = _inside(clip.hands_px, size)
-    boxes = np.stack([_box(mask) for mask in clip.mask])
+    boxes = np.stack([_box((mask > 0) & (mask != MASK_ID["occluder"])) for mask in clip.mask])
     present = np.isfinite(boxes).all(1)
     arrays: Described = {
         "joints_px": (clip.joints_px, _spec("f32", "T J xy", "px", "body joints in the picture")),

@@ -1,6 +1,5 @@
 """Numba functions of light on people: soft shadows from the shadow map, rim light, and the tone curve."""
 
-
 import numba
 import numpy as np
 
