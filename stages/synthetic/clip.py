@@ -246,15 +246,24 @@ class Studio:
     ) -> SyntheticClip:
         """Draw all frames, then finish the pictures and take the small ones from them."""
         shots = [self._shot(scene, float(time), common["K_px"]) for time in times_s]
-        rows = [self._finished(shot, scene.look, number) for number, shot in enumerate(shots)]
+        exposure = scene.look.metered(shots[0].canvas_u8, shots[0].part_id)
+        rows = [self._finished(shot, scene.look, number, exposure) for number, shot in enumerate(shots)]
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
         return SyntheticClip(**common, **stacked, times_s=np.asarray(times_s, np.float64), references=references)
 
-    def _finished(self, shot: Shot, look: Look, number: int) -> dict[str, np.ndarray]:
+    def _finished(self, shot: Shot, look: Look, number: int, exposure: float) -> dict[str, np.ndarray]:
         """One frame's arrays, by their names in SyntheticClip."""
         focus_m = float(shot.values["head_center_m"][2])
         step = self.supersample
-        canvas = look.apply(shot.canvas_u8, shot.depth_m, shot.part_id, shot.flow_px, focus_m=focus_m, step=step)
+        canvas = look.apply(
+            shot.canvas_u8,
+            shot.depth_m,
+            shot.part_id,
+            shot.flow_px,
+            focus_m=focus_m,
+            step=step,
+            exposure=exposure,
+        )
         return {
             **shot.values,
             "frames_u8": look.finish(shrunk(canvas, step), number),
