@@ -19,7 +19,7 @@ from stages.synthetic.scene_kernels import Scene
 KIND_SHARES = {"room": 0.5, "outdoors": 0.2, "studio": 0.15, "gradient": 0.09, "bokeh": 0.06}
 PHOTO_SHARE, PANORAMA_SHARE = 0.4, 0.15  # of the clips, where there are any
 SCENES = {"room": room, "studio": studio, "outdoors": outdoors}
-SHADOW_ON = {"room": 1.0, "studio": 1.0, "outdoors": 1.0, "gradient": 0.5, "bokeh": 0.0, "photo": 0.6, "panorama": 0.8}
+SHADOW_ON = {"room": 1.0, "studio": 1.0, "outdoors": 1.0, "gradient": 0.8, "bokeh": 0.0, "photo": 0.6, "panorama": 0.8}
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,14 @@ class Background:
         return (place - np.stack([column, row], axis=-1)).astype(np.float32)
 
 
-def draw_kind(rng: np.random.Generator, *, photos: bool = False, panoramas: bool = False) -> str:
-    """The kind of a random background; photos and panoramas only where there are any."""
+def draw_kind(rng: np.random.Generator, framing: str, *, photos: bool = False, panoramas: bool = False) -> str:
+    """The kind of a random background; photos and panoramas only where there are any, blurred lights not below feet."""
     draw, other = rng.random(), str(rng.choice(list(KIND_SHARES), p=list(KIND_SHARES.values())))
     if photos and draw < PHOTO_SHARE:
         return "photo"
     if panoramas and draw >= 1 - PANORAMA_SHARE:
         return "panorama"
-    return other
+    return "studio" if other == "bokeh" and framing == "full" else other
 
 
 def draw_background(

@@ -211,6 +211,7 @@ class Studio:
         body_y = person.rest_dm[:BODY_VERTICES, 1]
         kind = draw_kind(
             rng(seeds.background, "background kind"),
+            draw.framing,
             photos=self.photos is not None,
             panoramas=self.panoramas is not None,
         )

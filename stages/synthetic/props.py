@@ -80,6 +80,8 @@ def draw_occluder(
     """Something between the camera and the person in 8% of the clips. floor_dm: y of the soles."""
     there, kind = rng.random() < OCCLUDER_SHARE, str(rng.choice(OCCLUDERS[framing]))
     share, beside, colours = rng.uniform(0.3, 0.62), rng.uniform(-0.9, 0.9), rng.integers(1 << 30)
+    if framing == "portrait" and kind in ("pole", "plant"):  # beside the face, not before it for a whole clip
+        beside = np.sign(beside or 1.0) * (0.45 + 0.5 * abs(beside))
     return occluder(np.random.default_rng(colours), assets, kind, camera, floor_dm, share, beside) if there else []
 
 
@@ -131,7 +133,8 @@ def occluder(
         return [_standing(assets, kind, solids, colour), _standing(assets, "somebody's head", [head], hair)]
     else:  # an arm with a hand that reaches in from the side
         side = np.sign(beside) or 1.0
-        start, end = middle + right * side * 2.2 * half - up * half * 0.6, middle + right * side * 0.5 * half
+        end = middle + right * side * (0.45 + 0.4 * abs(beside)) * half - up * half * 0.25
+        start = end + right * side * 1.7 * half - up * half * 0.6
         solids = [along(turned_solid([(0.2 * half, 0), (0.16 * half, np.linalg.norm(end - start))]), start, end)]
         skin = linear([(226, 184, 154), (190, 140, 106), (120, 80, 58), (84, 58, 44)][rng.integers(4)])
         hand = [moved(ball(0.16 * half, (1.0, 0.75, 0.6)), end, np.stack([right, up, backward]))]

@@ -69,7 +69,7 @@ class Buffers(NamedTuple):
     part: np.ndarray
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def project(position, view_projection, size, out):
     """Samples x, y (origin at the upper left corner), NDC depth and 1/w of each corner. out f32 [C,4] is written."""
     m = view_projection
@@ -91,7 +91,7 @@ def _cut_away(rest_x, rest_y, rest_z, cut):
     return (cut[0] > -90.0 and rest_y < cut[0]) or rest_y > neckline or abs(rest_x) > cut[2]
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def rasterise(screen, triangles, first, last, uv, rest, alpha, alpha_min, cut, use_cut, part, buffers):
     """Draw triangles first..last of one part into the z-buffer. alpha u8 [h,w] is tested where alpha_min > 0."""
     size = buffers.depth.shape[0]
@@ -209,7 +209,7 @@ def _albedo(materials, part, u, v, rest_x, rest_y, colour):
             colour[channel] *= materials.tint[part, channel] * materials.gain[part]
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def shade(buffers, geometry, materials, light, eye, shadow_depth, shadow_matrix, out):
     """Colour every covered sample. out f32 [S,S,3] linear light, written where a triangle was drawn."""
     size = buffers.depth.shape[0]

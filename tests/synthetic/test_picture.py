@@ -85,7 +85,7 @@ def test_a_room_leaves_the_room_that_a_person_needs():
 
 
 def test_every_kind_can_be_drawn_and_is_drawn():
-    kinds = [draw_kind(np.random.default_rng(seed)) for seed in range(300)]
+    kinds = [draw_kind(np.random.default_rng(seed), "portrait") for seed in range(300)]
     assert set(kinds) == set(KIND_SHARES)
     for kind in KIND_SHARES:
         picture = background(kind).picture(view_from([0.0, 2.0, 30.0]))
