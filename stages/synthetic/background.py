@@ -19,7 +19,7 @@ from stages.synthetic.scene_kernels import Scene
 KIND_SHARES = {"room": 0.5, "outdoors": 0.2, "studio": 0.15, "gradient": 0.09, "bokeh": 0.06}
 PHOTO_SHARE, PANORAMA_SHARE = 0.4, 0.15  # of the clips, where there are any
 SCENES = {"room": room, "studio": studio, "outdoors": outdoors}
-SHADOW_ON = {"room": 1.0, "studio": 1.0, "outdoors": 1.0, "gradient": 0.5, "bokeh": 0.0, "photo": 0.6, "panorama": 0.8}
+SHADOW_ON = {"room": 1.0, "studio": 1.0, "outdoors": 1.0, "gradient": 0.8, "bokeh": 0.0, "photo": 0.6, "panorama": 0.8}
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,33 @@ class Background:
         """World decimetres f32 [S, S, 3] of what each pixel shows; not finite where it is infinitely far."""
         return view.eye_dm.astype(np.float32) + view_rays(view, self.size) * self.distance(view)[..., None]
 
+    def shift_px(self, view: View, then: View, seen: Seen | None = None) -> np.ndarray:
+        """Exact flow of the background from one view to another, f32 [S, S, 2] px; NaN where it gets behind the eye.
 
-def draw_kind(rng: np.random.Generator, *, photos: bool = False, panoramas: bool = False) -> str:
-    """The kind of a random background; photos and panoramas only where there are any."""
+        seen  what `seen(view)` gave, if it is at hand
+        """
+        if self.fixed_to_screen or not self.moves:
+            return np.zeros((self.size, self.size, 2), np.float32)
+        distance = (seen or self.seen(view)).distance_dm[..., None]
+        rays = view_rays(view, self.size)
+        towards = rays + (view.eye_dm - then.eye_dm).astype(np.float32) / distance  # infinitely far: the ray itself
+        across, up, backward = np.moveaxis(towards @ then.world_to_view[:3, :3].T.astype(np.float32), -1, 0)
+        reach = np.float32(then.projection[0, 0] * self.size / 2)
+        depth = np.where(backward < -1e-3, -backward, np.nan)
+        middle = (self.size - 1) / 2
+        place = np.stack([across / depth * reach + middle, middle - up / depth * reach], axis=-1)
+        row, column = np.mgrid[0 : self.size, 0 : self.size].astype(np.float32)
+        return (place - np.stack([column, row], axis=-1)).astype(np.float32)
+
+
+def draw_kind(rng: np.random.Generator, framing: str, *, photos: bool = False, panoramas: bool = False) -> str:
+    """The kind of a random background; photos and panoramas only where there are any, blurred lights not below feet."""
     draw, other = rng.random(), str(rng.choice(list(KIND_SHARES), p=list(KIND_SHARES.values())))
     if photos and draw < PHOTO_SHARE:
         return "photo"
     if panoramas and draw >= 1 - PANORAMA_SHARE:
         return "panorama"
-    return other
+    return "studio" if other == "bokeh" and framing == "full" else other
 
 
 def draw_background(

@@ -53,7 +53,9 @@ class Character:
     looseness      f32 [P] 0..1, how far a point lags behind the body: long hair, hems of skirts and coats
     """
 
-    def __init__(self, assets: Assets, rest_dm: np.ndarray, parts: list[Part], about: About) -> None:
+    def __init__(
+        self, assets: Assets, rest_dm: np.ndarray, parts: list[Part], about: About, tucked: Character | None = None
+    ) -> None:
         self.assets = assets
         self.about = about
         self.parts = parts
@@ -78,6 +80,7 @@ class Character:
         self._expressed = self.rest_dm.copy()
         self._fit(self.rest_dm)
         self.rest_corner_dm = self._fitted[self.corner_point].copy()
+<<<<<<< HEAD
         self._tuck_in()
         marks = landmarks(assets, self.rest_dm)
         rest = [self._fitted[first:last] for first, last in self.part_points]
@@ -98,10 +101,18 @@ class Character:
     def trail_moments(self) -> tuple[float, ...]:
         """How many seconds back `pose` wants to know of for hair and hems to lag; empty when nothing is loose."""
         return TRAIL_MOMENTS_S if len(self._loose) else ()
+=======
+        if tucked is None:
+            self._tuck_in()
+        else:  # what it found for the first parts holds: the others cover nothing
+            self._offset[: len(tucked._offset)] = tucked._offset
+            self.part_triangles[: len(tucked.parts)] = tucked.part_triangles
+>>>>>>> picture
 
     def with_parts(self, extra: list[Part]) -> Character:
         """The same person with more parts: things held or sat on."""
-        return Character(self.assets, self.rest_dm, [*self.parts, *extra], self.about)
+        tucked = None if any(part.material.covers for part in extra) else self
+        return Character(self.assets, self.rest_dm, [*self.parts, *extra], self.about, tucked)
 
     @property
     def height_dm(self) -> float:

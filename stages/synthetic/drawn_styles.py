@@ -49,7 +49,7 @@ def sketch(canvas_u8: np.ndarray, levels: int, scale: float) -> np.ndarray:
     around = cv2.GaussianBlur(grey, (0, 0), 6 * scale)
     line = np.clip(grey / around, 0, 1) ** 3
     tone = np.clip((grey / 267) ** 0.5 * 0.75 + 0.3, 0, 1)
-    paper = _strokes(len(grey)) * 0.5 + 0.5
+    paper = _strokes(len(grey)) * 0.25 + 0.75
     return (np.clip(line * tone * paper, 0, 1)[..., None] * np.array([250, 248, 240])).astype(np.uint8)
 
 
@@ -81,7 +81,7 @@ def _steps(smooth, levels, out):
             ramp = min(max((place - whole - 0.5) * 6 + 0.5, 0.0), 1.0)
             factor = (whole + ramp + 0.35) / levels * 255 / grey
             for k in range(3):
-                value = grey + (smooth[y, x, k] - grey) * 1.25
+                value = grey + (smooth[y, x, k] - grey) * 1.1
                 out[y, x, k] = int(min(max(value * factor, 0.0), 255.0))
 
 

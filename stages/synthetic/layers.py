@@ -15,9 +15,13 @@ from stages.core.skeleton import BODY_JOINTS, HAND_JOINTS
 from stages.synthetic.assets import Assets
 from stages.synthetic.clip import SyntheticClip
 from stages.synthetic.expressions import VISEME_NAMES
+<<<<<<< HEAD
 from stages.synthetic.face_points import INNER
 from stages.synthetic.orders import SMPLX_BONES, SMPLX_JOINTS
 from stages.synthetic.parts import MASK_NAMES
+=======
+from stages.synthetic.parts import MASK_ID, MASK_NAMES
+>>>>>>> picture
 from stages.synthetic.seeds import GENERATOR_VERSION
 
 FACE_LAYOUT = "ibug68"
@@ -55,7 +59,7 @@ def pose_arrays(clip: SyntheticClip) -> Described:
     size = clip.mask.shape[1]
     inside = _inside(clip.joints_px, size)
     hand_inside = _inside(clip.hands_px, size)
-    boxes = np.stack([_box(mask) for mask in clip.mask])
+    boxes = np.stack([_box((mask > 0) & (mask != MASK_ID["occluder"])) for mask in clip.mask])
     present = np.isfinite(boxes).all(1)
     face_score = _score(clip.face_visible, _inside(clip.face_px, size))[:, INNER].mean(1)
     arrays: Described = {

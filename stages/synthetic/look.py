@@ -18,6 +18,7 @@ LOOKS = ("drawn", "plain")
 STYLE_SHARES = {"photo": 0.87, "toon": 0.055, "painted": 0.05, "sketch": 0.015, "grey": 0.01}
 FOREGROUND_SHARE = 0.75  # of the focus distance: what is nearer is in front of the person and gets blurred
 MIN_FLOW_PX = 0.8
+METERED_GREY, METERING = 0.45, 0.6  # aim of the automatic exposure, and how much of the way it goes
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,18 @@ class Look:
         look_kernels.blend_by_distance(behind_u8, half, blurred, distance_dm, np.float32(focus_dm), out)
         return out
 
+    def metered(self, canvas_u8: np.ndarray, part_id: np.ndarray) -> float:
+        """What a camera's automatic exposure multiplies linear light by; the person counts as much as all the rest.
+
+        canvas_u8 [C,C,3], part_id [C,C]: of the first frame, and the exposure then stays
+        """
+        if self == PLAIN:
+            return 1.0
+        sparse = canvas_u8[4::8, 4::8].mean(2) / 255
+        person = part_id[4::8, 4::8] > 0
+        mean = sparse.mean() if not person.any() else 0.5 * (sparse.mean() + sparse[person].mean())
+        return float(np.clip((METERED_GREY / max(mean, 0.02)) ** (2.2 * METERING), 0.6, 2.2))
+
     def apply(
         self,
         canvas_u8: np.ndarray,
@@ -82,12 +95,13 @@ class Look:
         *,
         focus_m: float,
         step: int,
+        exposure: float = 1.0,
     ) -> np.ndarray:
         """The canvas as the camera records it, uint8 [C, C, 3]; the input is not changed.
 
         depth_m   f32 [C,C], inf = background;  part_id u8 [C,C] of MASK_NAMES
         flow_px   f32 [S,S,2] from this frame to the next in picture px, or None: no motion blur
-        focus_m   distance of the face;  step: samples per pixel and axis
+        focus_m   distance of the face;  step: samples per pixel and axis;  exposure: what `metered` gave
         """
         if self == PLAIN:
             return canvas_u8
@@ -100,7 +114,7 @@ class Look:
             canvas_u8 = outlines(drawn, depth_m, part_id, self.line if self.style == "toon" else 0.0)
         saturation = 0.0 if self.style == "grey" else self.saturation
         graded = np.empty_like(canvas_u8)
-        look_kernels.grade(canvas_u8, self._curves(), np.float32(saturation), np.float32(self.vignette), graded)
+        look_kernels.grade(canvas_u8, self._curves(exposure), np.float32(saturation), np.float32(self.vignette), graded)
         return graded
 
     def finish(self, frame_u8: np.ndarray, number: int) -> np.ndarray:
@@ -132,10 +146,10 @@ class Look:
             frame_u8 = np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
         return frame_u8
 
-    def _curves(self) -> np.ndarray:
+    def _curves(self, exposure: float) -> np.ndarray:
         """Picture value to picture value for each channel, f32 [3, 256]."""
         linear = (np.arange(256) / 255) ** 2.2
-        value = np.clip(linear * np.array(self.gain)[:, None], 0, 4) ** (self.gamma / 2.2)
+        value = np.clip(linear * exposure * np.array(self.gain)[:, None], 0, 4) ** (self.gamma / 2.2)
         value = np.where(value > 0.8, 0.8 + 0.2 * np.tanh((value - 0.8) / 0.2), value)  # highlights roll off
         bent = value + self.contrast * (value - 0.45) * value * (1 - value) * 4
         return (np.clip(bent, 0, 1) * 255).astype(np.float32)

@@ -7,7 +7,7 @@ import numba
 TAPS = 7
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def blend_by_distance(sharp, half, blurred, distance, focus, out):
     """Sharp at the distance `focus`, blurred at infinity or as near as half of it, `half` in between."""
     size = sharp.shape[0]
@@ -23,7 +23,7 @@ def blend_by_distance(sharp, half, blurred, distance, focus, out):
                 out[y, x, k] = int(value + 0.5)
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def grade(canvas, curves, saturation, vignette, out):
     """Curves f32 [3,256] per channel, then saturation, then darker corners."""
     size = canvas.shape[0]
@@ -38,7 +38,7 @@ def grade(canvas, curves, saturation, vignette, out):
             out[y, x, 2] = int(min(max((grey + (b - grey) * saturation) * shade, 0.0), 255.0))
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def add_noise(frame, grain, sigma, out):
     """Noise of brightness and, weaker, of colour: grain f32 [S,S,2]; stronger in the dark than in the light."""
     size = frame.shape[0]
@@ -52,7 +52,7 @@ def add_noise(frame, grain, sigma, out):
             out[y, x, 2] = int(min(max(frame[y, x, 2] + luma - colour + 0.5, 0.0), 255.0))
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def strongest_in_tiles(flow, length, strongest):
     """The longest flow of each tile of 8 px and of the tiles around it; strongest f32 [N,N,2] is written."""
     tiles, size = strongest.shape[0], length.shape[0]
@@ -66,7 +66,7 @@ def strongest_in_tiles(flow, length, strongest):
                         strongest[i, j, 0], strongest[i, j, 1] = flow[y, x, 0], flow[y, x, 1]
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def blur_along(canvas, flow, strongest, step, least, out):
     """Average of TAPS samples along the strongest flow near by; each counts where it, or the place itself, moves there.
 

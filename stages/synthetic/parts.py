@@ -10,7 +10,7 @@ from stages.synthetic import raster
 from stages.synthetic.assets import Assets
 from stages.synthetic.parse import Surface
 
-MASK_NAMES = ("background", "skin", "cloth", "shoes", "hair", "eyes", "mouth", "brows", "accessories")
+MASK_NAMES = ("background", "skin", "cloth", "shoes", "hair", "eyes", "mouth", "brows", "accessories", "occluder")
 MASK_ID = {name: index for index, name in enumerate(MASK_NAMES)}
 Colour = tuple[float, float, float]
 WORLD = "world"  # the name of what never moves, in the place of a bone

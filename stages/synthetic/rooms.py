@@ -75,7 +75,7 @@ def studio(rng: np.random.Generator, floor_dm: float, reach_dm: float, azimuth_r
     greys = [(236, 236, 236), (210, 210, 210), (160, 160, 162), (96, 96, 98), (48, 48, 50), (24, 24, 26)]
     tints = [(196, 176, 152), (150, 170, 188), (188, 150, 140), (120, 140, 120), (84, 100, 130), (200, 190, 150)]
     paper = one_of(rng, greys if rng.random() < 0.6 else tints)
-    if rng.random() < GARISH_SHARE * 2:  # chroma key paper
+    if rng.random() < GARISH_SHARE:  # chroma key paper
         paper = linear([(60, 170, 70), (40, 80, 200)][rng.integers(2)])
     back = -(reach_dm + float(rng.uniform(8, 26)))
     floor = builder.plane(1, floor_dm, 1, patterns.PLAIN, paper, paper, 1.0)

@@ -6,7 +6,12 @@ import numpy as np
 
 from stages.synthetic.parts import Colour
 from stages.synthetic.renderer import View
+<<<<<<< HEAD
 from stages.synthetic.scene_kernels import FAR_DM, Scene, look_at_scene
+=======
+from stages.synthetic.scene_kernels import FAR_DM, Scene, look_at_scene, soften_edges
+from stages.synthetic.wardrobe import Colour
+>>>>>>> picture
 
 NO_SKY = np.zeros((4, 3))
 
@@ -116,7 +121,9 @@ def see(scene: Scene, view: View, size: int) -> tuple[np.ndarray, np.ndarray, np
         surface,
     )
     distance[distance >= FAR_DM] = np.inf
-    return rgb, distance, surface
+    softened = rgb.copy()
+    soften_edges(rgb, surface, softened)
+    return softened, distance, surface
 
 
 def _windows(scene: Scene, eye: np.ndarray, rotation: np.ndarray, view: View, size: int) -> np.ndarray:

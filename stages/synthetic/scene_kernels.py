@@ -53,7 +53,7 @@ class Scene(NamedTuple):
     noise: np.ndarray
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def look_at_scene(scene, eye, rotation, tangent, to_byte, windows, rgb, distance, surface):
     """Fill the picture.
 
@@ -251,3 +251,25 @@ def _sky(sky, ridge, ridge_colour, noise, shine, ray, colour):
                 colour[k] = ridge_colour[layer, k] * rough
     for k in range(3):
         colour[k] *= shine
+
+
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
+def soften_edges(rgb, surface, out):
+    """Average 3 x 3 pixels (weights 1 2 1) wherever one surface ends before another; out starts as a copy of rgb."""
+    size = rgb.shape[0]
+    for y in range(1, size - 1):
+        for x in range(1, size - 1):
+            here = surface[y, x]
+            if (
+                surface[y, x - 1] == here
+                and surface[y, x + 1] == here
+                and surface[y - 1, x] == here
+                and surface[y + 1, x] == here
+            ):
+                continue
+            for k in range(3):
+                total = 0
+                for dy in range(-1, 2):
+                    for dx in range(-1, 2):
+                        total += (2 - abs(dy)) * (2 - abs(dx)) * rgb[y + dy, x + dx, k]
+                out[y, x, k] = (total + 8) // 16

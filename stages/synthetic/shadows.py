@@ -82,7 +82,7 @@ def body_balls(head_dm: np.ndarray, bone_index: dict[str, int]) -> np.ndarray:
     return np.array(rows, np.float32).reshape(-1, 4)
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def _light_left(
     receiver, normal, eye, rotation, tangent, depth, m, key, key_strength, ambient, spread, texel, balls, strength, out
 ):
@@ -149,7 +149,7 @@ def _light_left(
             out[row, column] = 1 - strength * (1 - left)
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def _darken(rgb, share, table, out):
     for row in range(rgb.shape[0]):
         for column in range(rgb.shape[1]):
