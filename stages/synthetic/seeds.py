@@ -33,6 +33,16 @@ class ClipSeeds:
         """The same motion, camera, light and background on another person."""
         return replace(self, identity=identity_seed)
 
+    def of_view(self, number: int) -> ClipSeeds:
+        """The same person with motion, camera, light and background of other seeds of the split."""
+
+        def other(purpose: str) -> int:
+            seed = getattr(self, purpose)
+            first, end = SPLITS[split_of(seed)]
+            return first + seed_for(seed, "synthetic", f"view {number}", purpose) % (end - first)
+
+        return ClipSeeds(self.identity, *(other(name) for name in ("motion", "camera", "light", "background")))
+
 
 def split_of(seed: int) -> str:
     """The split a clip or identity seed belongs to. errors  UsageError outside every split"""
@@ -73,9 +83,19 @@ def parse_bundle_name(name: str) -> tuple[str, int, bool]:
     return match[1], int(match[2]), match[3] is not None
 
 
-def seeds_of(name: str) -> ClipSeeds:
-    """The seeds of a bundle name; of a cross-identity bundle with the partner's identity."""
+def pair_names(name: str) -> dict[str, str]:
+    """Bundle names of a clip and of its cross-identity partner, where that is made: {"own", "cross"}."""
+    split, number, _ = parse_bundle_name(name)
+    return {"own": bundle_name(split, number, cross=False), "cross": bundle_name(split, number, cross=True)}
+
+
+def seeds_of(name: str, clips_per_person: int = 1) -> ClipSeeds:
+    """The seeds of a bundle name; of a cross-identity bundle with the partner's identity.
+
+    clips_per_person  clips number 0..K - 1 of a split show the person of the first, and so on: the same person in the
+                      first of them whatever K is, and never one of another split
+    """
     split, number, cross = parse_bundle_name(name)
-    seed = clip_seed(split, number)
-    seeds = ClipSeeds.of(seed)
-    return seeds.with_identity(partner_seed(seed)) if cross else seeds
+    person = clip_seed(split, number - number % clips_per_person)
+    seeds = ClipSeeds.of(clip_seed(split, number))
+    return seeds.with_identity(partner_seed(person) if cross else person)

@@ -9,6 +9,8 @@ import numpy as np
 from stages.core.skeleton import BODY_JOINTS, HAND_JOINTS
 from stages.synthetic import kernels
 from stages.synthetic.character import BODY_VERTICES, Character, Pose
+from stages.synthetic.face_points import FACE_COUNT, FacePoints
+from stages.synthetic.orders import SMPLX_BONES
 
 FLIP = np.diag([1.0, -1.0, -1.0])  # y up and z towards the viewer -> y down and z away; the same for the head
 BODY_BONES = {
@@ -18,15 +20,20 @@ BODY_BONES = {
 TOE_TAILS = {"big_toe": "toe1-2", "small_toe": "toe5-3"}
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")  # finger1..finger5 of the rig
 SIDE_LETTERS = {"left": "L", "right": "R"}
+FACE_SLACK_M = 0.01  # a face point this far under hair or lashes still counts as seen
 HEAD_BONES = ("oculi", "orbicularis", "levator", "risorius", "temporalis", "special")
 
 
 @dataclass(frozen=True)
 class JointTruth:
-    """Camera axes, metres: body f64 [25,3], hands f64 [2,21,3], left first; centres f64 [3]; R_cam_head f64 [3,3]."""
+    """Camera axes, metres: body f64 [25,3]; hands f64 [2,21,3], left first; face f64 [68,3]; smplx f64 [55,3]; centres
+    f64 [3]; R_cam_head f64 [3,3].
+    """
 
     body_m: np.ndarray
     hands_m: np.ndarray
+    face_m: np.ndarray
+    smplx_m: np.ndarray
     head_center_m: np.ndarray
     face_center_m: np.ndarray
     R_cam_head: np.ndarray
@@ -36,7 +43,8 @@ class JointReader:
     """Reads joints off one person. Surface points (nose, eyes, ears, heels) are chosen once, at rest, by shape.
 
     head_radius_m   half of chin to crown; the sphere's centre is mid-way chin to crown and face to back of the head
-    thickness_m     f64 [25 + 42] how far each joint may lie under the surface and still count as seen
+    thickness_m     f64 [25 + 42 + 68 + 55] how far each joint of JointTruth, in that order, may lie under the surface
+                    and still count as seen
     """
 
     def __init__(self, character: Character) -> None:
@@ -48,6 +56,8 @@ class JointReader:
         self._anchor_ids = np.concatenate(list(anchors.values()))
         self._anchor_start = np.cumsum([0] + [len(ids) for ids in anchors.values()])[:-1]
         self._anchor_bone, self._anchor_weight = kernels.largest_weights(weight[self._anchor_ids])
+        self._face = FacePoints(character.assets)
+        self._smplx = [character.assets.bone_index[bone] for bone in SMPLX_BONES.values()]
         bones = character.assets.bone_names
         on_head = [at for at, bone in enumerate(bones) if bone in ("head", "jaw") or bone.startswith(HEAD_BONES)]
         skull = rest[:BODY_VERTICES][weight[:BODY_VERTICES][:, on_head].sum(1) > 0.6]
@@ -69,16 +79,22 @@ class JointReader:
         def camera(points_dm: np.ndarray) -> np.ndarray:
             return (points_dm @ world_to_view[:3, :3].T + world_to_view[:3, 3]) @ FLIP / 10
 
-        body, hands = self._world(pose, self.character.expressed_rest())
+        base_dm = self.character.expressed_rest()
+        body, hands = self._world(pose, base_dm)
+        face, smplx = self._face.world(pose, base_dm), pose.head_dm[self._smplx]
         centres = np.stack([self._head_center_dm, self._face_center_dm]) @ head[:, :3].T + head[:, 3]
         centre_m, face_m = camera(centres)
         rotation = FLIP @ world_to_view[:3, :3] @ head[:, :3] @ FLIP
-        return JointTruth(camera(body), camera(hands), centre_m, face_m, rotation)
+        return JointTruth(camera(body), camera(hands), camera(face), camera(smplx), centre_m, face_m, rotation)
 
     def rest_m(self) -> np.ndarray:
         """Body joints of the rest pose, f64 [25, 3] metres, x to the person's left, y down, z to the back."""
         body, _ = self._world(self._rest_pose(), self.character.rest_dm)
         return body @ FLIP / 10
+
+    def rest_smplx_m(self) -> np.ndarray:
+        """SMPL-X joints of the rest pose, f64 [55, 3] metres, axes as rest_m."""
+        return self.character.head_dm[self._smplx] @ FLIP / 10
 
     def _world(self, pose: Pose, base_dm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Body [25, 3] and hands [2, 21, 3] in world decimetres."""
@@ -120,9 +136,13 @@ class JointReader:
 
         body, hands = self._world(self._rest_pose(), self.character.rest_dm)
         skin = cKDTree(self.character.rest_dm[:BODY_VERTICES])
-        distance, _ = skin.query(np.concatenate([body, hands.reshape(-1, 3)]))
-        slack = np.concatenate([np.full(len(body), 0.35), np.full(hands.size // 3, 0.15)])
-        return (1.6 * distance + slack) / 10
+        smplx = self.character.head_dm[self._smplx]
+        distance, _ = skin.query(np.concatenate([body, hands.reshape(-1, 3), smplx]))
+        on_hand = [False] * len(body) + [True] * (hands.size // 3)
+        on_hand += [bone.startswith(("finger", "wrist")) for bone in SMPLX_BONES.values()]
+        inner_m = (1.6 * distance + np.where(on_hand, 0.15, 0.35)) / 10
+        face_m = np.full(FACE_COUNT, FACE_SLACK_M)
+        return np.insert(inner_m, [len(inner_m) - len(smplx)] * FACE_COUNT, face_m)
 
 
 def visible(points_m: np.ndarray, points_px: np.ndarray, depth_m: np.ndarray, thickness_m: np.ndarray) -> np.ndarray:

@@ -12,7 +12,6 @@ A folder appears by rename, so a kill leaves no half clip. Nothing here imports 
 import json
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
@@ -23,7 +22,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from stages.core.errors import ConflictError, InputError, UsageError
+from stages.synthetic.clip_data import SyntheticClip
 from stages.synthetic.seeds import GENERATOR_VERSION, clip_seed, split_of
+from stages.synthetic.stream import become_worker
 
 REFERENCE_FRAMES = 5  # of other moments, behind the contiguous frames of every clip
 FPS = 24.0
@@ -60,24 +61,29 @@ class SyntheticSource:
         return {**made_of, "size": self.size, "frames": self.frames, "generator": GENERATOR_VERSION}
 
     def clip(self, seed: int) -> dict[str, np.ndarray]:
-        made = _studio(self).clip(seed, frames=self.frames, references=REFERENCE_FRAMES, fps=FPS)
-        both = (made, made.references)
+        return pool_arrays(_studio(self).clip(seed, frames=self.frames, references=REFERENCE_FRAMES, fps=FPS))
 
-        def joined(name: str) -> np.ndarray:
-            return np.concatenate([getattr(part, name) for part in both])
 
-        return {
-            "frames": joined("frames_u8"),
-            "faces": joined("face_crops_u8"),
-            "joints_px": joined("joints_px"),
-            "joints_z_m": joined("joints_m")[..., 2] + joined("transl_m")[:, 2:],
-            "hands_px": joined("hands_px"),
-            "R_cam_head": joined("R_cam_head"),
-            "head_center_px": joined("head_center_px"),
-            "head_radius_px": joined("head_radius_px"),
-            "expressions": np.concatenate([joined("expression"), joined("gaze_rad") / GAZE_UNIT_RAD], 1),
-            "framing": np.array(made.framing),
-        }
+def pool_arrays(made: SyntheticClip) -> dict[str, np.ndarray]:
+    """The arrays of a clip with references by the names above; also of one from stages.synthetic.stream."""
+    assert made.references is not None
+    both = (made, made.references)
+
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in both])
+
+    return {
+        "frames": joined("frames_u8"),
+        "faces": joined("face_crops_u8"),
+        "joints_px": joined("joints_px"),
+        "joints_z_m": joined("joints_m")[..., 2] + joined("transl_m")[:, 2:],
+        "hands_px": joined("hands_px"),
+        "R_cam_head": joined("R_cam_head"),
+        "head_center_px": joined("head_center_px"),
+        "head_radius_px": joined("head_radius_px"),
+        "expressions": np.concatenate([joined("expression"), joined("gaze_rad") / GAZE_UNIT_RAD], 1),
+        "framing": np.array(made.framing),
+    }
 
 
 def usual_assets(choice: str) -> str:
@@ -168,7 +174,7 @@ def _rendered(folder: Path, source: ClipSource, seeds: list[int], workers: int, 
     import multiprocessing
 
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(seeds)), spawn, initializer=_become_worker) as executor:
+    with ProcessPoolExecutor(min(workers, len(seeds)), spawn, initializer=become_worker) as executor:
         waiting, running = list(reversed(seeds)), set[Future]()
         while waiting or running:
             while waiting and len(running) < 2 * workers and not stop():
@@ -197,27 +203,6 @@ def _render(work: tuple[Path, ClipSource, int]) -> int:
             raise
         shutil.rmtree(partial)  # another run sharing this pool was faster; the clip is the same
     return seed
-
-
-def _become_worker() -> None:
-    """One thread each; signals are the parent's affair; and no worker outlives its parent."""
-    import multiprocessing.connection
-    import signal
-
-    import cv2
-
-    cv2.setNumThreads(1)
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 def _agree(note: Path, wanted: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The stage: bundles that other stages read, the same whatever the order or the number of workers."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -7,11 +8,15 @@ import pytest
 
 from stages import synth
 from stages.bundle import open_bundle, validate
-from stages.core.errors import ConflictError, UsageError
-from stages.core.skeleton import BODY_JOINTS
+from stages.core.errors import ConflictError, InputError, UsageError
+from stages.core.skeleton import BODY_INDEX, BODY_JOINTS, BONES
 from stages.media import clip_frames
+from stages.synthetic.manifest import manifest_path, read_manifest, update_manifest
+from stages.synthetic.seeds import partner_seed, seeds_of
 
-SMALL = synth.Params(clips=1, frames=3, size=32, references=2, split="test", seed=3, cross_identity=True)
+SMALL = synth.Params(
+    clips=1, frames=3, size=32, references=2, split="test", seed=3, cross_identity=True, views=2, a_pose=True
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +64,7 @@ def test_pose_layer_has_the_format_of_extract_pose(made):
     _, records = made
     bundle = open_bundle(records[0].path)
     assert bundle.attrs("pose")["backend"] == "synthetic"
-    for name, (dtype, tail) in array_shapes("none").items():
+    for name, (dtype, tail) in array_shapes("ibug68").items():
         array = bundle.read("pose", name)
         assert (array.dtype, array.shape) == (np.dtype(dtype), (3, *tail)), name
     assert bundle.read("pose", "joints_px").shape == (3, len(BODY_JOINTS), 2)
@@ -71,7 +76,16 @@ def test_cross_identity_shares_motion_and_not_the_person(made):
     assert np.array_equal(own.read("truth", "expression"), cross.read("truth", "expression"))
     assert own.attrs("truth")["seeds"]["motion"] == cross.attrs("truth")["seeds"]["motion"]
     assert own.attrs("truth")["about"]["seed"] != cross.attrs("truth")["about"]["seed"]
+    for bundle in (own, cross):
+        pair = bundle.attrs("truth")["pair"]
+        assert [pair["own"], pair["cross"]] == [os.path.basename(record.path) for record in records[:2]]
+    lengths = [_bone_lengths(bundle.read("truth", "rest_joints_m")) for bundle in (own, cross)]
+    assert np.abs(lengths[0] / lengths[1] - 1).max() > 0.02, "the partner has the same bones"
     assert own.attrs("truth")["split"] == cross.attrs("truth")["split"] == "test"
+
+
+def _bone_lengths(joints_m):
+    return np.array([np.linalg.norm(joints_m[BODY_INDEX[a]] - joints_m[BODY_INDEX[b]]) for _, a, b in BONES])
 
 
 @pytest.mark.timeout(600)
@@ -82,6 +96,7 @@ def test_order_and_workers_do_not_matter(made, tmp_path):
         synth.run(item, reverse)
     many = replace(params, out=str(tmp_path / "many"), workers=2)
     list(synth.run_all(many))
+    assert read_manifest(many.out, "test") == read_manifest(params.out, "test")
     for record, backwards, parallel in zip(records, synth.items(reverse), synth.items(many), strict=True):
         expected = contents(record.path)
         for other in (contents(backwards), contents(parallel)):
@@ -128,3 +143,44 @@ def test_a_half_written_bundle_is_completed(made, tmp_path):
 def test_wrong_settings_are_one_line(wrong):
     with pytest.raises(UsageError, match="expected"):
         synth.items(replace(SMALL, **wrong))
+
+
+def test_the_manifest_holds_every_bundle_and_nothing_that_is_gone(made, tmp_path):
+    import json
+    import shutil
+
+    params, records = made
+    here = manifest_path(params.out, "test")
+    first = json.loads(here.read_text())
+    assert list(first["bundles"]) == sorted(os.path.basename(record.path) for record in records)
+    assert all(first["bundles"][os.path.basename(r.path)]["sha256"] == r.data["sha256"] for r in records)
+    copy = replace(params, out=str(tmp_path))
+    shutil.copytree(params.out, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(records[1].path.replace(params.out, copy.out))
+    assert update_manifest(tmp_path, "test", {}) != first["sha256"]
+    assert list(read_manifest(tmp_path, "test")) == [os.path.basename(records[0].path)]
+    list(synth.run_all(copy))
+    assert json.loads(manifest_path(tmp_path, "test").read_text()) == first, "made again, the manifest is another"
+
+
+def test_a_damaged_manifest_is_one_line(tmp_path):
+    manifest_path(tmp_path, "val").write_text("[]")
+    with pytest.raises(InputError, match="Delete it"):
+        update_manifest(tmp_path, "val", {})
+
+
+def test_verify_finds_a_changed_bundle(made, tmp_path):
+    params, records = made
+    check = replace(params, verify=True)
+    assert [record.status for record in synth.run_all(check)] == ["skipped"] * 2
+    other = replace(check, framing="portrait" if records[0].data["framing"] != "portrait" else "full")
+    failed = list(synth.run_all(other))
+    assert {(record.status, record.exit) for record in failed} == {("failed", 8)}
+
+
+def test_clips_in_a_row_can_show_the_same_person():
+    people = [seeds_of(f"test_{number:06d}.zarr", 4).identity for number in range(8)]
+    assert people == [600_000] * 4 + [600_004] * 4
+    assert seeds_of("test_000005.zarr", 4).motion == seeds_of("test_000005.zarr").motion == 600_005
+    partners = {seeds_of(f"test_{number:06d}_cross.zarr", 4).identity for number in range(4)}
+    assert partners == {partner_seed(600_000)}
