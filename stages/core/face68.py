@@ -11,7 +11,7 @@ FACE68_GROUPS: dict[str, tuple[int, int]] = {
 OUTER_EYE_CORNERS = (36, 45)  # their distance is the usual unit of errors (Sagonas et al. 2013)
 
 # Jaw from the person's right ear to the left, brows and eyes from image left to image right; source: the correspondence
-# in common use, the mesh vertex nearest to where annotators put each point. The jaw is exact only on a frontal face: the
+# in common use, the mesh vertex nearest to where annotators put the point. The jaw is exact only on a frontal face: the
 # 68 points follow the outline that is seen, mesh vertices stay on the skin.
 MESH_OF_FACE68: tuple[int, ...] = (
     162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389,

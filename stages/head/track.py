@@ -4,7 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.core.geometry import matrix_to_rotvec, rotation_angle_deg, rotvec_to_matrix
+from stages.core.geometry import (
+    euler_yaw_pitch_roll_rad,
+    matrix_to_rotvec,
+    rotation_angle_deg,
+    rotvec_to_matrix,
+    yaw_pitch_roll_to_matrix,
+)
 from stages.core.headpose import HEAD_POINTS_M, face_forward_deg, head_from_body
 from stages.core.skeleton import BODY_INDEX
 from stages.head.face_fit import fit_face, head_in_picture
@@ -20,6 +26,7 @@ _FACE_ERROR_SMALL_DEG_PX = 140.0  # divided by the radius
 _FACE_ERROR_TURNED_DEG = 0.3  # for every degree of turn beyond the next
 _FACE_TURN_GOOD_DEG = 40.0
 _FAR_APART_DEG = 30.0
+_FACE_FLAT_DEG, _FACE_FLAT_SHARE = 30.0, 0.35  # of the turn beyond the first, this much is missing
 
 
 @dataclass(frozen=True)
@@ -147,6 +154,8 @@ def _face(pose, K_px, layout, params):
         return _Face(R, R[:, 0, :2], nan, nan, nan, np.zeros(frames, bool))
     R, center_radii, residual = fit_face(pose["face_px"], layout, K_px)
     center_px, radius_px = head_in_picture(center_radii, K_px)
+    if layout == "mediapipe478":
+        R = turned_on(R)
     score = np.nan_to_num(np.asarray(pose["face_score"], np.float64))
     ok = np.asarray(pose["face_valid"], bool) & (score >= params.face_score_least) & np.isfinite(radius_px)
     ok &= np.nan_to_num(residual, nan=np.inf) <= params.residual_most
@@ -172,6 +181,19 @@ def _body(pose, K_px, layout, params):
     ok = np.isfinite(R).all((1, 2)) & np.isfinite(center_px).all(1) & (np.nan_to_num(depth_m) > 0.1)
     depth_m = np.where(ok, depth_m, np.nan)
     return _Body(R, center_px, depth_m, ok, ok & ((weight[:, index] > 0.5).sum(1) >= 3))
+
+
+def turned_on(R):
+    """Heads of the face mesh [T, 3, 3] turned on by what the mesh lacks.
+
+    Source: measured on synthetic validation people. The mesh network flattens a turned face: it is right up to 30
+    degrees, at 47 it lacks 8, at 57 15, with a scatter of 3 from person to person. A little less than that is given
+    back, because other people lack less. On real films a face turned by 45 to 60 degrees stands 8 behind the body's.
+    """
+    angles = euler_yaw_pitch_roll_rad(R)
+    yaw = angles[:, 0]
+    angles[:, 0] += np.sign(yaw) * _FACE_FLAT_SHARE * np.maximum(np.abs(yaw) - np.radians(_FACE_FLAT_DEG), 0.0)
+    return yaw_pitch_roll_to_matrix(angles)
 
 
 def _radius_m(face, body):

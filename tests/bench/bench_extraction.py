@@ -64,8 +64,13 @@ def real(folder, videos):
     for video in sorted(videos.glob("*.mp4")):
         pose, _ = extract(video, folder)
         body = pose["joint_valid"].sum(1) >= 4
-        result[video.name] = {"frames": len(body), "body": float(body.mean()), "face": float(pose["face_valid"].mean()),
-                              "hands": float(pose["hand_valid"].mean()), "last_frame_present": bool(pose["present"][-1])}  # fmt: skip
+        result[video.name] = {
+            "frames": len(body),
+            "body": float(body.mean()),
+            "face": float(pose["face_valid"].mean()),
+            "hands": float(pose["hand_valid"].mean()),
+            "last_frame_present": bool(pose["present"][-1]),
+        }
         print(video.name, result[video.name], flush=True)
     return result
 

@@ -85,7 +85,7 @@ def _overview(pairs):
 
 
 def _joint(pairs, framings, at):
-    """One body joint: errors where it is seen and where it is hidden, and its constant offset on bodies seen in front."""
+    """One body joint: errors where it is seen and where it is hidden; its constant offset on bodies seen in front."""
     result = {}
     for name, part in {**framings, "all": pairs}.items():
         error, visible = joint_error_percent(part)[:, at], part.visible[:, at]
@@ -96,8 +96,9 @@ def _joint(pairs, framings, at):
     px = error * pairs.height_px / 100.0
     hidden = pairs.inside[:, at] & ~pairs.visible[:, at]
     outwards, down = _offset_percent(pairs.take(seen & (pairs.torso_deg < FRONT_DEG)), at)
-    return {**result, **_spread("px", px[seen]), "hidden": {"frames": int(hidden.sum()), **_spread("percent", error[hidden])},
-            "outwards_percent": outwards, "down_percent": down}  # fmt: skip
+    unseen = {"frames": int(hidden.sum()), **_spread("percent", error[hidden])}
+    offset = {"outwards_percent": outwards, "down_percent": down}
+    return {**result, **_spread("px", px[seen]), "hidden": unseen, **offset}
 
 
 def _offset_percent(pairs, at):
@@ -119,9 +120,15 @@ def _head(pairs):
     offset = mean_turn_deg(np.swapaxes(pairs.true_head_R, 1, 2) @ pairs.found_head_R)
     sources = {name: _share(pairs.head_source == code) for code, name in ((1, "from_face"), (2, "from_body"))}
     off = np.linalg.norm(pairs.found_head_center - pairs.true_head_center, axis=-1) / pairs.true_head_radius
-    return {"frames": len(pairs), "heads": _share(np.isfinite(turned)), **sources, **_spread("deg", turned),
-            "offset_deg": [_number(value) for value in offset], **_spread("center_percent", 100 * off),
-            **_spread("radius_percent", 100 * np.abs(pairs.found_head_radius / pairs.true_head_radius - 1))}  # fmt: skip
+    return {
+        "frames": len(pairs),
+        "heads": _share(np.isfinite(turned)),
+        **sources,
+        **_spread("deg", turned),
+        "offset_deg": [_number(value) for value in offset],
+        **_spread("center_percent", 100 * off),
+        **_spread("radius_percent", 100 * np.abs(pairs.found_head_radius / pairs.true_head_radius - 1)),
+    }
 
 
 def _hand_errors(pairs):
@@ -150,8 +157,9 @@ def _hands(pairs):
 
 
 def _face(pairs):
-    """Errors of the seen face points in percent of the distance between the outer corners of the eyes in 3D's place:
-    of the head's radius, which a turned head keeps."""
+    """Errors of the seen face points in percent of the head's radius, which a turned head keeps, and of the distance
+    between the outer corners of the eyes, the usual unit for faces from the front.
+    """
     error = 100.0 * np.linalg.norm(pairs.found_face - pairs.true_face, axis=-1) / pairs.true_head_radius[:, None]
     corners = pairs.true_face[:, OUTER_EYE_CORNERS[0]] - pairs.true_face[:, OUTER_EYE_CORNERS[1]]
     across = np.linalg.norm(corners, axis=-1)

@@ -3,12 +3,18 @@
 import numpy as np
 import pytest
 
-from stages.core.geometry import default_K_px, project_px, rotation_angle_deg, yaw_pitch_roll_to_matrix
+from stages.core.geometry import (
+    default_K_px,
+    euler_yaw_pitch_roll_rad,
+    project_px,
+    rotation_angle_deg,
+    yaw_pitch_roll_to_matrix,
+)
 from stages.core.headpose import HEAD_POINTS_M
 from stages.core.skeleton import BODY_INDEX, BODY_JOINTS
 from stages.head.face_fit import fit_face, head_in_picture
 from stages.head.template import body_points_m, face_template
-from stages.head.track import SOURCE_BODY, SOURCE_FACE, SOURCE_NONE, track_head
+from stages.head.track import SOURCE_BODY, SOURCE_FACE, SOURCE_NONE, track_head, turned_on
 
 K_PX = default_K_px(720, 1280)
 RADIUS_M = 0.12
@@ -34,6 +40,15 @@ def face_of(R, center_m, layout, *, depth=True):
     return face
 
 
+def flattened(R):
+    """Heads whose turn beyond 30 degrees is smaller, as the mesh network sees them: what `turned_on` makes good."""
+    angles = euler_yaw_pitch_roll_rad(R)
+    start = np.radians(30.0)
+    beyond = np.maximum(np.abs(angles[:, 0]) - start, 0.0)
+    angles[:, 0] -= np.sign(angles[:, 0]) * beyond * (1.0 - 1.0 / 1.35)
+    return yaw_pitch_roll_to_matrix(angles)
+
+
 def pose_of(R, center_m, layout="mediapipe478", pitch_bias=0.0):
     """A pose layer whose face and joints lie exactly where the networks of a layout see them."""
     frames = len(R)
@@ -48,7 +63,7 @@ def pose_of(R, center_m, layout="mediapipe478", pitch_bias=0.0):
         "joints_m": (joints - pelvis_m[:, None]).astype(np.float32),
         "joint_score": np.where(np.isfinite(joints[..., 0]), 0.9, 0.0).astype(np.float32),
         "transl_m": pelvis_m.astype(np.float32),
-        "face_px": face_of(R, center_m, layout),
+        "face_px": face_of(flattened(R) if layout == "mediapipe478" else R, center_m, layout),
         "face_score": np.full(frames, 0.95, np.float32),
         "face_valid": np.ones(frames, bool),
         "present": np.ones(frames, bool),
@@ -189,3 +204,22 @@ def test_a_head_that_the_network_flattens_is_read_from_the_picture():
     pose["face_valid"][:] = False
     angle = rotation_angle_deg(track_head(pose, K_PX, "mediapipe478").R_cam_head, R)
     assert angle.max() < 1.0, f"max {angle.max():.2f}, mean {angle.mean():.2f}, tolerance 1 degree"
+
+
+def test_a_turned_face_that_the_mesh_flattens_is_turned_on():
+    found = yaw_pitch_roll_to_matrix(np.radians([[0, 5, 3], [29, 0, 0], [50, 4, 2], [-60, 0, 0]]))
+    yaw = np.degrees(euler_yaw_pitch_roll_rad(turned_on(found))[:, 0])
+    np.testing.assert_allclose(yaw, [0, 29, 57, -70.5], atol=0.5)
+    np.testing.assert_allclose(turned_on(found)[:2], found[:2], atol=1e-12)
+
+
+def test_a_body_that_faces_elsewhere_all_along_does_not_turn_its_offset_into_every_frame():
+    """A false first mesh once pulled a good body by 35 degrees for as long as no face was seen."""
+    R, center_m = head_path(30)
+    pose = pose_of(R, center_m)
+    wrong = R[:10] @ yaw_pitch_roll_to_matrix(np.radians([[45.0, 0, 0]]))
+    pose["face_px"][:10] = face_of(wrong, center_m[:10], "mediapipe478")
+    pose["face_valid"][10:] = False
+    head = track_head(pose, K_PX, "mediapipe478")
+    error = rotation_angle_deg(R[15:], head.R_cam_head[15:])
+    assert error.max() < 3.0, error.max()

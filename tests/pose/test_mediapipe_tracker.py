@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from stages.core.skeleton import BODY_INDEX
-from stages.pose.mediapipe.backend import ahead
-from stages.pose.mediapipe.details import _settle, settled_face
+from stages.pose.mediapipe.backend import _Finder, ahead
+from stages.pose.mediapipe.details import Details, _settle, settled_face
 from stages.pose.mediapipe.detector import Found
 from stages.pose.mediapipe.face import FaceResult
 from stages.pose.mediapipe.landmarks import BODY_AT, BodyResult, HandResult
@@ -206,3 +206,34 @@ def test_a_region_without_a_face_costs_one_run():
     network = TooFrontal(100.0, 0.0)
     assert settled_face(None, network, Roi(50.0, 50.0, 140.0)).presence == 0.0
     assert network.runs == 1
+
+
+def test_a_face_in_profile_that_only_the_detectors_region_shows_is_kept():
+    network = TooFrontal(100.0, 0.95)
+
+    def sure_at_first(picture, roi, min_presence):
+        result = network(picture, roi, min_presence)
+        return FaceResult(result.points_px, 0.8 if network.runs == 1 else 0.2, result.next_roi)
+
+    assert settled_face(None, sure_at_first, Roi(50.0, 50.0, 140.0)).presence == 0.8
+
+
+class FaceAt:
+    """A face network that sees one face, near its place."""
+
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def __call__(self, picture, roi, min_presence):
+        near = np.hypot(roi.x - self.x, roi.y - self.y) < 30
+        points = np.full((478, 3), 1.0, np.float32)
+        return FaceResult(points, 0.9 if near else 0.0, Roi(self.x, self.y, 60.0))
+
+
+def test_a_face_stays_when_the_body_of_a_close_up_is_lost():
+    face = FaceAt(100.0, 90.0)
+    finder = _Finder(face=face, near=NoFaces(), far=NoFaces(), hand=None, palms=None)
+    finder._details[3] = Details(face, NoFaces(), NoFaces(), None, None, _face_roi=Roi(102.0, 91.0, 60.0))
+    for _ in range(3):
+        sights = finder.sights(None, {}, {})
+        assert list(sights) == [3] and sights[3].body is None and sights[3].face.presence == 0.9

@@ -154,7 +154,7 @@ class _Finder:
     def sights(self, picture: Picture, seen: Mapping[int, BodyResult], aliases: dict[int, int]) -> dict[int, Sight]:
         for number, details in self._details.items():
             if number not in seen:
-                details.lose()
+                self._keep_face(number, details.lose(), alone=not seen)
         out = {}
         for number, body in seen.items():
             details = self._details.setdefault(number, self._make())
@@ -163,6 +163,14 @@ class _Finder:
         if not seen:
             out |= self._lone_face(picture)
         return out
+
+    def _keep_face(self, number: int, region: Roi | None, *, alone: bool) -> None:
+        """A face whose body was lost goes on as the lone face of the same person, when nobody else is there.
+
+        In a close-up the body network's flag comes and goes while the face is plain to see.
+        """
+        if alone and self._lone is None and region is not None:
+            self._lone, self._lone_number = region, number
 
     def _lone_face(self, picture: Picture) -> dict[int, Sight]:
         """A face without a body: followed by its own region, or the best detection of the whole frame."""

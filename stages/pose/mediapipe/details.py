@@ -43,9 +43,10 @@ class Details:
     _hand_rois: dict[str, Roi] | None = None
     _hand_misses: dict[str, int] | None = None
 
-    def lose(self) -> None:
-        """Forget the regions: the body was not seen in this frame."""
-        self._face_roi, self._hand_rois = None, None
+    def lose(self) -> Roi | None:
+        """Forget the regions, since the body was not seen in this frame; returns that of the face."""
+        region, self._face_roi, self._hand_rois = self._face_roi, None, None
+        return region
 
     # ---- face
 
@@ -132,19 +133,19 @@ def face_of_detection(picture: Picture, face: FaceNet, found: Found) -> FaceResu
 
 
 def settled_face(picture: Picture, face: FaceNet, roi: Roi) -> FaceResult:
-    """The face mesh after letting its region settle; refused early where nothing speaks for a face.
+    """The face mesh after letting its region settle, or the surest on the way where the settled one is refused.
 
     A detector's box is a fifth too large. On it the mesh of a head turned by 60 degrees looked up to 30 degrees too far
-    to the front, or was refused (presence 0.02) where the settled one is right and sure (0.99).
+    to the front, or was refused (presence 0.02) where the settled one is right and sure (0.99). Where nothing speaks
+    for a face the first run is the last.
     """
-    result = face(picture, roi, MIN_PRESENCE)
-    for _ in range(_SETTLE_RUNS):
-        if result.presence < _HOPELESS:
+    runs = [face(picture, roi, MIN_PRESENCE)]
+    while len(runs) <= _SETTLE_RUNS and runs[-1].presence >= _HOPELESS:
+        last = runs[-1].next_roi
+        runs.append(face(picture, last, MIN_PRESENCE))
+        if last.overlap(runs[-1].next_roi) > _SETTLED:
             break
-        last, result = result.next_roi, face(picture, result.next_roi, MIN_PRESENCE)
-        if last.overlap(result.next_roi) > _SETTLED:
-            break
-    return result
+    return runs[-1] if runs[-1].presence >= MIN_PRESENCE else max(runs, key=lambda run: run.presence)
 
 
 def expected_face(body: BodyResult) -> Roi:
