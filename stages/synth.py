@@ -354,5 +354,6 @@ def _studio(choice: str, size: int, mocap: str):
     """The studio of one process; clips of the same settings share buffers, textures and the last person."""
     from stages.synthetic.assets import load_assets
     from stages.synthetic.clip import Studio
+    from stages.synthetic.staging import Sources
 
-    return Studio(load_assets(choice), size, mocap=_mocap(mocap) if mocap else None)
+    return Studio(load_assets(choice), size, sources=Sources(_mocap(mocap) if mocap else None))

@@ -80,8 +80,11 @@ class Character:
         self._expressed = self.rest_dm.copy()
         self._fit(self.rest_dm)
         self.rest_corner_dm = self._fitted[self.corner_point].copy()
-<<<<<<< HEAD
-        self._tuck_in()
+        if tucked is None:
+            self._tuck_in()
+        else:  # what it found for the first parts holds: the others cover nothing
+            self._offset[: len(tucked._offset)] = tucked._offset
+            self.part_triangles[: len(tucked.parts)] = tucked.part_triangles
         marks = landmarks(assets, self.rest_dm)
         rest = [self._fitted[first:last] for first, last in self.part_points]
         self.surface = np.concatenate(
@@ -101,13 +104,6 @@ class Character:
     def trail_moments(self) -> tuple[float, ...]:
         """How many seconds back `pose` wants to know of for hair and hems to lag; empty when nothing is loose."""
         return TRAIL_MOMENTS_S if len(self._loose) else ()
-=======
-        if tucked is None:
-            self._tuck_in()
-        else:  # what it found for the first parts holds: the others cover nothing
-            self._offset[: len(tucked._offset)] = tucked._offset
-            self.part_triangles[: len(tucked.parts)] = tucked.part_triangles
->>>>>>> picture
 
     def with_parts(self, extra: list[Part]) -> Character:
         """The same person with more parts: things held or sat on."""

@@ -39,6 +39,7 @@ class SyntheticClip:
     framing: str
     style: str
     background: str
+    look: str
     fps: float
     about: About
     head_radius_m: float

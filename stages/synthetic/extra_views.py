@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.synthetic.body_motion import FaceState, Motion, MotionFrame
-from stages.synthetic.camera import Camera, CameraDraw
+from stages.synthetic.camera import Camera, CameraDraw, still_camera
 from stages.synthetic.character import BODY_VERTICES, Character
 from stages.synthetic.expressions import VISEME_NAMES
 
@@ -71,11 +71,6 @@ def a_pose_camera(character: Character) -> Camera:
     target = np.array([0.0, float(body_y.max() + body_y.min()) / 2, 0.0])
     eye = target + np.array([0.0, 0.0, half / np.tan(np.radians(A_POSE_FOV_DEG) / 2)])
     return still_camera(A_POSE_FOV_DEG, target, eye)
-
-
-def still_camera(fov_deg: float, target_dm: np.ndarray, eye_dm: np.ndarray) -> Camera:
-    """A camera that does not move."""
-    return Camera(fov_deg, target_dm, eye_dm, np.zeros(3), float(np.linalg.norm(target_dm - eye_dm)), 1.0)
 
 
 def _shown(bone: str, framing: str) -> bool:

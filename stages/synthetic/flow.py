@@ -52,7 +52,6 @@ class FlowReader:
     def __init__(self, character: Character, K_px: np.ndarray, steps: int) -> None:
         self._character = character
         self._points = np.ascontiguousarray(character.corner_point[np.concatenate(character.part_triangles)], np.int32)
-        self.K_px = K_px
         self._focal, self._cx, self._cy = float(K_px[0, 0]), float(K_px[0, 2]), float(K_px[1, 2])
         self._steps = steps
 
@@ -80,27 +79,6 @@ class FlowReader:
             flow, visible,
         )  # fmt: skip
         return Flow(flow, valid, visible & valid)
-
-
-def background_flow(
-    rays: np.ndarray, distance_dm: np.ndarray, eye_dm: np.ndarray, next_camera: np.ndarray, K_px: np.ndarray
-) -> np.ndarray:
-    """Shift of what stands still behind the person, f32 [S, S, 2] px; NaN where it lies behind the next camera.
-
-    rays         f32 [S, S, 3] unit directions through the pixel centres, world axes
-    distance_dm  f32 [S, S] along them; inf = infinitely far, where only the camera's turning counts
-    next_camera  f64 [3, 4] world to camera of the next frame, metres
-    """
-    endless = np.isinf(distance_dm)[..., None]
-    direction = np.where(endless, rays, rays * np.where(endless, 1, distance_dm[..., None] / 10))
-    place = direction @ next_camera[:, :3].T
-    place = np.where(endless, place, place + next_camera[:, :3] @ (eye_dm / 10) + next_camera[:, 3])
-    ahead = place[..., 2] > 1e-6
-    z = np.where(ahead, place[..., 2], np.nan)
-    row, column = np.mgrid[0 : rays.shape[0], 0 : rays.shape[1]]
-    u = place[..., 0] / z * K_px[0, 0] + K_px[0, 2] - column
-    v = place[..., 1] / z * K_px[1, 1] + K_px[1, 2] - row
-    return np.stack([u, v], -1).astype(np.float32)
 
 
 @numba.njit(cache=True)

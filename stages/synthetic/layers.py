@@ -15,13 +15,9 @@ from stages.core.skeleton import BODY_JOINTS, HAND_JOINTS
 from stages.synthetic.assets import Assets
 from stages.synthetic.clip import SyntheticClip
 from stages.synthetic.expressions import VISEME_NAMES
-<<<<<<< HEAD
 from stages.synthetic.face_points import INNER
 from stages.synthetic.orders import SMPLX_BONES, SMPLX_JOINTS
-from stages.synthetic.parts import MASK_NAMES
-=======
 from stages.synthetic.parts import MASK_ID, MASK_NAMES
->>>>>>> picture
 from stages.synthetic.seeds import GENERATOR_VERSION
 
 FACE_LAYOUT = "ibug68"

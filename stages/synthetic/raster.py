@@ -115,7 +115,6 @@ class Buffers(NamedTuple):
     part: np.ndarray
 
 
-<<<<<<< HEAD
 def to_samples(view_projection: np.ndarray, size: int) -> np.ndarray:
     """The matrix f64 [3, 4] from world to (sample x, sample y, depth) of a parallel projection f64 [4, 4]."""
     half = np.array([0.0, 0.0, 0.0, 0.5])
@@ -123,10 +122,7 @@ def to_samples(view_projection: np.ndarray, size: int) -> np.ndarray:
     return np.stack([(x * 0.5 + half) * size, (half - y * 0.5) * size, depth])
 
 
-@numba.njit(fastmath=True, cache=True)
-=======
 @numba.njit(fastmath=True, cache=True, error_model="numpy")
->>>>>>> picture
 def project(position, view_projection, size, out):
     """Samples x, y (origin at the upper left corner), NDC depth and 1/w of each corner. out f32 [C,4] is written."""
     m = view_projection
@@ -156,8 +152,7 @@ def cut_away(x, y, z, cut):
     return beside > 0 and below < 1.2 * beside + 1.3 and 0.64 * beside + 0.77 * below > cut[5]
 
 
-<<<<<<< HEAD
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def inside_cut(points, cut, out):
     """Mark in out bool [N] which points f32 [N,3] at rest a cut leaves."""
     for i in range(points.shape[0]):
@@ -175,18 +170,13 @@ def fringe_away(x, y, z, cut):
     return abs(x) < cut[2] * (1.0 - 0.12 * (cut[0] - y)) + 0.3 * ragged
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def rasterise(screen, triangles, first, last, uv, rest, alpha, alpha_min, cut, cut_kind, part, buffers):
     """Draw triangles first..last of one part into the z-buffer.
 
     alpha      u8 [h,w], tested where alpha_min > 0 or DITHERED
     cut_kind   0 none, 1 garment, 2 fringe
     """
-=======
-@numba.njit(fastmath=True, cache=True, error_model="numpy")
-def rasterise(screen, triangles, first, last, uv, rest, alpha, alpha_min, cut, use_cut, part, buffers):
-    """Draw triangles first..last of one part into the z-buffer. alpha u8 [h,w] is tested where alpha_min > 0."""
->>>>>>> picture
     size = buffers.depth.shape[0]
     texture_h, texture_w = alpha.shape
     for t in range(first, last):
@@ -243,129 +233,3 @@ def rasterise(screen, triangles, first, last, uv, rest, alpha, alpha_min, cut, u
                 buffers.bary_b[y, x] = qb
                 buffers.bary_c[y, x] = qc
                 buffers.part[y, x] = part
-<<<<<<< HEAD
-=======
-
-
-@numba.njit(fastmath=True, cache=True, inline="always")
-def _pattern(kind, x, y):
-    """Strength 0..1 of the second colour: 1 stripes, 2 checks, 3 dots, 6 upright stripes, else none."""
-    x -= math.floor(x)
-    y -= math.floor(y)
-    if kind == 1:
-        return 1.0 if y >= 0.5 else 0.0
-    if kind == 2:
-        return (0.5 if y >= 0.5 else 0.0) + (0.5 if x >= 0.5 else 0.0)
-    if kind == 3:
-        return 1.0 if (x - 0.5) ** 2 + (y - 0.5) ** 2 < 0.0625 else 0.0
-    if kind == 6:
-        return 1.0 if x >= 0.5 else 0.0
-    return 0.0
-
-
-@numba.njit(fastmath=True, cache=True, inline="always")
-def _texel(materials, part, u, v, channel_out):
-    """Bilinear texture colour, wrapped; written to channel_out f64 [3]."""
-    height, width = materials.texture_size[part, 0], materials.texture_size[part, 1]
-    fx, fy = u * width - 0.5, (1.0 - v) * height - 0.5
-    ix, iy = int(math.floor(fx)), int(math.floor(fy))
-    ax, ay = fx - ix, fy - iy
-    channel_out[:] = 0.0
-    for k in range(4):
-        column = (ix + (k & 1)) % width
-        row = (iy + (k >> 1)) % height
-        weight = (ax if k & 1 else 1 - ax) * (ay if k >> 1 else 1 - ay)
-        start = materials.texel_start[part] + (row * width + column) * 3
-        for channel in range(3):
-            channel_out[channel] += weight * materials.texel[start + channel]
-
-
-@numba.njit(fastmath=True, cache=True, inline="always")
-def _albedo(materials, part, u, v, rest_x, rest_y, colour):
-    """Surface colour in linear light, written to colour f64 [3]."""
-    _texel(materials, part, u, v, colour)
-    kind = materials.kind[part]
-    luma = 0.3 * colour[0] + 0.6 * colour[1] + 0.1 * colour[2]
-    if kind == HAIR:
-        shade_of_hair = min(math.sqrt(luma * materials.gain[part]), 2.2)
-        for channel in range(3):
-            colour[channel] = shade_of_hair * materials.tint[part, channel]
-    elif kind == TEXTURED_CLOTH or kind == CUT_CLOTH:
-        scale = materials.pattern_scale[part]
-        second = _pattern(materials.pattern[part], rest_x * scale, rest_y * scale)
-        mix = materials.pattern_mix[part]
-        for channel in range(3):
-            first = materials.tint[part, channel]
-            dyed = first + (materials.tint2[part, channel] - first) * second
-            if kind == CUT_CLOTH:
-                colour[channel] *= dyed
-            else:
-                kept = luma + (colour[channel] - luma) * materials.saturation[part]
-                colour[channel] = kept * 2 * materials.gain[part] * (first * (1 - mix) + dyed * mix)
-    else:
-        for channel in range(3):
-            colour[channel] *= materials.tint[part, channel] * materials.gain[part]
-
-
-@numba.njit(fastmath=True, cache=True, error_model="numpy")
-def shade(buffers, geometry, materials, light, eye, shadow_depth, shadow_matrix, out):
-    """Colour every covered sample. out f32 [S,S,3] linear light, written where a triangle was drawn."""
-    size = buffers.depth.shape[0]
-    colour = np.empty(3)
-    wrap = np.empty(3)
-    triangles, uv, position, normal, rest = geometry
-    reach = shadow_reach(light)
-    for y in range(size):
-        for x in range(size):
-            t = buffers.triangle[y, x]
-            if t < 0:
-                continue
-            part = buffers.part[y, x]
-            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-            wb, wc = buffers.bary_b[y, x], buffers.bary_c[y, x]
-            wa = 1.0 - wb - wc
-            nx = wa * normal[a, 0] + wb * normal[b, 0] + wc * normal[c, 0]
-            ny = wa * normal[a, 1] + wb * normal[b, 1] + wc * normal[c, 1]
-            nz = wa * normal[a, 2] + wb * normal[b, 2] + wc * normal[c, 2]
-            px = wa * position[a, 0] + wb * position[b, 0] + wc * position[c, 0]
-            py = wa * position[a, 1] + wb * position[b, 1] + wc * position[c, 1]
-            pz = wa * position[a, 2] + wb * position[b, 2] + wc * position[c, 2]
-            scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-12)
-            nx, ny, nz = nx * scale, ny * scale, nz * scale
-            vx, vy, vz = eye[0] - px, eye[1] - py, eye[2] - pz
-            scale = 1.0 / math.sqrt(vx * vx + vy * vy + vz * vz)
-            vx, vy, vz = vx * scale, vy * scale, vz * scale
-            is_skin = materials.kind[part] == SKIN
-            if not is_skin and nx * vx + ny * vy + nz * vz < 0:
-                nx, ny, nz = -nx, -ny, -nz
-            _albedo(
-                materials,
-                part,
-                wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0],
-                wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1],
-                wa * rest[a, 0] + wb * rest[b, 0] + wc * rest[c, 0],
-                wa * rest[a, 1] + wb * rest[b, 1] + wc * rest[c, 1],
-                colour,
-            )
-            key = light.key_direction
-            facing = nx * key[0] + ny * key[1] + nz * key[2]
-            lit = lit_share(shadow_depth, shadow_matrix, px, py, pz, facing, reach, (x & 1) + 2 * (y & 1))
-            if is_skin:  # light wraps around, red furthest: a cheap stand-in for scattering under the skin
-                wrap[0] = max((facing + 0.35) / 1.35, 0.0) * (lit * 0.88 + 0.12)
-                wrap[1] = max((facing + 0.12) / 1.12, 0.0) * lit
-                wrap[2] = max((facing + 0.08) / 1.08, 0.0) * lit
-            else:
-                wrap[:] = max(facing, 0.0) * lit
-            hx, hy, hz = key[0] + vx, key[1] + vy, key[2] + vz
-            gloss = max((nx * hx + ny * hy + nz * hz) / math.sqrt(hx * hx + hy * hy + hz * hz), 0.0) ** 16
-            fill = light.fill_direction
-            fill_facing = max(nx * fill[0] + ny * fill[1] + nz * fill[2], 0.0)
-            rim_share = rim_light(light, nx, ny, nz, vx, vy, vz)
-            up = ny * 0.5 + 0.5
-            for channel in range(3):
-                ambient = light.ambient_down[channel] + (light.ambient_up[channel] - light.ambient_down[channel]) * up
-                received = wrap[channel] * light.key_colour[channel] + ambient
-                received += fill_facing * light.fill_colour[channel]
-                received += rim_share * light.rim_colour[channel]
-                out[y, x, channel] = colour[channel] * received + 0.08 * gloss * lit
->>>>>>> picture

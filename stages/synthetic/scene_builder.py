@@ -6,12 +6,7 @@ import numpy as np
 
 from stages.synthetic.parts import Colour
 from stages.synthetic.renderer import View
-<<<<<<< HEAD
-from stages.synthetic.scene_kernels import FAR_DM, Scene, look_at_scene
-=======
 from stages.synthetic.scene_kernels import FAR_DM, Scene, look_at_scene, soften_edges
-from stages.synthetic.wardrobe import Colour
->>>>>>> picture
 
 NO_SKY = np.zeros((4, 3))
 

@@ -142,7 +142,7 @@ def _fold(folds, s, t, cross, hanging, out):
             out[axis] += weight * (cross * place[axis] + hanging * place[3 + axis])
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def shade(buffers, geometry, materials, light, detail, eye, shadow_depth, shadow_matrix, out):
     """Colour every covered sample. out f32 [S,S,3] linear light, written where a triangle was drawn."""
     size = buffers.depth.shape[0]

@@ -95,8 +95,11 @@ def _studio(assets: str, size: int, supersample: int, mocap: str):
     from stages.synthetic.assets import load_assets
     from stages.synthetic.clip import Studio
     from stages.synthetic.mocap import MocapLibrary
+    from stages.synthetic.staging import Sources
 
-    return Studio(load_assets(assets), size, supersample=supersample, mocap=MocapLibrary(mocap) if mocap else None)
+    return Studio(
+        load_assets(assets), size, supersample=supersample, sources=Sources(MocapLibrary(mocap) if mocap else None)
+    )
 
 
 def become_worker() -> None:

@@ -1,7 +1,8 @@
 """The z-buffer of the software renderer in torch, for GPUs: every triangle's samples at once, nearest one kept.
 
-The same rules as raster.rasterise, in float32: a sample is in where no barycentric is negative, the nearer one wins, and
-of two equally near ones the triangle that comes first. Fragments are made in goes of limited size, so memory is bounded.
+The same rules as raster.rasterise, in float32: a sample is in where no barycentric is negative, the nearer one wins,
+and of two equally near ones the triangle that comes first. Fragments are made in goes of limited size, so memory is
+bounded.
 """
 
 from __future__ import annotations

@@ -12,14 +12,14 @@ import numpy as np
 
 from stages.core.rng import numpy_rng
 from stages.synthetic.assets import Assets, load_assets
-from stages.synthetic.background import draw_background
+from stages.synthetic.background import draw_background, draw_kind
 from stages.synthetic.body_motion import NECK_SHARES, Motion, MotionFrame, with_gaze
 from stages.synthetic.camera import Camera, still_camera
-from stages.synthetic.canvas import FACE_BOX_RADII, FACE_SIZE
+from stages.synthetic.canvas import FACE_BOX_RADII, FACE_SIZE, composed
 from stages.synthetic.character import BODY_VERTICES, Character
 from stages.synthetic.face_motion import FaceState
 from stages.synthetic.identity import identity
-from stages.synthetic.light import draw_light
+from stages.synthetic.light import draw_light, place_light
 from stages.synthetic.renderer import Renderer
 from stages.synthetic.rotation import turn
 from stages.synthetic.seeds import GENERATOR_VERSION
@@ -69,8 +69,11 @@ class _FaceStudio:
             pose = person.pose(frame.rotations, frame.expression, frame.root_shift_dm)
             camera = _aimed(rng, reader, pose)
             if number % _SAME_LIGHT == 0 or surroundings is None:
-                behind = draw_background(rng, _CANVAS, camera, floor_dm).picture(camera.eye_dm)
-                surroundings = behind, draw_light(rng, behind, camera.target_dm, 3.2)
+                kind = draw_kind(rng, "portrait")
+                light = draw_light(rng, outside=kind == "outdoors")
+                background = draw_background(rng, kind, _CANVAS, camera, floor_dm, key=light.key)
+                behind = background.picture(camera.view(0.0))
+                surroundings = behind, place_light(light, behind, camera.target_dm, 3.2)
             rows.append(self._crop(person, reader, pose, camera, frame, *surroundings))
         faces, expressions, rotations = (np.stack(column) for column in zip(*rows, strict=True))
         return {
@@ -85,7 +88,7 @@ class _FaceStudio:
 
         view = camera.view(0.0)
         picture = self._renderer.draw(person, view, light)
-        image = np.where((picture.part_id > 0)[..., None], picture.rgb_u8, behind)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+        image = composed(picture.rgb_u8, picture.part_id, behind)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
         face = cv2.resize(np.ascontiguousarray(image), (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA)
         gaze = np.radians(frame.face.gaze_deg) / GAZE_UNIT_RAD
         expression = np.concatenate([list(frame.expression.values()), gaze])

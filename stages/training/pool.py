@@ -245,5 +245,8 @@ def _studio(source: SyntheticSource):
     """The studio of one process."""
     from stages.synthetic.assets import load_assets
     from stages.synthetic.clip import Studio
+    from stages.synthetic.staging import Sources
 
-    return Studio(load_assets(source.assets), source.size, mocap=_mocap(source.mocap) if source.mocap else None)
+    return Studio(
+        load_assets(source.assets), source.size, sources=Sources(_mocap(source.mocap) if source.mocap else None)
+    )

@@ -9,7 +9,7 @@ import pytest
 from stages.core.errors import InputError
 from stages.synthetic.body_motion import STYLES, Motion
 from stages.synthetic.clip import Studio
-from stages.synthetic.holdout import HELD_OUT, choose, mocap_split
+from stages.synthetic.held_motion import HELD_OUT, choose, mocap_split
 from stages.synthetic.identity import identity
 from stages.synthetic.mocap import MocapLibrary, MocapMotion, stands_by_itself
 from stages.synthetic.rotation import turn, turn_angles_deg, two_bone
