@@ -64,7 +64,7 @@ def _unwrapped(angle: np.ndarray) -> np.ndarray:
 def _around_head(corners: np.ndarray, marks: Landmarks) -> np.ndarray:
     centre = np.array([0.0, marks.eye[1] + 0.25, marks.head[2] + 0.25])
     out = corners - centre
-    angle = _unwrapped(np.arctan2(out[..., 0], -out[..., 2]))
+    angle = _unwrapped(np.arctan2(out[..., 0], out[..., 2]))  # the seam is behind
     radius = np.linalg.norm(out, axis=-1)
     from_crown = np.arccos(np.clip(np.maximum(out[..., 1], 0) / (radius + 1e-9), -1, 1)) * HEAD_RADIUS_DM
     down = np.maximum(-out[..., 1], 0)
