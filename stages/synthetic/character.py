@@ -68,7 +68,8 @@ class Character:
         self._corner = np.concatenate([part.corner for part in parts])
         self._weight = np.concatenate([part.weight for part in parts])
         self._offset = np.concatenate([part.offset for part in parts])
-        self._bone, self._bone_weight = kernels.largest_weights(np.concatenate([part.skinning for part in parts]))
+        largest = [kernels.largest_weights(part.skinning) for part in parts]
+        self._bone, self._bone_weight = (np.concatenate(arrays) for arrays in zip(*largest, strict=True))
         self.corner_point = np.concatenate([p.surface.vertex + s for p, s in zip(parts, starts, strict=False)])
         self.uv = np.concatenate([part.surface.uv for part in parts])
         self.part_triangles = [p.surface.triangles + s for p, s in zip(parts, corner_starts, strict=False)]

@@ -101,7 +101,7 @@ def skin_part(
         dark = person.main_origin == "african"
         tone = 0.95 + 1.2 * (1 - person.origin["african"]) if dark else 1.02 - 0.5 * person.origin["african"]
         tone *= rng.uniform(0.82, 1.12)
-        tint = tone * np.array([1.0, max(tone, 1.0) ** 0.45, max(tone, 1.0) ** 0.6])  # lighter skin is less red
+        tint = tone * np.array([0.96, max(tone, 1.0) ** 0.45, 1.06 * max(tone, 1.0) ** 0.6])  # lighter skin is less red
         tint *= np.array([1, rng.normal(0.995, 0.02), rng.normal(0.985, 0.035)])
     else:
         texture = assets.skins()[0]
@@ -150,8 +150,9 @@ def painted(assets: Assets, vertices: np.ndarray, marks: Landmarks, look: Look) 
 
 @dataclass(frozen=True)
 class Mouth:
-    """Height, half height and half width of the lips, height of their corners, depth behind and before; dm at rest."""
+    """Middle, half height and half width of the lips, height of their corners, depth behind and before; dm at rest."""
 
+    x: float
     y: float
     half_height: float
     half_width: float
@@ -161,9 +162,10 @@ class Mouth:
 
     def lips(self, vertices: np.ndarray) -> np.ndarray:
         """1 on the lips, falling to 0 over a few millimetres; f64 [V]."""
-        across = np.abs(vertices[:, 0]) / self.half_width
+        across = np.abs(vertices[:, 0] - self.x) / self.half_width
         middle = self.y + (self.corner_y - self.y) * np.clip(across, 0, 1) ** 2
-        inside = 1 - across**2 - ((vertices[:, 1] - middle) / self.half_height) ** 2
+        height = self.half_height * np.clip(1.05 - across, 0.05, 1) ** 0.7
+        inside = 1 - across**2 - ((vertices[:, 1] - middle) / height) ** 2
         return np.clip(inside * 2.5, 0, 1) * (vertices[:, 2] > self.back_z)
 
 
@@ -175,10 +177,12 @@ def _mouth(assets: Assets, vertices: np.ndarray) -> Mouth:
     reach = np.linalg.norm(delta, axis=1) * smiling * (assets.base_dm[index, 0] > 0)
     corner = vertices[index[np.argmax(reach)]]
     low, high = vertices[rolled, 1].min(), vertices[rolled, 1].max()
+    x = float(vertices[rolled, 0].mean())  # faces are not quite even
     return Mouth(
+        x=x,
         y=float(low + high) / 2,
         half_height=float(high - low) / 2 + 0.02,
-        half_width=float(abs(corner[0])) + 0.02,
+        half_width=float(abs(corner[0] - x)) + 0.02,
         corner_y=float(corner[1]),
         back_z=float(vertices[rolled, 2].min()) - 0.25,
         front_z=float(vertices[rolled, 2].max()),
@@ -190,7 +194,7 @@ def _beard(vertices: np.ndarray, marks: Landmarks, mouth: Mouth, kind: str) -> n
     if kind == "none":
         return np.zeros(len(vertices))
     mouth_y, half = mouth.y, mouth.half_width
-    x, y, z = np.abs(vertices[:, 0]), vertices[:, 1], vertices[:, 2]
+    x, y, z = np.abs(vertices[:, 0] - mouth.x), vertices[:, 1], vertices[:, 2]
     up = (marks.eye[1] - mouth_y) * 0.62
     cheek_y = mouth_y - 0.02 + up * np.clip((x - half) / 0.42, 0, 1) ** 1.6
     throat_y = marks.chin - 0.12 - 0.1 * np.clip(1 - x / 0.5, 0, 1)

@@ -116,7 +116,6 @@ def _shells(
     outward = vertices - centre
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     normal = normal + (outward - normal) * np.float32(min(2 * top, 1.0))  # thick hair is a ball, not a fan
-    scalp = replace(surface, uv=surface.uv * np.float32(8.0), triangles=surface.triangles[kept])
     parts = []
     for level in range(count):
         share = (level + 1) / count
@@ -130,8 +129,9 @@ def _shells(
             gain=0.6 + 0.5 * share,
             casts_shadow=level % 4 == count % 4,
         )
-        part = base_part(assets, "body", shell, name="scalp", offset_dm=normal * (lift * share)[:, None])
-        parts.append(replace(part, surface=replace(scalp, vertex=part.surface.vertex)))
+        offset = normal * (lift * share)[:, None]
+        part = base_part(assets, "body", shell, name="scalp", offset_dm=offset, kept=kept)
+        parts.append(replace(part, surface=replace(part.surface, uv=part.surface.uv * np.float32(8.0))))
     return parts
 
 

@@ -24,6 +24,7 @@ FRAMES = (
     (0.04, 0.06, 0.2),
 )
 HATS = ("cap", "cap", "beanie", "beanie", "brimmed", "bucket")
+FLATTENED = np.float32(0.3)  # of standing hair below a hat
 AROUND = 48  # directions around the head
 
 
@@ -163,6 +164,7 @@ def hat_parts(
     else:
         reach = np.full(AROUND, brim * (0.55 if kind == "bucket" else 0.85))
         meshes.append(_brim(angle, centre, radius, rim_y, reach, -reach * (0.75 if kind == "bucket" else 0.1)))
+    hair = [replace(part, offset=part.offset * FLATTENED) if part.name == "scalp" else part for part in hair]
     pressed = [_pressed(part, vertices, centre, angle, radius - 0.05, rim_y, top - 0.06) for part in hair]
     return [*pressed, _rigid(assets, f"hat/{kind}", meshes, material)]
 

@@ -72,13 +72,16 @@ def make_part(
 ) -> Part:
     """A part whose skinning weights follow the base vertices it is bound to. binding: corner, weight, offset."""
     corner, weight, offset = binding
-    skinning = sum(assets.weight[corner[:, k]] * np.clip(weight[:, k : k + 1], 0, None) for k in range(3))
-    skinning /= skinning.sum(1, keepdims=True) + 1e-9
-    skinning = np.concatenate([skinning, np.zeros((len(skinning), 1), np.float32)], axis=1)
+    weight = np.asarray(weight, np.float32)
+    skinning = np.zeros((len(corner), len(assets.bone_names) + 1), np.float32)
+    for k in range(3):
+        if weight[:, k].any():
+            skinning[:, :-1] += assets.weight[corner[:, k]] * np.maximum(weight[:, k : k + 1], 0)
+    skinning /= skinning.sum(1, keepdims=True) + np.float32(1e-9)
     return Part(
         name,
         corner.astype(np.int32),
-        weight.astype(np.float32),
+        weight,
         offset.astype(np.float32),
         surface,
         skinning,
@@ -87,14 +90,26 @@ def make_part(
 
 
 def base_part(
-    assets: Assets, group: str, material: Material, *, name: str = "", offset_dm: np.ndarray | None = None
+    assets: Assets,
+    group: str,
+    material: Material,
+    *,
+    name: str = "",
+    offset_dm: np.ndarray | None = None,
+    kept: np.ndarray | None = None,
 ) -> Part:
-    """A group of the base mesh itself. offset_dm f32 [V, 3] moves its vertices, for garments off the skin."""
+    """A group of the base mesh itself.
+
+    offset_dm  f32 [V, 3] moves its vertices, for garments off the skin;  kept  bool [F] triangles to take, all if None
+    """
     surface = assets.groups[group]
+    if kept is not None:
+        corners, triangles = np.unique(surface.triangles[kept], return_inverse=True)
+        surface = Surface(surface.vertex[corners], surface.uv[corners], triangles.reshape(-1, 3).astype(np.int32))
     used, points = np.unique(surface.vertex, return_inverse=True)
     binding = (
         np.stack([used, used, used], axis=1),
-        np.tile(np.array([[1.0, 0.0, 0.0]]), (len(used), 1)),
+        np.tile(np.array([[1.0, 0.0, 0.0]], np.float32), (len(used), 1)),
         np.zeros((len(used), 3)) if offset_dm is None else offset_dm[used],
     )
     own = Surface(points.astype(np.int32), surface.uv, surface.triangles)

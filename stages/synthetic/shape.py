@@ -75,7 +75,7 @@ def draw_phenotype(rng: np.random.Generator) -> Phenotype:
 
 
 def shape_body(assets: Assets, person: Phenotype, rng: np.random.Generator) -> np.ndarray:
-    """The person's base mesh at rest, float32 [V, 3] decimetres; left and right alike."""
+    """The person's base mesh at rest, float32 [V, 3] decimetres; left and right nearly alike."""
     vertices = assets.base_dm.copy()
     for name, weight in _macro_weights(person):
         _add(assets, vertices, name, weight)

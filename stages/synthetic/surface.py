@@ -64,7 +64,7 @@ def _unwrapped(angle: np.ndarray) -> np.ndarray:
 def _around_head(corners: np.ndarray, marks: Landmarks) -> np.ndarray:
     centre = np.array([0.0, marks.eye[1] + 0.25, marks.head[2] + 0.25])
     out = corners - centre
-    angle = _unwrapped(np.arctan2(out[..., 0], -out[..., 2]))
+    angle = _unwrapped(np.arctan2(out[..., 0], out[..., 2]))  # the seam is behind
     radius = np.linalg.norm(out, axis=-1)
     from_crown = np.arccos(np.clip(np.maximum(out[..., 1], 0) / (radius + 1e-9), -1, 1)) * HEAD_RADIUS_DM
     down = np.maximum(-out[..., 1], 0)
@@ -84,6 +84,9 @@ def _sewn(corners: np.ndarray, marks: Landmarks, hanging: bool) -> np.ndarray:
     on_leg = (centre[:, 1] < marks.hip - 0.55) & ~on_arm & (not hanging)
     out = np.where(on_arm[:, None, None], arm, _trunk(corners, marks, hanging))
     out = np.where(on_leg[:, None, None], leg, out)
+    seam = np.abs(np.abs(corners[..., 0]) - marks.shoulder[0]) / 0.4
+    smooth = np.where(corners[..., 1] > marks.shoulder[1] - 2.0, np.clip(seam - 0.15, 0, 1), 1.0)
+    out[..., 2:] *= smooth[..., None]  # folds would break at the seam of the sleeve
     limb = (on_arm | on_leg)[:, None]
     out[..., 0] *= np.where(limb, side, 1.0)
     return out
@@ -117,7 +120,7 @@ def _arm(place: np.ndarray, marks: Landmarks) -> np.ndarray:
     along = (out * axis[:, None]).sum(-1) + np.where(beyond, length, 0.0)
     reach = length + np.linalg.norm(lower)
     cross = 0.2 + 0.9 * _bump(along, length, 0.75) + 0.45 * _bump(along, 0.1, 0.7) + 0.5 * _bump(along, reach, 0.5)
-    return np.stack([angle * ARM_RADIUS_DM, along, cross, np.full_like(cross, 0.12)], -1)
+    return np.stack([angle * ARM_RADIUS_DM, marks.shoulder[1] - along, cross, np.full_like(cross, 0.12)], -1)
 
 
 def _leg(place: np.ndarray, marks: Landmarks) -> np.ndarray:
