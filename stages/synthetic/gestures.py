@@ -133,7 +133,7 @@ def talk(
             name = choose(rng, "gesture", TALK_GESTURES, split)
             both = name in MIRRORED or rng.random() < 0.55
             one = int(rng.integers(2))
-            arrive.append(max(moment, arrive[-1] + 0.35))
+            arrive.append(max(moment, arrive[-1] + 0.5))
             left.append(name if both or one == 0 else pair[0])
             right.append(name if both or one == 1 else pair[1])
             moment = arrive[-1] + rng.uniform(0.7, 1.8)
