@@ -26,7 +26,7 @@ class HandPlace:
 
 
 PLACES: dict[str, HandPlace] = {
-    "side": HandPlace((0.13, -0.972, 0.05), (-1, 0, -0.15), spread=0.012),
+    "side": HandPlace((0.13, -0.99, 0.05), (-1, 0, -0.15), spread=0.012),
     "belly": HandPlace((-0.16, -0.6, 0.5), (-0.6, 0.1, -0.7), "cup"),
     "clasp": HandPlace((0.1, -0.68, 0.42), (-0.4, 0.5, -0.8), "cup", "sternum", 40, 0.01),
     "chest": HandPlace((-0.1, -0.4, 0.56), (-0.8, 0.3, -0.2), "open", spread=0.07),
