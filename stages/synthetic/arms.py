@@ -18,6 +18,8 @@ PRONATION_RANGE_DEG = (-100.0, 85.0)
 COLLAR_UP_DEG, COLLAR_AHEAD_DEG = 24.0, 12.0  # how far collars follow a raised and a forward reaching arm
 TWIST_AT_SHOULDER = 0.45
 ELBOW_MARGIN_DM = 0.45
+EASY_REACH = 0.955  # of an arm's length
+SMOOTH_SAMPLES = 1.5  # takes the corners off where a hand is pushed out of the body
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ def solve_arm(
     pivot = j("clavicle." + side)
     start = applied(collar, j("upperarm01." + side) - pivot) + pivot  # shoulders in the chest's rest axes
     wrist = _wanted_wrist(body, plan, frames, index, start)
+    wrist = _around_shoulder(wrist - start, 0.42 * body.arm, sign) + start
     if plan.elbow_pole is None:
         out = np.radians(plan.elbow_out_deg[:, index])
         crossing = plan.anchor[:, index, ANCHORS.index("sternum")] * np.clip(-10 * plan.reach[:, index, 0], 0, 1)
@@ -58,6 +61,8 @@ def solve_arm(
     head_middle = applied(transposed(frames.chest), frames.head_middle - frames.move)
     wrist = body.torso.push_out(wrist, lower, sign, head_middle)
     wrist[:, 2] = np.minimum(wrist[:, 2], start[:, 2] + max_forward_dm)
+    wrist = gaussian_filter1d(wrist, SMOOTH_SAMPLES, axis=0, mode="nearest")
+    wrist = start + _eased(wrist - start, sum(lengths))
     upper, lower, hinge = two_bone(wrist - start, *lengths, pole)
     for _ in range(2):
         depth = body.torso.depth(start + upper * lengths[0], ELBOW_MARGIN_DM)
@@ -70,7 +75,8 @@ def solve_arm(
     fore = framed(lower, hinge) @ transposed(framed(rest_lower, rest_hinge))
     swing = between(rest_upper, upper)
     twist = transposed(swing) @ arm
-    first = about(unit(rest_upper), TWIST_AT_SHOULDER * _angle_about(unit(rest_upper), twist))
+    angle = np.degrees(np.unwrap(np.radians(_angle_about(unit(rest_upper), twist))))
+    first = about(unit(rest_upper), TWIST_AT_SHOULDER * angle)
     local["clavicle." + side] = collar
     local["upperarm01." + side] = transposed(collar) @ swing @ first
     local["upperarm02." + side] = transposed(first) @ twist
@@ -120,6 +126,20 @@ def _wanted_wrist(body: Body, plan: Plan, frames: Frames, index: int, start: np.
         if name in places:
             total = total + shares[:, at, None] * places[name]
     return total
+
+
+def _around_shoulder(reach: np.ndarray, least_dm: float, sign: int) -> np.ndarray:
+    """Wrists from the shoulder [T, 3]: one that would pass through the shoulder goes round it in front."""
+    missing = np.sqrt(np.maximum(least_dm * least_dm - np.sum(reach * reach, axis=-1), 0.0))
+    return reach + missing[:, None] * np.array([0.5 * sign, 0.0, 0.85])
+
+
+def _eased(reach: np.ndarray, arm_dm: float) -> np.ndarray:
+    """Wrists from the shoulder [T, 3] whose last few per cent of reach are hard to get: elbows straighten slowly."""
+    distance = np.linalg.norm(reach, axis=-1, keepdims=True) + 1e-9
+    easy, most = EASY_REACH * arm_dm, 0.9985 * arm_dm
+    beyond = np.maximum(distance - easy, 0.0)
+    return reach * np.where(beyond > 0, (easy + (most - easy) * (1 - np.exp(-beyond / (most - easy)))) / distance, 1.0)
 
 
 def _angle_about(axis: np.ndarray, rotation: np.ndarray) -> np.ndarray:

@@ -42,6 +42,8 @@ class Motion:
     plan            what the motion wanted, in leg and arm lengths; plan.planted says when each foot stands
     """
 
+    FACE_HEAD_SHARE = 1.0  # of the head turns that belong to gaze and speech
+
     def __init__(
         self,
         character: Character,
@@ -57,7 +59,10 @@ class Motion:
     ) -> None:
         face_rng, body_rng, colour_rng = rng.spawn(3)
         self.style = style
-        self.face = FaceMotion(face_rng, duration_s, character.assets.arkit_names, talking=talking, timeline=phonemes)
+        names = character.assets.arkit_names
+        self.face = FaceMotion(
+            face_rng, duration_s, names, talking=talking, timeline=phonemes, head_share=self.FACE_HEAD_SHARE
+        )
         plan = self._plan(body_rng, duration_s, split, framing)
         self._carry_out(character, plan, max_forward_dm, random_colour(colour_rng, 0.08, 0.8))
 

@@ -52,7 +52,7 @@ def dance(plan: Plan, rng: np.random.Generator, split: str) -> None:
         plan.hip_xz += lateral * swing[:, None] * turned_xz(np.array([1.0, 0.0]), plan.heading_deg)
     plan.drop += {"bounce": 0.09, "robot": 0.0}.get(kind, 0.05) * size * dip + 0.015
     if kind == "robot":
-        snap = keyed(plan.time_s, beats, np.full(len(beats), 0.13), rng.normal(0, 1, (len(beats), 4)))
+        snap = keyed(plan.time_s, beats, np.full(len(beats), 0.2), rng.normal(0, 1, (len(beats), 4)))
         plan.spine_deg += snap[:, :3] * [4, 12, 7]
         plan.head_deg[:, 1] += snap[:, 3] * 18
     else:
@@ -90,7 +90,7 @@ def _dancing_arms(plan: Plan, rng: np.random.Generator, beats: np.ndarray, beat:
     left = [figure[at % count] for at in range(len(arrive))]
     right = left if manner < 0.5 else [figure[(at + 1) % count] for at in range(len(arrive))]
     for index, names in enumerate((left, right)):
-        lay_hand(plan, rng, index, arrive, names, 0.16 if snap else min(0.75 * beat * every, 0.7))
+        lay_hand(plan, rng, index, arrive, names, 0.24 if snap else min(0.75 * beat * every, 0.7))
         if not snap:
             amount = np.array([0.03, rng.uniform(0.03, 0.1), 0.02])
             oscillate(plan, index, np.ones(len(plan.time_s)), 1 / beat, amount)

@@ -34,6 +34,7 @@ class FaceState:
 class FaceMotion:
     """Curves of one face, constant once made.
 
+    head_share how much the head turns with gaze and speech, 1 = fully; the eyes do the rest
     talking    None: decided at random (60%);  timeline: phonemes made elsewhere, (start_s, end_s, ARPAbet name)
     phonemes   what is said, rows (start_s, end_s, phoneme); empty when silent.  stress_s, phrases: see Speech
     head_deg   f64 [T, 3] pitch, yaw, roll of the head against the chest, at tracks.sample_times; blink_s f64 [K]
@@ -48,7 +49,7 @@ class FaceMotion:
         *,
         talking: bool | None = None,
         timeline: Timeline | None = None,
-        calm: float = 1.0,
+        head_share: float = 1.0,
     ) -> None:
         times = sample_times(duration_s)
         feel, speak, look, blink = rng.spawn(4)
@@ -61,7 +62,7 @@ class FaceMotion:
         index = {name: at for at, name in enumerate(arkit_names)}
         emotion = _emotions(feel, times, index)
         _brows_on_stress(feel, times, self.speech, emotion, index)
-        self.head_deg, self._gaze, shifts = _looks(look, times, self.speech, calm)
+        self.head_deg, self._gaze, shifts = _looks(look, times, self.speech, head_share)
         self.blink_s = _blink_moments(blink, times, shifts)
         self._expression = _spoken(emotion, self._viseme, index)
         _close_lids(self._expression, times, self.blink_s, blink, index)
@@ -182,7 +183,7 @@ def _brows_on_stress(rng, times: np.ndarray, speech: Speech, out: np.ndarray, in
 
 
 def _looks(
-    rng: np.random.Generator, times: np.ndarray, speech: Speech, calm: float
+    rng: np.random.Generator, times: np.ndarray, speech: Speech, head_share: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Head turn [T, 3], gaze against the head [T, 2] yaw and pitch, and the moments of large shifts [K].
 
@@ -215,7 +216,7 @@ def _looks(
     nod = bumps(times, speech.stress_s, 0.13, 0.3) * rng.uniform(1.0, 4.5) if len(speech.stress_s) else 0.0
     tremor = noise(rng, times, 3, np.array([1.1, 1.3, 1.2]) * (1.6 if len(speech.stress_s) else 1.0), 0.6)
     tilt = noise(rng, times, 1, 3.5, 0.25)[:, 0] + rng.normal(0, 2.5)
-    turned = np.stack([head[:, 1] + nod, head[:, 0], tilt], axis=-1) * calm + tremor
+    turned = np.stack([head[:, 1] + nod, head[:, 0], tilt], axis=-1) * head_share + tremor
     eyes = np.clip(gaze - turned[:, [1, 0]], -EYE_MOST_DEG, EYE_MOST_DEG)
     return turned, eyes, moments[1:][size > 18]
 

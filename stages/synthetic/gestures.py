@@ -26,7 +26,7 @@ class HandPlace:
 
 
 PLACES: dict[str, HandPlace] = {
-    "side": HandPlace((0.13, -0.972, 0.05), (-1, 0, -0.15), spread=0.012),
+    "side": HandPlace((0.13, -0.99, 0.05), (-1, 0, -0.15), spread=0.012),
     "belly": HandPlace((-0.16, -0.6, 0.5), (-0.6, 0.1, -0.7), "cup"),
     "clasp": HandPlace((0.1, -0.68, 0.42), (-0.4, 0.5, -0.8), "cup", "sternum", 40, 0.01),
     "chest": HandPlace((-0.1, -0.4, 0.56), (-0.8, 0.3, -0.2), "open", spread=0.07),
@@ -133,7 +133,7 @@ def talk(
             name = choose(rng, "gesture", TALK_GESTURES, split)
             both = name in MIRRORED or rng.random() < 0.55
             one = int(rng.integers(2))
-            arrive.append(max(moment, arrive[-1] + 0.35))
+            arrive.append(max(moment, arrive[-1] + 0.5))
             left.append(name if both or one == 0 else pair[0])
             right.append(name if both or one == 1 else pair[1])
             moment = arrive[-1] + rng.uniform(0.7, 1.8)

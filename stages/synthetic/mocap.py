@@ -23,7 +23,7 @@ from stages.synthetic.character import Character
 from stages.synthetic.hands import FINGER_POSES
 from stages.synthetic.held_motion import mocap_split
 from stages.synthetic.plan import ANCHOR, SIDES, Plan, standing, turned_xz
-from stages.synthetic.rotation import applied, orthonormal, transposed, turn, turn_angles_deg, unit
+from stages.synthetic.rotation import applied, orthonormal, rotvec, transposed, turn, turn_angles_deg, unit
 from stages.synthetic.solver import STRAIGHT
 from stages.synthetic.tracks import LEAD_S, RATE_HZ, ease, wander
 
@@ -35,7 +35,8 @@ AIR, LOW = 0.17, 0.62  # leg lengths: both feet that high over the floor; hips t
 STEADY, NEAR_FLOOR = 0.75, 0.07  # a foot stands when slower (leg lengths a second) and nearer to the floor than this
 BALL = np.array([0.0, -0.055, 0.16])  # of the foot from the ankle, leg lengths
 SMALL_PITCH_DEG = 9.0
-FACE_HEAD_SHARE = 0.4
+FOOT_ASIDE_DEG = 65.0  # that a foot may point away from the pelvis
+JERK_DEG = 60.0  # a trunk that turns further from frame to frame was not captured well
 FINGERS = ("relaxed", "relaxed", "cup", "open", "fist")
 
 
@@ -120,8 +121,11 @@ class MocapLibrary:
 
 
 def stands_by_itself(clip: MocapClip) -> bool:
-    """True unless the clip is too short, or its person floats for longer than a jump or sits on what is not there."""
+    """True unless the clip is short or jerks, or its person floats longer than a jump or sits on what is not there."""
     if len(clip.position) < LEAST_FRAMES:
+        return False
+    trunk = clip.rotation[SKIPPED:, [clip.joints["hip"], clip.joints["chest"]]]
+    if np.degrees(np.linalg.norm(rotvec(transposed(trunk[:-1]) @ trunk[1:]), axis=-1)).max() > JERK_DEG:
         return False
     feet = np.stack([clip.place("lFoot"), clip.place("rFoot")])[:, SKIPPED:]
     hips = (clip.place("lThigh") + clip.place("rThigh"))[SKIPPED:] / 2
@@ -134,6 +138,8 @@ def stands_by_itself(clip: MocapClip) -> bool:
 
 class MocapMotion(Motion):
     """A stretch of a mocap clip on one person, turned to face the camera at its start."""
+
+    FACE_HEAD_SHARE = 0.4  # the captured head moves by itself
 
     def __init__(
         self, character: Character, rng: np.random.Generator, duration_s: float, clip: MocapClip, *, framing: str
@@ -166,7 +172,7 @@ class MocapMotion(Motion):
             _foot(plan, index, position[:, at[letter + "Foot"]], rotation[:, at[letter + "Foot"]])
             _arm(plan, index, position, rotation, at, letter, clip.leg / clip.arm)
             plan.fingers[:, index] = wander(rng, plan.time_s, partial(_finger_poses, rng), 0.8, 2.5)
-        plan.head_deg += FACE_HEAD_SHARE * self.face.head_deg
+        plan.head_deg += self.face.head_deg
         plan.head_deg = np.clip(plan.head_deg, [-50, -72, -35], [50, 72, 35])
         return plan
 
@@ -183,14 +189,16 @@ def _body(plan: Plan, position: np.ndarray, rotation: np.ndarray, at: dict[str, 
     plan.hip_xz[:] = hips[:, [0, 2]]
     plan.drop[:] = STRAIGHT - hips[:, 1]
     plan.pelvis_turn, plan.chest_turn = rotation[:, 0], rotation[:, at["chest"]]
-    plan.heading_deg[:] = turn_angles_deg(rotation[:, 0])[:, 1]
+    plan.heading_deg[:] = np.degrees(np.unwrap(np.radians(turn_angles_deg(rotation[:, 0])[:, 1])))
     plan.head_deg[:] = turn_angles_deg(transposed(plan.chest_turn) @ rotation[:, at["head"]])
 
 
 def _foot(plan: Plan, index: int, ankle: np.ndarray, rotation: np.ndarray) -> None:
     """One foot as a flat place, yaw, pitch and lift; while it stands, place and yaw are held and it is on the floor."""
     pitch, yaw, _ = turn_angles_deg(rotation).T
-    yaw = np.degrees(np.unwrap(np.radians(yaw)))
+    aside = (yaw - plan.heading_deg + 180) % 360 - 180  # feet of captured dancers now and then turn half round at once
+    yaw = plan.heading_deg + gaussian_filter1d(np.clip(aside, -FOOT_ASIDE_DEG, FOOT_ASIDE_DEG), 2.5)
+    pitch = gaussian_filter1d(pitch, 1.5)
     ball = ankle + applied(rotation, BALL)
     place = ball[:, [0, 2]] - turned_xz(BALL[[0, 2]], yaw)
     height = ball[:, 1] - BALL[1]

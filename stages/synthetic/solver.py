@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d, minimum_filter1d
 
 from stages.synthetic.arms import Frames, solve_arm
 from stages.synthetic.character import BODY_VERTICES, Character
 from stages.synthetic.hands import finger_turns
 from stages.synthetic.plan import SIDES, Plan
-from stages.synthetic.rotation import applied, framed, from_rotvec, rotvec, transposed, turn, two_bone, unit
+from stages.synthetic.rotation import applied, between, framed, from_rotvec, rotvec, transposed, turn, two_bone, unit
 from stages.synthetic.torso import Torso
 
 SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
@@ -100,8 +101,6 @@ class Body:
 
     def _hips(self, plan: Plan, root: np.ndarray, ankles: np.ndarray) -> np.ndarray:
         """World middle of the hips [T,3]: as high as wanted, but both legs must reach their feet."""
-        from scipy.ndimage import gaussian_filter1d, minimum_filter1d
-
         xz = plan.hip_xz * self.leg
         wanted = self.floor + self.ankle + (STRAIGHT - plan.drop + plan.rise) * self.leg
         highest = np.full(len(xz), np.inf)
@@ -122,7 +121,9 @@ class Body:
         back = transposed(root)
         target = applied(back, ankle - hips) - (hip - self.hips)
         ahead = applied(back, turn(0.0, _yaw_deg(sole), 0.0)[..., 2])
-        pole = unit(ahead + np.array([0.12 * sign + sign * plan.knees_out, 0.0, 0.7]))
+        ahead = unit(ahead + np.array([0.12 * sign + sign * plan.knees_out, 0.0, 0.7]))
+        pole = applied(between(np.array([0.0, -1.0, 0.0]), target), ahead)  # swings with the leg: up in a high kick
+        pole = gaussian_filter1d(pole, 1.5, axis=0, mode="nearest")
         upper, lower, hinge = two_bone(target, self.thigh[side], self.shin[side], pole)
         across = np.array([1.0, 0.0, 0.0])
         thigh = framed(upper, hinge) @ transposed(framed(knee - hip, across))

@@ -70,7 +70,7 @@ def _gait(plan: Plan, rng: np.random.Generator, phase: float, step_s: float, str
         lay_hand(plan, rng, index, np.array([times[0]]), ["side"], 0.5, still=True)
         late = np.cos(cycle - 0.25) * strength
         swing = sign * arms * late + 0.05 * strength
-        length = 0.985 - bent - (0.06 + bent) * np.clip(sign * late, 0, 1) * strength
+        length = 0.995 - bent - (0.06 + bent) * np.clip(sign * late, 0, 1) * strength
         plan.reach[:, index, 1] = -length * np.cos(swing)
         plan.reach[:, index, 2] = 0.04 + length * np.sin(swing) + 0.05 * strength
         plan.reach[:, index, 0] = 0.1 - 0.07 * np.clip(sign * late, 0, 1)
