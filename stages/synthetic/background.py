@@ -28,13 +28,15 @@ class Seen:
 
     rgb_u8 [S,S,3]   distance_dm f32 [S,S] along the ray through each pixel, inf where infinitely far
     receiver_dm f32 [S,S]  distance at which shadows of the person may fall, inf where none can
-    normal f32 [S,S,3] of the receiver, world axes; zero where it has none (then any light reaches it)
+    surface i16 [S,S] of the receiver, -1 none; normals f32 [K + 1,3] of surfaces, world axes, the last one zero: it
+    stands for all surfaces from K on, and any light reaches it
     """
 
     rgb_u8: np.ndarray
     distance_dm: np.ndarray
     receiver_dm: np.ndarray
-    normal: np.ndarray
+    surface: np.ndarray
+    normals: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -141,12 +143,12 @@ def draw_background(
 
 def _scene_seen(scene: Scene, view: View, size: int) -> Seen:
     rgb, distance, surface = see(scene, view, size)
-    normals = np.zeros((len(scene.plane_axis) + 2, 3), np.float32)
+    normals = np.zeros((len(scene.plane_axis) + 1, 3), np.float32)
     count = len(scene.plane_axis)
     for plane in range(count):
         normals[plane, scene.plane_axis[plane]] = scene.plane_sign[plane]
     world = turned(scene._replace(turn=scene.turn * np.array([1, -1], np.float32)), normals).astype(np.float32)
-    return Seen(rgb, distance, distance, world[np.minimum(surface, count)])
+    return Seen(rgb, distance, distance, surface, world)
 
 
 def _far_seen(rgb_u8: np.ndarray, view: View, size: int, floor_dm: float) -> Seen:
@@ -154,6 +156,6 @@ def _far_seen(rgb_u8: np.ndarray, view: View, size: int, floor_dm: float) -> See
     rays = view_rays(view, size)
     down = rays[..., 1] < -1e-3
     to_floor = np.where(down, (floor_dm - view.eye_dm[1]) / np.where(down, rays[..., 1], -1.0), np.inf)
-    normal = np.zeros((size, size, 3), np.float32)
-    normal[down, 1] = 1.0
-    return Seen(rgb_u8, np.full((size, size), np.inf, np.float32), to_floor.astype(np.float32), normal)
+    normals = np.array([[0, 1, 0], [0, 0, 0]], np.float32)
+    surface = np.where(down, 0, -1).astype(np.int16)
+    return Seen(rgb_u8, np.full((size, size), np.inf, np.float32), to_floor.astype(np.float32), surface, normals)

@@ -194,7 +194,7 @@ def draw_look(rng: np.random.Generator, framing: str) -> Look:
     gain = 2.0**stops * np.exp(np.array([warm, green, -warm]))
     chances = rng.random(9)
     noise, grain = float(np.clip(rng.lognormal(0.45, 0.6), 0.4, 6)), float(rng.uniform(0.3, 0.8))
-    soft, sharpen, chroma = rng.uniform(0.4, 0.9), rng.uniform(0.25, 1.0), rng.uniform(1.0, 2.5)
+    soft, sharpen, chroma = rng.uniform(0.4, 0.9), rng.uniform(0.2, 0.7), rng.uniform(1.0, 2.5)
     shrink, quality = rng.uniform(0.45, 0.85), rng.uniform(62, 95) if chances[0] < 0.75 else rng.uniform(28, 62)
     look = {
         "style": style,

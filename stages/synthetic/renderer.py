@@ -190,7 +190,10 @@ class Renderer:
         rgb_u8, part_id = np.empty((size, size, 3), np.uint8), np.empty((size, size), np.uint8)
         depth_m = np.empty((size, size), np.float32)
         lens = np.float32(view.near_dm), np.float32(view.far_dm)
-        lighting.resolve(self._linear, self._buffers, self._mask_ids, self._to_byte, *lens, rgb_u8, part_id, depth_m)
+        share = lighting.crease_light(self._buffers.depth, *lens, float(view.projection[1, 1]))
+        lighting.resolve(
+            self._linear, self._buffers, share, self._mask_ids, self._to_byte, *lens, rgb_u8, part_id, depth_m
+        )
         return Picture(
             rgb_u8=rgb_u8,
             part_id=part_id,

@@ -57,7 +57,8 @@ def shadowed(seen: Seen, view: View, light: Light, shadow: ShadowMap, balls: np.
     key, ambient = float(table.key_colour @ luma), float(table.ambient_up @ luma + 0.4 * table.fill_colour @ luma)
     _light_left(
         seen.receiver_dm,
-        seen.normal,
+        seen.surface,
+        seen.normals,
         view.eye_dm.astype(np.float32),
         np.ascontiguousarray(view.world_to_view[:3, :3], np.float32),
         np.float32(1 / view.projection[0, 0]),
@@ -84,10 +85,25 @@ def body_balls(head_dm: np.ndarray, bone_index: dict[str, int]) -> np.ndarray:
 
 @numba.njit(fastmath=True, cache=True, error_model="numpy")
 def _light_left(
-    receiver, normal, eye, rotation, tangent, depth, m, key, key_strength, ambient, spread, texel, balls, strength, out
+    receiver,
+    surface,
+    normals,
+    eye,
+    rotation,
+    tangent,
+    depth,
+    m,
+    key,
+    key_strength,
+    ambient,
+    spread,
+    texel,
+    balls,
+    strength,
+    out,
 ):
     """Share of the light that the person lets through, f32 [S,S] written to out."""
-    size, side = out.shape[0], depth.shape[0]
+    size, side, plain = out.shape[0], depth.shape[0], len(normals) - 1
     to_dm = np.float32(0.5 * (LIGHT_FAR_DM - LIGHT_NEAR_DM))
     middle_x, middle_z = np.float32(0), np.float32(0)
     for ball in range(len(balls)):
@@ -104,8 +120,9 @@ def _light_left(
             x = eye[0] + (rotation[0, 0] * right + rotation[1, 0] * up - rotation[2, 0]) * length
             y = eye[1] + (rotation[0, 1] * right + rotation[1, 1] * up - rotation[2, 1]) * length
             z = eye[2] + (rotation[0, 2] * right + rotation[1, 2] * up - rotation[2, 2]) * length
-            facing = normal[row, column, 0] * key[0] + normal[row, column, 1] * key[1] + normal[row, column, 2] * key[2]
-            if normal[row, column, 0] == 0 and normal[row, column, 1] == 0 and normal[row, column, 2] == 0:
+            wall = min(surface[row, column], plain)
+            facing = normals[wall, 0] * key[0] + normals[wall, 1] * key[1] + normals[wall, 2] * key[2]
+            if wall == plain:
                 facing = np.float32(0.6)
             left = np.float32(1)
             sx = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
@@ -136,7 +153,7 @@ def _light_left(
                     lit = key_strength * facing
                     hidden *= min(border, 1.0) / TAPS
                     left = (ambient + lit * (1 - hidden)) / (ambient + lit)
-            if normal[row, column, 1] > 0.9 and (x - middle_x) ** 2 + (z - middle_z) ** 2 < 400:
+            if normals[wall, 1] > 0.9 and (x - middle_x) ** 2 + (z - middle_z) ** 2 < 400:
                 open_sky = np.float32(1)
                 for ball in range(len(balls)):
                     dx, dy, dz = balls[ball, 0] - x, balls[ball, 1] - y, balls[ball, 2] - z

@@ -20,7 +20,8 @@ from stages.synthetic.character import BODY_VERTICES, Character
 from stages.synthetic.face_motion import FaceState
 from stages.synthetic.identity import identity
 from stages.synthetic.light import draw_light, place_light
-from stages.synthetic.renderer import Renderer
+from stages.synthetic.look import Look, draw_look
+from stages.synthetic.renderer import Light, Renderer
 from stages.synthetic.rotation import turn
 from stages.synthetic.seeds import GENERATOR_VERSION
 from stages.synthetic.truth import FLIP, JointReader
@@ -69,12 +70,8 @@ class _FaceStudio:
             pose = person.pose(frame.rotations, frame.expression, frame.root_shift_dm)
             camera = _aimed(rng, reader, pose)
             if number % _SAME_LIGHT == 0 or surroundings is None:
-                kind = draw_kind(rng, "portrait")
-                light = draw_light(rng, outside=kind == "outdoors")
-                background = draw_background(rng, kind, _CANVAS, camera, floor_dm, key=light.key)
-                behind = background.picture(camera.view(0.0))
-                surroundings = behind, place_light(light, behind, camera.target_dm, 3.2)
-            rows.append(self._crop(person, reader, pose, camera, frame, *surroundings))
+                surroundings = _surroundings(rng, camera, floor_dm)
+            rows.append(self._crop(person, reader, pose, camera, frame, *surroundings, number))
         faces, expressions, rotations = (np.stack(column) for column in zip(*rows, strict=True))
         return {
             "faces": faces,
@@ -83,16 +80,41 @@ class _FaceStudio:
             "framing": np.array("close-up"),
         }
 
-    def _crop(self, person: Character, reader: JointReader, pose, camera: Camera, frame: MotionFrame, behind, light):
+    def _crop(
+        self,
+        person: Character,
+        reader: JointReader,
+        pose,
+        camera: Camera,
+        frame: MotionFrame,
+        behind_u8: np.ndarray,
+        light: Light,
+        look: Look,
+        number: int,
+    ):
         import cv2
 
         view = camera.view(0.0)
         picture = self._renderer.draw(person, view, light)
-        image = composed(picture.rgb_u8, picture.part_id, behind)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
-        face = cv2.resize(np.ascontiguousarray(image), (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA)
+        joints = reader.read(pose, view.world_to_view)
+        canvas = composed(picture.rgb_u8, picture.part_id, behind_u8)
+        focus_m = float(joints.head_center_m[2])
+        exposure = look.metered(canvas, picture.part_id)
+        canvas = look.apply(canvas, picture.depth_m, picture.part_id, None, focus_m=focus_m, step=2, exposure=exposure)
+        image = np.ascontiguousarray(canvas[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
+        face = look.finish(cv2.resize(image, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA), number)
         gaze = np.radians(frame.face.gaze_deg) / GAZE_UNIT_RAD
         expression = np.concatenate([list(frame.expression.values()), gaze])
-        return face, expression, reader.read(pose, view.world_to_view).R_cam_head
+        return face, expression, joints.R_cam_head
+
+
+def _surroundings(rng: np.random.Generator, camera: Camera, floor_dm: float) -> tuple[np.ndarray, Light, Look]:
+    """A background out of focus uint8 [144, 144, 3], the light of it, and the look of the picture."""
+    kind, look, view = draw_kind(rng, "portrait"), draw_look(rng, "portrait"), camera.view(0.0)
+    light = draw_light(rng, outside=kind == "outdoors")
+    seen = draw_background(rng, kind, _CANVAS, camera, floor_dm, key=light.key).seen(view)
+    behind = look.defocused(seen.rgb_u8, seen.distance_dm, float(np.linalg.norm(camera.target_dm - view.eye_dm)))
+    return behind, place_light(light, behind, camera.target_dm, 3.2), look
 
 
 def _expressive(frame: MotionFrame, rng: np.random.Generator, names: tuple[str, ...]) -> MotionFrame:

@@ -18,7 +18,7 @@ def clips(full):
     """Clips of all framings, two each, of people that move: 128 px, 3x3 samples."""
     studio = Studio(full, 128, supersample=3)
     return {
-        (framing, seed): studio.clip(seed, frames=3, framing=framing, style="exercise")
+        (framing, seed): studio.clip(seed, frames=3, framing=framing, style="exercise", look="plain")
         for framing, seeds in SEEDS.items()
         for seed in seeds
     }
