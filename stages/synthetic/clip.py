@@ -11,18 +11,18 @@ from stages.core.errors import UsageError
 from stages.core.rng import numpy_rng
 from stages.synthetic.assets import Assets
 from stages.synthetic.background import Background, draw_background
-from stages.synthetic.body_motion import STYLE_CHOICES, Motion
+from stages.synthetic.body_motion import STYLE_CHOICES, Motion, MotionFrame
 from stages.synthetic.camera import NEAREST_HAND, Camera, draw_camera, place_camera
 from stages.synthetic.canvas import face_crop, shrunk
-from stages.synthetic.character import BODY_VERTICES, Character
+from stages.synthetic.character import BODY_VERTICES, Character, Pose
 from stages.synthetic.clip_data import SyntheticClip
 from stages.synthetic.extra_views import A_POSE_GREY_U8, Around, RestMotion, a_pose_camera
-from stages.synthetic.flow import Flow, FlowReader, Shown
+from stages.synthetic.flow import Behind, Flow, FlowReader, Shown
 from stages.synthetic.frame_truth import camera_from_world, frame_truth
 from stages.synthetic.identity import identity
 from stages.synthetic.light import draw_light
 from stages.synthetic.mocap import MocapLibrary, MocapMotion
-from stages.synthetic.renderer import Light, Renderer
+from stages.synthetic.renderer import Light, Renderer, View
 from stages.synthetic.seeds import ClipSeeds
 from stages.synthetic.truth import JointReader
 
@@ -48,12 +48,13 @@ class Scene:
 class Shot:
     """One frame as drawn. canvas_u8 [C,C,3] and depth_m f32 [C,C] with all samples; values: truth by name.
 
-    shown  the surface points of its pixels;  flow  to the next frame; None where no frame follows
+    shown  the surface points of its pixels;  behind  what is known of the background;  flow  None if no frame follows
     """
 
     canvas_u8: np.ndarray
     depth_m: np.ndarray
     shown: Shown
+    behind: Behind
     values: dict[str, np.ndarray]
     flow: Flow | None = None
 
@@ -150,8 +151,9 @@ class Studio:
         pose = person.pose(rest.rotations, rest.expression, rest.root_shift_dm)
         picture = self._renderer.draw(person, view, scene.light)
         canvas = np.where((picture.part_id > 0)[..., None], picture.rgb_u8, np.uint8(A_POSE_GREY_U8))
-        values = frame_truth(still.reader, rest, pose, view, picture, common["K_px"], self.supersample)
-        shot = Shot(canvas, picture.depth_m, Shown.of(picture, self.supersample), values)
+        back = Behind(view, self.size, None)
+        values = frame_truth(still.reader, rest, pose, view, picture, back, common["K_px"], self.supersample)
+        shot = Shot(canvas, picture.depth_m, Shown.of(picture, self.supersample), back, values)
         return self._clip_of([shot], np.zeros(1), common)
 
     def _scene(
@@ -213,14 +215,12 @@ class Studio:
         for time in times_s:
             shot = self._shot(scene, float(time), K_px)
             if follower is not None and shots:
-                shots[-1] = self._with_flow(follower, scene, shots[-1], shot.values["world_to_camera"], shot.depth_m)
+                shots[-1] = self._with_flow(follower, shots[-1], shot.behind.view, shot.depth_m)
             shots.append(shot)
         if follower is not None:
             after_s = float(times_s[-1]) + 1 / common["fps"]
-            motion = scene.motion.frame(after_s)
-            scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
-            after = camera_from_world(scene.camera.view(after_s))
-            shots[-1] = self._with_flow(follower, scene, shots[-1], after, None)
+            self._posed(scene, after_s)
+            shots[-1] = self._with_flow(follower, shots[-1], scene.camera.view(after_s))
         return self._clip_of(shots, times_s, common)
 
     def _clip_of(self, shots: list[Shot], times_s: np.ndarray, common: dict) -> SyntheticClip:
@@ -229,18 +229,10 @@ class Studio:
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
         return SyntheticClip(**common, **stacked, times_s=np.asarray(times_s, np.float64))
 
-    def _with_flow(
-        self,
-        follower: FlowReader,
-        scene: Scene,
-        shot: Shot,
-        world_to_camera: np.ndarray,
-        depth_m: np.ndarray | None,
-    ) -> Shot:
-        """The shot with its flow to the present pose."""
-        still = not (scene.camera.moves and scene.background.moves)
-        behind_px = np.zeros((self.size, self.size, 2), np.float32) if still else None
-        return replace(shot, flow=follower.to_pose(shot.shown, world_to_camera, depth_m, behind_px))
+    def _with_flow(self, follower: FlowReader, shot: Shot, after: View, depth_m: np.ndarray | None = None) -> Shot:
+        """The shot with its flow to the person's present pose and another view. depth_m: see FlowReader.to_pose"""
+        to_camera, behind_px = camera_from_world(after), shot.behind.shift_px(after)
+        return replace(shot, flow=follower.to_pose(shot.shown, to_camera, depth_m, behind_px))
 
     def _finished(self, shot: Shot) -> dict[str, np.ndarray]:
         """One frame's arrays, by their names in SyntheticClip."""
@@ -254,16 +246,23 @@ class Studio:
 
     def _shot(self, scene: Scene, time_s: float, K_px: np.ndarray) -> Shot:
         """One frame as drawn, with its truth."""
-        motion = scene.motion.frame(time_s)
-        pose = scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
+        motion, pose = self._posed(scene, time_s)
         view = scene.camera.view(time_s)
         picture = self._renderer.draw(scene.character, view, scene.light)
         moving = scene.camera.moves and scene.background.moves
         behind = scene.background.picture(view.eye_dm) if moving else scene.still_u8
         canvas = np.where((picture.part_id > 0)[..., None], picture.rgb_u8, behind)
         step = self.supersample
-        values = frame_truth(scene.reader, motion, pose, view, picture, K_px, step)
-        return Shot(canvas, picture.depth_m, Shown.of(picture, step), values)
+        unknown = np.full((self.size, self.size), np.nan, np.float32)
+        back = Behind(view, self.size, unknown if scene.background.moves else None)
+        values = frame_truth(scene.reader, motion, pose, view, picture, back, K_px, step)
+        return Shot(canvas, picture.depth_m, Shown.of(picture, step), back, values)
+
+    @staticmethod
+    def _posed(scene: Scene, time_s: float) -> tuple[MotionFrame, Pose]:
+        """Bring the person into the pose of a moment."""
+        motion = scene.motion.frame(time_s)
+        return motion, scene.character.pose(motion.rotations, motion.expression, motion.root_shift_dm)
 
 
 def clip(
