@@ -17,7 +17,7 @@ from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
-from stages.core.errors import CheckFailed, StageError, UsageError, is_out_of_resources
+from stages.core.errors import CheckFailed, InputError, StageError, UsageError, is_out_of_resources
 from stages.core.records import Plan, Record
 
 STAGE = "synth"
@@ -233,6 +233,8 @@ def run_all(params: Params, progress: Callable[[int, int | None, str], None] | N
     from stages.synthetic.manifest import read_manifest
 
     paths = items(params)
+    if not params.verify:
+        _make_folder(params.out)
     read_manifest(params.out, params.split)  # a damaged one is said before the work, not after it
     _inputs(params)  # fetch and compile once, before any worker does
     if params.assets == "auto" and progress is not None and _auto_choice()[1]:
@@ -276,6 +278,18 @@ def _attempt(work: tuple[str, Params]) -> Record:
         if not is_out_of_resources(error):
             raise
         return Record(STAGE, path, "failed", error=f"{path}: {error.strerror}. Free some disk space", exit=7)
+
+
+def _make_folder(folder: str) -> None:
+    """The folder of the bundles, there and writable: said before a clip is made. errors  InputError"""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        if is_out_of_resources(error):
+            raise
+        raise InputError(f"{folder}: cannot be made ({error.strerror}). Give another folder with --out") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{folder}: cannot be written to. Give another folder with --out")
 
 
 def _check(params: Params) -> None:

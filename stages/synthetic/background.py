@@ -68,24 +68,6 @@ class Background:
         """World decimetres f32 [S, S, 3] of what each pixel shows; not finite where it is infinitely far."""
         return view.eye_dm.astype(np.float32) + view_rays(view, self.size) * self.distance(view)[..., None]
 
-    def shift_px(self, view: View, then: View, seen: Seen | None = None) -> np.ndarray:
-        """Exact flow of the background from one view to another, f32 [S, S, 2] px; NaN where it gets behind the eye.
-
-        seen  what `seen(view)` gave, if it is at hand
-        """
-        if self.fixed_to_screen or not self.moves:
-            return np.zeros((self.size, self.size, 2), np.float32)
-        distance = (seen or self.seen(view)).distance_dm[..., None]
-        rays = view_rays(view, self.size)
-        towards = rays + (view.eye_dm - then.eye_dm).astype(np.float32) / distance  # infinitely far: the ray itself
-        across, up, backward = np.moveaxis(towards @ then.world_to_view[:3, :3].T.astype(np.float32), -1, 0)
-        reach = np.float32(then.projection[0, 0] * self.size / 2)
-        depth = np.where(backward < -1e-3, -backward, np.nan)
-        middle = (self.size - 1) / 2
-        place = np.stack([across / depth * reach + middle, middle - up / depth * reach], axis=-1)
-        row, column = np.mgrid[0 : self.size, 0 : self.size].astype(np.float32)
-        return (place - np.stack([column, row], axis=-1)).astype(np.float32)
-
 
 def draw_kind(rng: np.random.Generator, framing: str, *, photos: bool = False, panoramas: bool = False) -> str:
     """The kind of a random background; photos and panoramas only where there are any, blurred lights not below feet."""

@@ -15,7 +15,7 @@ from stages.synthetic.canvas import composed, face_crop, shrunk
 from stages.synthetic.character import Character
 from stages.synthetic.clip_data import SyntheticClip
 from stages.synthetic.extra_views import A_POSE_GREY_U8, Around, RestMotion, a_pose_camera
-from stages.synthetic.flow import Flow, FlowReader, Shown
+from stages.synthetic.flow import Behind, Flow, FlowReader, Shown
 from stages.synthetic.frame_truth import camera_from_world, frame_truth
 from stages.synthetic.identity import identity
 from stages.synthetic.look import PLAIN, Look
@@ -34,7 +34,7 @@ LOOKS = ("drawn", "plain")
 class Shot:
     """One frame as drawn: canvas_u8 [C,C,3], depth_m f32 [C,C], part_id u8 [C,C] with all samples.
 
-    shown   the surface points of its pixels;  values  truth by name;  view  the camera
+    shown   the surface points of its pixels;  behind  what is known of the background;  values  truth by name
     flow    to the next frame; None where no frame follows
     """
 
@@ -42,8 +42,8 @@ class Shot:
     depth_m: np.ndarray
     part_id: np.ndarray
     shown: Shown
+    behind: Behind
     values: dict[str, np.ndarray]
-    view: View
     flow: Flow | None = None
 
 
@@ -154,9 +154,10 @@ class Studio:
         picture = self._renderer.draw(person, view, scene.light)
         grey = np.full((self.size, self.size, 3), A_POSE_GREY_U8, np.uint8)
         canvas = composed(picture.rgb_u8, picture.part_id, grey)
-        values = frame_truth(still.reader, rest, pose, view, picture, common["K_px"], self.supersample)
+        back = Behind(view, self.size, None)
+        values = frame_truth(still.reader, rest, pose, view, picture, back, common["K_px"], self.supersample)
         shown = Shown.of(picture, self.supersample)
-        shot = Shot(canvas, picture.depth_m, picture.part_id, shown, values, view)
+        shot = Shot(canvas, picture.depth_m, picture.part_id, shown, back, values)
         return self._clip_of([shot], np.zeros(1), common, PLAIN)
 
     def _scene(self, seeds: ClipSeeds, duration_s: float, wanted: Wanted, around: Around | None = None) -> Scene:
@@ -183,12 +184,12 @@ class Studio:
         for time in times_s:
             shot = self._shot(scene, float(time), K_px)
             if follower is not None and shots:
-                shots[-1] = _with_flow(follower, scene, shots[-1], shot.view, shot.depth_m)
+                shots[-1] = _with_flow(follower, shots[-1], shot.behind.view, shot.depth_m)
             shots.append(shot)
         if follower is not None:
             after_s = float(times_s[-1]) + 1 / common["fps"]
             scene.posed(after_s)
-            shots[-1] = _with_flow(follower, scene, shots[-1], scene.camera.view(after_s), None)
+            shots[-1] = _with_flow(follower, shots[-1], scene.camera.view(after_s), None)
         return self._clip_of(shots, times_s, common, scene.look)
 
     def _clip_of(self, shots: list[Shot], times_s: np.ndarray, common: dict, look: Look) -> SyntheticClip:
@@ -222,20 +223,21 @@ class Studio:
         motion, pose = scene.posed(time_s)
         view, light = scene.camera.view(time_s), scene.light_at(pose)
         picture = self._renderer.draw(scene.character, view, light)
-        values = frame_truth(scene.reader, motion, pose, view, picture, K_px, self.supersample)
         seen = scene.behind(view)
+        back = Behind(view, self.size, seen.distance_dm if scene.background.moves else None)
+        values = frame_truth(scene.reader, motion, pose, view, picture, back, K_px, self.supersample)
         shadow = ShadowMap(picture.shadow_depth, picture.shadow_matrix)
         balls = body_balls(pose.head_dm, scene.character.assets.bone_index)
         behind = shadowed(seen, view, light, shadow, balls, scene.background.shadow_strength)
         behind = scene.look.defocused(behind, seen.distance_dm, float(values["head_center_m"][2]) * 10)
         canvas = composed(picture.rgb_u8, picture.part_id, behind)
         shown = Shown.of(picture, self.supersample)
-        return Shot(canvas, picture.depth_m, picture.part_id, shown, values, view)
+        return Shot(canvas, picture.depth_m, picture.part_id, shown, back, values)
 
 
-def _with_flow(follower: FlowReader, scene: Scene, shot: Shot, following: View, depth_m: np.ndarray | None) -> Shot:
-    """The shot with its flow to the character's present pose, seen by the camera of the following frame."""
-    behind_px = scene.background.shift_px(shot.view, following)
+def _with_flow(follower: FlowReader, shot: Shot, following: View, depth_m: np.ndarray | None) -> Shot:
+    """The shot with its flow to the character's present pose in a following view. depth_m: see FlowReader.to_pose"""
+    behind_px = shot.behind.shift_px(following)
     return replace(shot, flow=follower.to_pose(shot.shown, camera_from_world(following), depth_m, behind_px))
 
 

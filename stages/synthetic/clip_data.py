@@ -26,7 +26,7 @@ class SyntheticClip:
     expression f32 [T,52] 0..1, ARKit names alphabetical   viseme f32 [T,15]
     gaze_rad f32 [T,2] yaw, pitch against the head
     mask u8 [T,S,S] of parts.MASK_NAMES   K_px f64 [3,3]   world_to_camera f64 [T,3,4] metres   times_s f64 [T]
-    depth_m f32 [T,S,S] distance along z of the person's surface, NaN where there is none
+    depth_m f32 [T,S,S] along z, of the person or of the background; NaN where that is infinitely far or not known
     flow_px f32 [T,S,S,2], flow_valid, flow_visible bool [T,S,S]: see flow.Flow, of the last frame to the moment behind
     the clip, where nothing counts as visible; None for references, which have no next frame
     rest_joints_m f32 [25,3], rest_smplx_m f32 [55,3]: joints of the rest pose, for bone lengths

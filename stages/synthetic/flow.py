@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from stages.synthetic.character import Character
-from stages.synthetic.renderer import Picture
+from stages.synthetic.renderer import Picture, View
 
 OCCLUSION_SLACK_M = 0.004  # a point this far behind the nearest surface of the next frame still counts as that surface
 
@@ -25,6 +25,41 @@ class Flow:
     flow_px: np.ndarray
     flow_valid: np.ndarray
     flow_visible: np.ndarray
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What stands behind the person in one frame: nothing that hides other parts of it is looked at.
+
+    distance_dm  f32 [S, S] along the ray through each pixel's centre, inf = infinitely far, NaN = not known; None = the
+                 background is fixed to the picture;  size: S
+    """
+
+    view: View
+    size: int
+    distance_dm: np.ndarray | None
+
+    def depth_m(self) -> np.ndarray | None:
+        """Along z, f32 [S, S], NaN where infinitely far or not known; None where nothing is known."""
+        if self.distance_dm is None:
+            return None
+        across, along = _slopes(self.view, self.size)
+        ray = np.sqrt(1 + across[None] ** 2 + along[:, None] ** 2)
+        return np.where(np.isfinite(self.distance_dm), self.distance_dm / ray / 10, np.nan).astype(np.float32)
+
+    def shift_px(self, after: View) -> np.ndarray:
+        """Where what each pixel shows lies in another view, minus where it is, f32 [S, S, 2]; NaN where not known."""
+        if self.distance_dm is None or (
+            np.array_equal(self.view.world_to_view, after.world_to_view)
+            and np.array_equal(self.view.projection, after.projection)
+        ):
+            return np.zeros((self.size, self.size, 2), np.float32)
+        size = self.size
+        across, along = _slopes(self.view, size)
+        shift = np.empty((size, size, 2), np.float32)
+        change = after.world_to_view @ np.linalg.inv(self.view.world_to_view)
+        _carry(across, along, self.distance_dm, change, float(after.projection[0, 0]), shift)
+        return shift
 
 
 @dataclass(frozen=True)
@@ -56,22 +91,18 @@ class FlowReader:
         self._steps = steps
 
     def to_pose(
-        self, shown: Shown, world_to_camera: np.ndarray, depth_m: np.ndarray | None, behind_px: np.ndarray | None
+        self, shown: Shown, world_to_camera: np.ndarray, depth_m: np.ndarray | None, behind_px: np.ndarray
     ) -> Flow:
         """Flow from what a frame showed to the character's present pose.
 
         world_to_camera  f64 [3, 4] metres, of the present frame
         depth_m          f32 [C, C] of the person in the present frame, all samples; None = not drawn, so nothing is
                          known to be visible
-        behind_px        f32 [S, S, 2] shift of the background, NaN where it is not known; None = not known at all
+        behind_px        f32 [S, S, 2] shift of the background, NaN where it is not known
         """
         triangle, bary_b, bary_c = shown.triangle, shown.bary_b, shown.bary_c
-        empty = triangle < 0
-        if behind_px is None:
-            flow, valid = np.zeros((*triangle.shape, 2), np.float32), ~empty
-        else:
-            known = np.isfinite(behind_px).all(-1)
-            flow, valid = np.where(known[..., None], behind_px, 0).astype(np.float32), known | ~empty
+        known = np.isfinite(behind_px).all(-1)
+        flow, valid = np.where(known[..., None], behind_px, 0).astype(np.float32), known | (triangle >= 0)
         visible = np.zeros(triangle.shape, np.bool_)
         _follow(
             triangle, bary_b, bary_c, self._points, self._character.position, np.asarray(world_to_camera, np.float64),
@@ -115,3 +146,32 @@ def _follow(triangle, bary_b, bary_c, points, position, camera, focal, cx, cy, s
                 else:
                     deepest = max(deepest, depth[i, j])
             visible[y, x] = free == 4 if t < 0 else deepest >= z - OCCLUSION_SLACK_M
+
+
+def _slopes(view: View, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """x and y of the rays through the pixel centres where they are 1 away along the view, f64 [S] each; y down."""
+    offset = ((np.arange(size) + 0.5) / size * 2 - 1) / view.projection[0, 0]
+    return offset, offset
+
+
+@numba.njit(cache=True)
+def _carry(across, along, distance, change, zoom, shift):
+    """Shift of the background, written. change f64 [4,4] from one view's axes to the other's (y up, z backwards)."""
+    size = len(distance)
+    for y in range(size):
+        for x in range(size):
+            far = distance[y, x]
+            if np.isnan(far):
+                shift[y, x, 0] = shift[y, x, 1] = np.nan
+                continue
+            scale = 1.0 / np.sqrt(1.0 + across[x] ** 2 + along[y] ** 2)
+            near = 0.0 if np.isinf(far) else 1.0 / far  # homogeneous: points infinitely far are directions
+            px, py, pz = across[x] * scale, -along[y] * scale, -scale
+            qx = change[0, 0] * px + change[0, 1] * py + change[0, 2] * pz + change[0, 3] * near
+            qy = change[1, 0] * px + change[1, 1] * py + change[1, 2] * pz + change[1, 3] * near
+            qz = change[2, 0] * px + change[2, 1] * py + change[2, 2] * pz + change[2, 3] * near
+            if qz >= -1e-9:
+                shift[y, x, 0] = shift[y, x, 1] = np.nan
+                continue
+            shift[y, x, 0] = ((qx / -qz * zoom + 1) / 2) * size - 0.5 - x
+            shift[y, x, 1] = ((-qy / -qz * zoom + 1) / 2) * size - 0.5 - y

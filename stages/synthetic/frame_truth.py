@@ -9,6 +9,7 @@ from stages.synthetic.body_motion import MotionFrame
 from stages.synthetic.canvas import face_affine, project
 from stages.synthetic.character import Pose
 from stages.synthetic.face_points import FACE_COUNT
+from stages.synthetic.flow import Behind
 from stages.synthetic.renderer import Picture, View
 from stages.synthetic.truth import JointReader, visible
 
@@ -16,12 +17,20 @@ GROUP_ENDS = np.cumsum([len(BODY_JOINTS), 2 * len(HAND_JOINTS), FACE_COUNT])
 
 
 def frame_truth(
-    reader: JointReader, motion: MotionFrame, pose: Pose, view: View, picture: Picture, K_px: np.ndarray, steps: int
+    reader: JointReader,
+    motion: MotionFrame,
+    pose: Pose,
+    view: View,
+    picture: Picture,
+    behind: Behind,
+    K_px: np.ndarray,
+    steps: int,
 ) -> dict[str, np.ndarray]:
     """Arrays of one frame; all floats f32 but world_to_camera. steps: samples per pixel and axis of the picture."""
     truth = reader.read(pose, view.world_to_view)
     middle = slice(steps // 2, None, steps)
     depth_m = picture.depth_m[middle, middle]
+    further_m = behind.depth_m()
     points_m = np.concatenate([truth.body_m, truth.hands_m.reshape(-1, 3), truth.face_m, truth.smplx_m])
     points_px = project(points_m, K_px)
     seen = visible(points_m, points_px, depth_m, reader.thickness_m)
@@ -47,7 +56,7 @@ def frame_truth(
         "viseme": motion.face.viseme,
         "gaze_rad": np.radians(motion.face.gaze_deg),
         "face_affine": face_affine(project(truth.face_center_m, K_px), radius_px),
-        "depth_m": np.where(np.isinf(depth_m), np.nan, depth_m),
+        "depth_m": np.where(np.isinf(depth_m), np.nan if further_m is None else further_m, depth_m),
     }
     return {
         **{name: np.asarray(value, np.float32) for name, value in values.items()},

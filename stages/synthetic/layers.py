@@ -148,7 +148,7 @@ def _truth_of(clip: SyntheticClip, time_axis: str = "T") -> Described:
         "face_crops": (clip.face_crops_u8, "u8", "T H W rgb", "u8", "the face, cut from the supersampled picture"),
         "face_affine": (clip.face_affine, "f32", "T row col", "px", "picture px to face crop px"),
         "mask": (clip.mask, "u8", "T H W", "", "part of the person, see mask_names"),
-        "depth_m": (clip.depth_m, "f32", "T H W", "m", "along z to the person's surface; NaN where there is none"),
+        "depth_m": (clip.depth_m, "f32", "T H W", "m", "along z; NaN where the background is infinitely far"),
         "times_s": (clip.times_s, "f64", "T", "s", "time in the motion"),
         "joints_px": (clip.joints_px, "f32", "T J xy", "px", "body joints in the picture"),
         "joints_m": (clip.joints_m, "f32", "T J xyz", "m", "body joints, camera axes, pelvis = 0"),

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from stages.core.skeleton import BODY_INDEX
+from stages.synthetic.camera import look_at, perspective
 from stages.synthetic.clip import Studio
-from stages.synthetic.flow import FlowReader, Shown
+from stages.synthetic.flow import Behind, FlowReader, Shown
 from stages.synthetic.parts import MASK_ID
+from stages.synthetic.renderer import View
 
 SEEDS = {"portrait": (600_101, 600_104), "half": (600_102, 600_105), "full": (600_103, 600_104)}
 FINE_PARTS = [MASK_ID[name] for name in ("hair", "brows", "eyes", "mouth")]  # detail below a pixel flickers
@@ -32,8 +34,9 @@ def warped_back(clip, t):
 
 
 def inner(clip, t):
-    """True where depth is continuous over 3 x 3 pixels: away from silhouettes."""
-    depth = np.where(np.isfinite(clip.depth_m[t]), clip.depth_m[t], 1e3)
+    """True away from silhouettes: all of 3 x 3 pixels show background, or a continuous depth of the person."""
+    person = clip.mask[t] > 0
+    depth = np.where(person, clip.depth_m[t], 1e3).astype(np.float32)
     kernel = np.ones((3, 3))
     return cv2.dilate(depth, kernel) - cv2.erode(depth, kernel) < 0.03
 
@@ -83,7 +86,8 @@ def test_flow_of_one_triangle_is_the_difference_of_its_projections():
     K_px = np.array([[40.0, 0, 15.5], [0, 40.0, 15.5], [0, 0, 1]])
     shown = Shown(np.full((32, 32), -1, np.int32), np.zeros((32, 32), np.float32), np.zeros((32, 32), np.float32))
     shown.triangle[20, 10], shown.bary_b[20, 10], shown.bary_c[20, 10] = 0, 0.25, 0.5
-    flow = FlowReader(Triangle(), K_px, 1).to_pose(shown, np.eye(3, 4), None, None)
+    unknown = np.full((32, 32, 2), np.nan, np.float32)
+    flow = FlowReader(Triangle(), K_px, 1).to_pose(shown, np.eye(3, 4), None, unknown)
     point = np.array([0.25, 0.25, 0.5]) @ Triangle.position.astype(float) / 10
     expected = point[:2] / point[2] * 40 + 15.5 - (10, 20)
     assert flow.flow_px.dtype == np.float32
@@ -91,10 +95,34 @@ def test_flow_of_one_triangle_is_the_difference_of_its_projections():
     assert flow.flow_valid.sum() == 1 and not flow.flow_visible.any()
 
 
+def test_flow_of_a_background_is_that_of_its_points():
+    """Closed form: a wall at a known depth and a far sky, seen by a camera that moves and turns."""
+    before = View(np.zeros(3), look_at(np.array([0.0, 0, 40]), np.zeros(3)), perspective(30, 1, 90), 1, 90)
+    after = View(np.zeros(3), look_at(np.array([3.0, 1, 37]), np.array([1.0, 0, 0])), perspective(30, 1, 90), 1, 90)
+    size = 16
+    offset = ((np.arange(size) + 0.5) / size * 2 - 1) * np.tan(np.radians(15))
+    rays = np.stack([*np.meshgrid(offset, -offset), np.full((size, size), -1.0)], -1)
+    length = np.linalg.norm(rays, axis=-1)
+    distance = (50 * length).astype(np.float32)
+    distance[:4] = np.inf
+    distance[-1] = np.nan
+    behind = Behind(before, size, distance)
+    assert np.allclose(behind.depth_m()[4:-1], 5.0) and np.isnan(behind.depth_m()[[0, -1]]).all()
+    points = np.concatenate([rays * 50, np.ones((size, size, 1))], -1)
+    points[:4] = np.concatenate([rays, np.zeros((size, size, 1))], -1)[:4]  # directions
+    clip = points @ np.linalg.inv(before.world_to_view).T @ after.world_to_view.T @ after.projection.T
+    place = clip[..., :2] / clip[..., 3:] * [0.5, -0.5] * size + size / 2 - 0.5
+    expected = place - np.stack(np.meshgrid(np.arange(size), np.arange(size)), -1)
+    error = np.abs(behind.shift_px(after) - expected)[:-1].max()
+    assert error < 1e-3, f"{error:.5f} px, tolerance 0.001"
+    assert np.isnan(behind.shift_px(after)[-1]).all()
+    assert (behind.shift_px(before) == 0).all() and (Behind(before, size, None).shift_px(after) == 0).all()
+
+
 def test_depth_at_the_nose_is_the_depth_of_the_nose(clips):
     nose = BODY_INDEX["nose"]
     for name, clip in clips.items():
-        assert (np.isfinite(clip.depth_m) == (clip.mask > 0)).all(), name
+        assert np.isfinite(clip.depth_m[clip.mask > 0]).all(), name
         for t in np.flatnonzero(clip.joint_visible[:, nose]):
             column, row = np.round(clip.joints_px[t, nose]).astype(int)
             if not inner(clip, t)[row, column]:
