@@ -12,7 +12,7 @@ from stages.synthetic.headwear import GLASSES, HATS
 from stages.synthetic.holdout import HELD_OUT, choose
 from stages.synthetic.identity import identity
 from stages.synthetic.landmarks import landmarks
-from stages.synthetic.light import draw_light
+from stages.synthetic.light import draw_light, place_light
 from stages.synthetic.parts import MASK_ID
 from stages.synthetic.renderer import Renderer, View
 from stages.synthetic.rotation import turn
@@ -44,7 +44,9 @@ def portrait(person, size=96):
     renderer = Renderer(person.assets, size)
     renderer.load(person, texture_halvings=2)
     person.pose({}, {}, np.zeros(3))
-    return renderer.draw(person, view, draw_light(numpy_rng(0, "test", "light", "key"), grey, target, 3.2)).part_id
+    return renderer.draw(
+        person, view, place_light(draw_light(numpy_rng(0, "test", "light", "key"), outside=False), grey, target, 3.2)
+    ).part_id
 
 
 @pytest.fixture(scope="module")
