@@ -229,7 +229,7 @@ class Studio:
         still = background.seen(camera.view(0.0))
         portrait = draw.framing == "portrait"
         middle_y = camera.target_dm[1] if portrait else float(body_y.max() + body_y.min()) / 2
-        light = place_light(light_draw, still.rgb_u8, np.array([0, middle_y, 0]), 3.2 if portrait else 11.0)
+        light = place_light(light_draw, still.rgb_u8, np.array([0, middle_y, 0]), 4.2 if portrait else 11.0)
         halvings = TEXTURE_HALVINGS[draw.framing] + round(math.log2(256 / self.canvas))
         held = draw_held(rng(seeds.motion, "held"), person)
         extra = [
