@@ -13,9 +13,8 @@ def toon(canvas_u8: np.ndarray, levels: int, scale: float) -> np.ndarray:
     """
     import cv2
 
-    side = 2 * max(round(3 * scale), 1) + 1
-    smooth = cv2.medianBlur(canvas_u8, side)
-    smooth = cv2.bilateralFilter(cv2.resize(smooth, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), 5, 30, 3)
+    half = cv2.resize(canvas_u8, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    smooth = cv2.bilateralFilter(cv2.medianBlur(half, 5 if scale > 0.4 else 3), 5, 30, 3)
     smooth = cv2.resize(smooth, (canvas_u8.shape[1], canvas_u8.shape[0]), interpolation=cv2.INTER_LINEAR)
     out = np.empty_like(smooth)
     _steps(smooth, levels, out)

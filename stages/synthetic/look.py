@@ -244,5 +244,5 @@ def motion_blurred(canvas_u8: np.ndarray, flow_px: np.ndarray, shutter: float, s
     strongest = np.zeros((tiles, tiles, 2), np.float32)
     look_kernels.strongest_in_tiles(flow, length, strongest)
     out = canvas_u8.copy()
-    look_kernels.blur_along(canvas_u8, flow, strongest, step, np.float32(MIN_FLOW_PX / 2), out)
+    look_kernels.blur_along(canvas_u8, length, strongest, step, np.float32(MIN_FLOW_PX / 2), out)
     return out

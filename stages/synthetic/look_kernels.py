@@ -3,6 +3,7 @@
 import math
 
 import numba
+import numpy as np
 
 TAPS = 7
 
@@ -67,33 +68,41 @@ def strongest_in_tiles(flow, length, strongest):
 
 
 @numba.njit(fastmath=True, cache=True, error_model="numpy")
-def blur_along(canvas, flow, strongest, step, least, out):
+def blur_along(canvas, length, strongest, step, least, out):
     """Average of TAPS samples along the strongest flow near by; each counts where it, or the place itself, moves there.
 
-    flow, strongest  in picture px while the shutter is open; out is written where something moves
+    length f32 [S,S], strongest  in picture px while the shutter is open; out is written where something moves
     """
-    size, small = canvas.shape[0], flow.shape[0]
-    for y in range(size):
-        for x in range(size):
-            py, px = y // step, x // step
+    size, small = canvas.shape[0], length.shape[0]
+    to_small = np.float32(1.0 / step)
+    for py in range(small):
+        for px in range(small):
             dx, dy = strongest[py >> 3, px >> 3, 0], strongest[py >> 3, px >> 3, 1]
             longest = math.sqrt(dx * dx + dy * dy)
             if longest < least:
                 continue
-            own = math.sqrt(flow[py, px, 0] ** 2 + flow[py, px, 1] ** 2)
-            total, r, g, b = 1.0, float(canvas[y, x, 0]), float(canvas[y, x, 1]), float(canvas[y, x, 2])
-            for tap in range(TAPS):
-                if tap == TAPS // 2:
-                    continue
-                t = (tap + 0.5) / TAPS - 0.5
-                sx, sy = int(x + dx * t * step + 0.5), int(y + dy * t * step + 0.5)
-                if sx < 0 or sy < 0 or sx >= size or sy >= size:
-                    continue
-                qy, qx = min(sy // step, small - 1), min(sx // step, small - 1)
-                there = math.sqrt(flow[qy, qx, 0] ** 2 + flow[qy, qx, 1] ** 2)
-                weight = min(max(max(own, there) * 0.5 - abs(t) * longest + 1.0, 0.0), 1.0)
-                total += weight
-                r += weight * canvas[sy, sx, 0]
-                g += weight * canvas[sy, sx, 1]
-                b += weight * canvas[sy, sx, 2]
-            out[y, x, 0], out[y, x, 1], out[y, x, 2] = int(r / total + 0.5), int(g / total + 0.5), int(b / total + 0.5)
+            own, few = length[py, px], longest * step < 4
+            for y in range(py * step, py * step + step):
+                for x in range(px * step, px * step + step):
+                    total = np.float32(1)
+                    r, g, b = np.float32(canvas[y, x, 0]), np.float32(canvas[y, x, 1]), np.float32(canvas[y, x, 2])
+                    for tap in range(TAPS):
+                        if tap == TAPS // 2 or (few and 0 < tap < TAPS - 1):
+                            continue
+                        t = np.float32((tap + 0.5) / TAPS - 0.5)
+                        sx, sy = int(x + dx * t * step + np.float32(0.5)), int(y + dy * t * step + np.float32(0.5))
+                        if sx < 0 or sy < 0 or sx >= size or sy >= size:
+                            continue
+                        there = length[int((sy + np.float32(0.5)) * to_small), int((sx + np.float32(0.5)) * to_small)]
+                        weight = max(own, there) * np.float32(0.5) - abs(t) * longest + np.float32(1)
+                        if weight <= 0:
+                            continue
+                        weight = min(weight, np.float32(1))
+                        total += weight
+                        r += weight * canvas[sy, sx, 0]
+                        g += weight * canvas[sy, sx, 1]
+                        b += weight * canvas[sy, sx, 2]
+                    share = 1 / total
+                    out[y, x, 0] = int(r * share + np.float32(0.5))
+                    out[y, x, 1] = int(g * share + np.float32(0.5))
+                    out[y, x, 2] = int(b * share + np.float32(0.5))

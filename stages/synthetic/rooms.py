@@ -59,7 +59,7 @@ def room(rng: np.random.Generator, floor_dm: float, reach_dm: float, azimuth_rad
     wall = random_colour(rng, 0.4, 1.0) if rng.random() < GARISH_SHARE else one_of(rng, WALLS)
     _shell(builder, rng, floor_dm, depth, left, right, height, wall)
     _windows_and_doors(builder, rng, floor_dm, -depth, left, right, height)
-    _hang(builder, rng, floor_dm, left, right, wall)
+    _hang(builder, rng, floor_dm, left, right)
     _furnish(builder, rng, floor_dm, reach_dm, depth, left, right)
     if rng.random() < 0.5:  # a lamp that washes the wall
         warm = linear((255, 226, 180))
@@ -154,7 +154,7 @@ def _windows_and_doors(builder, rng, floor_dm, back, left, right, height) -> Non
         builder.decal(BACK, patterns.CURTAIN, (-left, floor_dm, right, floor_dm + height), cloth)
 
 
-def _hang(builder, rng, floor_dm, left, right, wall) -> None:
+def _hang(builder, rng, floor_dm, left, right) -> None:
     """Pictures, posters, boards and a shelf on the back wall, mostly at the height of eyes."""
     for _ in range(int(rng.choice([0, 1, 2, 3, 5], p=[0.2, 0.25, 0.25, 0.2, 0.1]))):
         at, height = rng.uniform(-left, right) * 0.6, floor_dm + rng.normal(16.5, 2)
@@ -163,11 +163,20 @@ def _hang(builder, rng, floor_dm, left, right, wall) -> None:
         middle = one_of(rng, WALLS + FABRICS)
         kind = patterns.PANEL if rng.random() < 0.15 else patterns.PICTURE
         rect = (at - half_u, height - half_v, at + half_u, height + half_v)
-        builder.decal(BACK, kind, rect, shade_of(wall, 0.7) if kind == patterns.PANEL else frame, middle)
+        if _is_free(builder, rect):
+            builder.decal(BACK, kind, rect, middle if kind == patterns.PANEL else frame, middle)
     if rng.random() < 0.2:
         at, low = rng.uniform(-left, right) * 0.6, floor_dm + rng.uniform(0, 11)
         rect = (at - rng.uniform(4, 9), low, at + rng.uniform(4, 9), low + 2.5 * rng.integers(3, 7))
-        builder.decal(BACK, patterns.SHELF, rect, one_of(rng, WOODS), one_of(rng, FABRICS))
+        if _is_free(builder, rect):
+            builder.decal(BACK, patterns.SHELF, rect, one_of(rng, WOODS), one_of(rng, FABRICS))
+
+
+def _is_free(builder, rect) -> bool:
+    """True where nothing else (but skirting board and light) hangs on the back wall."""
+    solid = (patterns.PICTURE, patterns.WINDOW, patterns.DOOR, patterns.CURTAIN, patterns.SHELF)
+    taken = [other for plane, other, kind, _ in builder.decals if plane == BACK and kind in solid]
+    return all(rect[2] < u0 or u1 < rect[0] or rect[3] < v0 or v1 < rect[1] for u0, v0, u1, v1 in taken)
 
 
 def _furnish(builder, rng, floor_dm, reach_dm, depth, left, right) -> None:

@@ -127,7 +127,7 @@ def _light_left(
             left = np.float32(1)
             sx = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
             sy = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]
-            border = min(min(sx, side - sx), min(sy, side - sy)) / (0.06 * side)
+            border = min(min(sx, side - sx), min(sy, side - sy)) / (0.16 * side)
             if border > 0 and facing > 0.02:
                 sz = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
                 angle = 52.9829189 * ((0.06711056 * column + 0.00583715 * row) % 1.0) * 2 * math.pi

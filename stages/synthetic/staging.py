@@ -23,6 +23,7 @@ from stages.synthetic.seeds import ClipSeeds, split_of
 from stages.synthetic.truth import JointReader
 
 MOCAP_SHARE = 0.5
+ARM_ROOM_DM = 4.0  # from the middle of the hips to walls and furniture, beyond how far the person goes
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def stage_scene(
         size,
         camera,
         floor_dm,
-        reach_dm=motion.reach_dm,
+        reach_dm=motion.reach_dm + ARM_ROOM_DM,
         key=light_draw.key,
         photos=sources.photos,
         panoramas=sources.panoramas,
@@ -130,7 +131,7 @@ def stage_scene(
     still = background.seen(camera.view(0.0))
     portrait = framing == "portrait"
     middle_y = camera.target_dm[1] if portrait else (crown_dm + floor_dm) / 2
-    light = place_light(light_draw, still.rgb_u8, np.array([0, middle_y, 0]), 3.2 if portrait else 11.0)
+    light = place_light(light_draw, still.rgb_u8, np.array([0, middle_y, 0]), 4.2 if portrait else 11.0)
     held = draw_held(rng(seeds.motion, "held"), person)
     occluder = draw_occluder(rng(seeds.background, "occluder"), person.assets, framing, camera, floor_dm)
     extra = [*motion.furniture(), *held.parts, *occluder]

@@ -44,9 +44,8 @@ def portrait(person, size=96):
     renderer = Renderer(person.assets, size)
     renderer.load(person, texture_halvings=2)
     person.pose({}, {}, np.zeros(3))
-    return renderer.draw(
-        person, view, place_light(draw_light(numpy_rng(0, "test", "light", "key"), outside=False), grey, target, 3.2)
-    ).part_id
+    light = place_light(draw_light(numpy_rng(0, "test", "light", "key"), outside=False), grey, target, 3.2)
+    return renderer.draw(person, view, light).part_id
 
 
 @pytest.fixture(scope="module")
