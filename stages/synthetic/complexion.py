@@ -25,7 +25,7 @@ NATURAL_HAIR: dict[str, tuple[tuple[Colour, float], ...]] = {  # linear colour, 
 GREY, WHITE = np.array([0.26, 0.26, 0.26]), np.array([0.58, 0.57, 0.55])
 DYED_SHARE = 0.06
 BROWN_IRISES = ("irises/brown_eye", "irises/brownlight_eye", "baked/iris_brown", "baked/iris_hazel")
-BEARDS = ("none", "none", "none", "shadow", "stubble", "full", "goatee", "moustache")
+BEARDS = (*["none"] * 5, "shadow", "shadow", "stubble", "stubble", "full", "full", "goatee", "moustache")
 SKIN_TONES: dict[str, Colour] = {
     "african": (0.34, 0.27, 0.24),
     "asian": (0.95, 0.9, 0.82),

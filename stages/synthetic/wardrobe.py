@@ -27,7 +27,7 @@ SETS = {  # attribution needed, see whitelist.json; an empty set means garments 
 }  # fmt: skip
 SHOES = tuple(f"shoes0{n}" for n in range(1, 7))
 SUIT_SHARE = {"male": 0.35, "female": 0.22}  # there are fewer suits for women
-SET_SHARE = 0.25
+SET_SHARE = {"male": 0.12, "female": 0.25}
 
 
 PATTERNS = {  # repeats make a pattern likelier
@@ -90,13 +90,13 @@ def dress(
     """Garments and shoes from the inside out, and a word for the kind of outfit: suit, set or cut.
 
     vertices  f32 [V, 3] the person's base mesh
-    source: shares are our choice (suits for 35% of men and 22% of women, 25% sets, the rest cut, as all without npm)
+    source: shares are our choice (suits 35% of men, 22% of women; sets 12% and 25%; the rest cut, as all without npm)
     """
     sex = "male" if male else "female"
     outfit = "cut"
     if assets.has_wardrobe:
         drawn = rng.random()
-        outfit = "suit" if drawn < SUIT_SHARE[sex] else "set" if drawn < SUIT_SHARE[sex] + SET_SHARE else "cut"
+        outfit = "suit" if drawn < SUIT_SHARE[sex] else "set" if drawn < SUIT_SHARE[sex] + SET_SHARE[sex] else "cut"
     parts: list[Part] = []
     if outfit == "suit":
         name = choose(rng, "suit", SUITS[sex], seed)
