@@ -52,13 +52,12 @@ def paint_iris(colour_01: tuple[float, float, float], size_px: int = 96) -> np.n
 
 
 def paint_skin(surface: Surface, vertices: np.ndarray, moves: dict[str, tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """A neutral skin map with lips, cheeks, brows and shaded eyelids, uint8 [S, S, 3]; the person's tone is a tint.
+    """A neutral skin map with cheeks, brows and shaded eyelids, uint8 [S, S, 3]; tone and lips are the person's.
 
     surface   of the body; vertices f32 [V, 3] of the base mesh in decimetres
-    moves     ARKit morphs; where they move the mesh tells where lips and brows are
+    moves     ARKit morphs; where they move the mesh tells where cheeks and lids are
     source: our choice; used only when no painted skins are at hand
     """
-    lips = morph_strength(moves, ("mouthRollUpper", "mouthRollLower"), len(vertices))
     brow = _brow_strength(vertices)
     cheek = morph_strength(moves, ("cheekPuff",), len(vertices)) * 0.35
     lids = morph_strength(moves, ("eyeBlinkLeft", "eyeBlinkRight"), len(vertices))
@@ -66,7 +65,6 @@ def paint_skin(surface: Surface, vertices: np.ndarray, moves: dict[str, tuple[np
     for strength, colour in (
         (cheek, (0.84, 0.52, 0.45)),
         (np.clip(lids * 1.2, 0, 0.5), (0.66, 0.46, 0.40)),
-        (np.clip(lips * 1.8 - 0.6, 0, 1), (0.66, 0.33, 0.32)),
         (brow, (0.20, 0.13, 0.09)),
     ):
         albedo += strength[:, None] * (np.array(colour) - albedo)

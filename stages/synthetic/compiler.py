@@ -15,7 +15,7 @@ from stages.synthetic import bake
 from stages.synthetic.parse import Surface, read_obj, read_proxy, read_rig, read_target, surface_of_faces
 from stages.synthetic.sources import Credit, obtain, unpack, whitelist
 
-COMPILER_VERSION = 1
+COMPILER_VERSION = 2
 GROUPS = (
     *("body", "helper-tights", "helper-skirt", "helper-hair", "helper-l-eye", "helper-r-eye"),
     *("helper-upper-teeth", "helper-lower-teeth", "helper-tongue"),

@@ -25,7 +25,7 @@ NATURAL_HAIR: dict[str, tuple[tuple[Colour, float], ...]] = {  # linear colour, 
 GREY, WHITE = np.array([0.26, 0.26, 0.26]), np.array([0.58, 0.57, 0.55])
 DYED_SHARE = 0.06
 BROWN_IRISES = ("irises/brown_eye", "irises/brownlight_eye", "baked/iris_brown", "baked/iris_hazel")
-BEARDS = ("none", "none", "none", "shadow", "stubble", "full", "goatee", "moustache")
+BEARDS = (*["none"] * 5, "shadow", "shadow", "stubble", "stubble", "full", "full", "goatee", "moustache")
 SKIN_TONES: dict[str, Colour] = {
     "african": (0.34, 0.27, 0.24),
     "asian": (0.95, 0.9, 0.82),
@@ -46,8 +46,8 @@ class Look:
     freckles: float
 
 
-def draw_hair_colour(person: Phenotype, rng: np.random.Generator) -> Colour:
-    """A natural colour of the origin, greying from 40 on, or dyed."""
+def draw_hair_colour(person: Phenotype, rng: np.random.Generator) -> tuple[Colour, Colour]:
+    """The colour of the hair on the head, perhaps dyed, and of brows and beard: of the origin, greying with age."""
     colours, shares = zip(*NATURAL_HAIR[person.main_origin], strict=True)
     natural = np.array(colours[int(rng.choice(len(colours), p=np.array(shares)))]) * rng.uniform(0.75, 1.3)
     greyed = (
@@ -58,8 +58,9 @@ def draw_hair_colour(person: Phenotype, rng: np.random.Generator) -> Colour:
     towards = GREY if greyed < 0.75 else WHITE
     dyed = random_colour(rng, 0.25, 0.75)
     drawn = rng.random()
-    colour = dyed if drawn < DYED_SHARE else natural + (towards - natural) * greyed
-    return tuple(float(value) for value in np.clip(colour, 0.008, 0.9))
+    grown = natural + (towards - natural) * greyed
+    shown = dyed if drawn < DYED_SHARE else grown
+    return tuple(float(value) for value in np.clip(shown, 0.008, 0.9)), tuple(float(value) for value in grown)
 
 
 def draw_iris(assets: Assets, person: Phenotype, rng: np.random.Generator) -> str:
@@ -70,18 +71,21 @@ def draw_iris(assets: Assets, person: Phenotype, rng: np.random.Generator) -> st
     return str(pool[min(int(rng.random() * len(pool)), len(pool) - 1)])
 
 
-def draw_look(person: Phenotype, hair_colour: Colour, has_hair: bool, rng: np.random.Generator) -> Look:
-    """Beard, lips, freckles and hair roots of a person."""
+def draw_look(assets: Assets, person: Phenotype, natural: Colour, has_hair: bool, rng: np.random.Generator) -> Look:
+    """Beard, lips, freckles and hair roots of a person; the painted skin of pip-only people has no lips of its own."""
     beard = str(rng.choice(BEARDS)) if person.male and person.age_years > 17 else "none"
     strength = {"none": 0.0, "shadow": rng.uniform(0.12, 0.3), "stubble": rng.uniform(0.3, 0.6)}
     made_up = not person.male and rng.random() < 0.45
     hue = np.array([rng.uniform(0.35, 0.7), rng.uniform(0.04, 0.16), rng.uniform(0.05, 0.2)])
+    bare = 0.0
+    if not (assets.has_wardrobe or made_up):
+        bare, hue = 0.5, np.array([0.3, 0.1, 0.09]) * (1.2 - 0.7 * person.origin["african"])
     freckled = person.origin["caucasian"] > 0.5 and rng.random() < 0.3
     scalp = rng.uniform(0.75, 0.95) if has_hair else float(rng.choice([0.0, 0.0, 0.25, 0.5]))
     return Look(
-        hair_colour=hair_colour,
+        hair_colour=natural,
         lip_colour=tuple(float(value) for value in hue),
-        lips=float(rng.uniform(0.35, 0.8)) if made_up else 0.0,
+        lips=float(rng.uniform(0.35, 0.8)) if made_up else bare,
         beard=beard,
         beard_strength=float(strength.get(beard, rng.uniform(0.75, 0.95))),
         scalp=float(scalp),

@@ -34,13 +34,13 @@ def identity(assets: Assets, seed: int) -> Character:
     person = draw_phenotype(rng("phenotype"))
     vertices = shape_body(assets, person, rng("shape"))
     marks = landmarks(assets, vertices)
-    hair_colour = draw_hair_colour(person, rng("hair-colour"))
+    hair_colour, natural = draw_hair_colour(person, rng("hair-colour"))
     style = draw_style(assets, person, seed, rng("style"))
-    look = draw_look(person, hair_colour, bool(style), rng("look"))
+    look = draw_look(assets, person, natural, bool(style), rng("look"))
     skin = skin_part(assets, vertices, person, marks, look, rng("skin"))
     garments, outfit = dress(assets, vertices, marks, person.male, seed, rng("outfit"))
     draw_face = _scanned_face if assets.has_wardrobe else _baked_face
-    face = draw_face(assets, vertices, person, hair_colour, rng("head"))
+    face = draw_face(assets, vertices, person, natural, rng("head"))
     hair = hair_parts(assets, vertices, marks, style, hair_colour, rng("hair")) if style else []
     hat_rng = rng("hat")
     head = hat_parts(assets, vertices, marks, hair, cloth_dye(hat_rng, "bottom", seed), seed, hat_rng)

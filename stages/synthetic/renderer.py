@@ -207,7 +207,7 @@ class Renderer:
 
     def _texture(self, name: str, halvings: int) -> tuple[np.ndarray, np.ndarray]:
         """Linear colour f32 [h, w, 3] and alpha u8 [h, w], box-filtered down."""
-        key = (name, halvings)
+        key = (name, 0 if name.startswith("made/") else halvings)
         if name.startswith("made/") and key not in self._texture_cache:
             self._texture_cache[key] = (np.ones((4, 4, 3), np.float32), strand_alpha(name, self._detail))
         if key not in self._texture_cache:

@@ -106,7 +106,7 @@ def _macro_weights(person: Phenotype) -> list[tuple[str, float]]:
     """The macro morphs and their weights: products of sex, age, origin, muscle, weight, height and proportions."""
     age = person.age_years
     if age < 25:
-        child = 0.35 * (25 - age) / 15  # MakeHuman's own 0.6 at 16 would be a child of 12 to the eye
+        child = 0.2 * (25 - age) / 15  # MakeHuman's own 0.6 at 16 would be a child of 12 to the eye
         ages = {"child": child, "young": 1 - child}
     else:
         ages = {"young": max(0.0, 1 - (age - 25) / 65), "old": min(1.0, (age - 25) / 65)}

@@ -14,6 +14,7 @@ from stages.synthetic import raster
 from stages.synthetic.landmarks import Landmarks
 from stages.synthetic.parts import Part
 
+LIMB_OFFSET_DM = 20.0  # keeps the s of limbs apart from that of the trunk, so that a print on the chest stays there
 ARM_RADIUS_DM, TRUNK_RADIUS_DM, LEG_RADIUS_DM, HEAD_RADIUS_DM = 0.5, 1.35, 0.75, 0.9
 
 
@@ -88,7 +89,7 @@ def _sewn(corners: np.ndarray, marks: Landmarks, hanging: bool) -> np.ndarray:
     smooth = np.where(corners[..., 1] > marks.shoulder[1] - 2.0, np.clip(seam - 0.15, 0, 1), 1.0)
     out[..., 2:] *= smooth[..., None]  # folds would break at the seam of the sleeve
     limb = (on_arm | on_leg)[:, None]
-    out[..., 0] *= np.where(limb, side, 1.0)
+    out[..., 0] = np.where(limb, out[..., 0] * side + LIMB_OFFSET_DM, out[..., 0])
     return out
 
 

@@ -26,7 +26,8 @@ SETS = {  # attribution needed, see whitelist.json; an empty set means garments 
     "male": (("Tank_Top_01", "Tightjeans"), ("Tank_Top_01", "ShortJeans"), (), (), ()),
 }  # fmt: skip
 SHOES = tuple(f"shoes0{n}" for n in range(1, 7))
-SUIT_SHARE, SET_SHARE = 0.35, 0.25
+SUIT_SHARE = {"male": 0.35, "female": 0.22}  # there are fewer suits for women
+SET_SHARE = {"male": 0.12, "female": 0.25}
 
 
 PATTERNS = {  # repeats make a pattern likelier
@@ -77,8 +78,10 @@ def _print(rng: np.random.Generator, marks: Landmarks, dye: dict, seed: int) -> 
 
 
 def _original(rng: np.random.Generator, gain: float = 1.0) -> dict:
-    """Colour fields that leave a garment's texture as it is."""
-    return {"tint": (0.5, 0.5, 0.5), "gain": gain, "pattern_mix": 0.0, "relief": float(rng.uniform(0.2, 0.5))}
+    """Colour fields that leave a garment's texture nearly as it is."""
+    tint = np.clip(0.5 + rng.normal(0, 0.07, 3) + rng.normal(0, 0.06), 0.3, 0.75)
+    colour = tuple(float(value) for value in tint)
+    return {"tint": colour, "gain": gain, "pattern_mix": 0.0, "relief": float(rng.uniform(0.2, 0.5))}
 
 
 def dress(
@@ -87,13 +90,13 @@ def dress(
     """Garments and shoes from the inside out, and a word for the kind of outfit: suit, set or cut.
 
     vertices  f32 [V, 3] the person's base mesh
-    source: shares are our choice (35% suits, 25% sets, the rest cut; only cut ones without npm data)
+    source: shares are our choice (suits 35% of men, 22% of women; sets 12% and 25%; the rest cut, as all without npm)
     """
     sex = "male" if male else "female"
     outfit = "cut"
     if assets.has_wardrobe:
         drawn = rng.random()
-        outfit = "suit" if drawn < SUIT_SHARE else "set" if drawn < SUIT_SHARE + SET_SHARE else "cut"
+        outfit = "suit" if drawn < SUIT_SHARE[sex] else "set" if drawn < SUIT_SHARE[sex] + SET_SHARE[sex] else "cut"
     parts: list[Part] = []
     if outfit == "suit":
         name = choose(rng, "suit", SUITS[sex], seed)
@@ -106,7 +109,7 @@ def dress(
     elif outfit == "set":
         for name in choose(rng, "set", SETS[sex], seed):
             dye = {**cloth_dye(rng, "top", seed), "gain": 1.5}
-            parts.append(_garment(assets, vertices, name, _original(rng) if rng.random() < 0.5 else dye))
+            parts.append(_garment(assets, vertices, name, _original(rng) if rng.random() < 0.4 else dye))
         outfit = "set" if parts else "cut"
     if outfit == "cut":
         parts += cut_outfit(assets, vertices, marks, male, seed, rng)
