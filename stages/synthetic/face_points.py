@@ -2,11 +2,11 @@
 
 How they were found: 14 people without expression were drawn at yaw -28, 0 and 28 degrees; the face mesh network of
 the default pose backend gave its 478 points; for each of the usual 68 of them the point of the skin under it was taken,
-as a place on the neutral base mesh, robustly averaged over pictures and over both sides of the face. Three groups are
-chosen by shape instead: the eyelids are the rim of the opening at its ends and thirds; the lips' points are held to the
-lip they belong to (by how far jawOpen moves it); the contour (0..16) is the template of stages/head/template.py moved
-onto the mesh, so it is a fixed line along the jaw and not the silhouette of the picture. The brow's points lie on its
-upper edge, as that network draws them.
+as a place on the neutral base mesh, robustly averaged over pictures and over both sides of the face. Four groups are
+chosen by shape instead: the brows lie on the upper third of the twelve drawn brows (the network puts them up to a
+centimetre above); the eyelids are the rim of the opening at its ends and thirds; the lips' points are held to the lip
+they belong to (by how far jawOpen moves it); the contour (0..16) is the template of stages/head/template.py moved onto
+the mesh, so it is a fixed line along the jaw and not the silhouette of the picture.
 """
 
 import numpy as np
@@ -23,10 +23,10 @@ _TABLE = (
     (7449, 7448, 7466, 0.78, 0.19, 0.03), (7624, 7593, 7622, 0.69, 0.24, 0.07), (7594, 7595, 7462, 0.58, 0.36, 0.06),
     (7596, 11849, 7597, 0.91, 0.09, 0.00), (7614, 7597, 11850, 0.43, 0.37, 0.20),
     (11712, 7573, 11713, 0.54, 0.29, 0.17), (12010, 7564, 7572, 0.57, 0.31, 0.12),
-    (11848, 7576, 7040, 0.53, 0.38, 0.09), (5199, 5200, 265, 0.69, 0.30, 0.01), (232, 262, 5260, 0.57, 0.35, 0.08),
-    (224, 231, 222, 0.63, 0.27, 0.10), (222, 205, 223, 0.49, 0.33, 0.18), (208, 233, 228, 0.50, 0.40, 0.10),
-    (6983, 7006, 7001, 0.50, 0.40, 0.10), (6996, 6980, 6997, 0.49, 0.33, 0.18), (6998, 7004, 6996, 0.63, 0.27, 0.10),
-    (7005, 7031, 11868, 0.57, 0.35, 0.08), (11810, 11811, 7034, 0.69, 0.30, 0.01), (136, 132, 126, 0.50, 0.50, 0.00),
+    (11848, 7576, 7040, 0.53, 0.38, 0.09), (212, 255, 254, 0.35, 0.33, 0.32), (206, 207, 225, 0.64, 0.35, 0.01),
+    (176, 177, 204, 0.83, 0.16, 0.01), (174, 180, 177, 0.61, 0.29, 0.10), (166, 181, 209, 0.56, 0.37, 0.07),
+    (6943, 6957, 6984, 0.56, 0.37, 0.07), (6950, 6956, 6953, 0.61, 0.29, 0.10), (6952, 6953, 6979, 0.83, 0.16, 0.01),
+    (6981, 6982, 6999, 0.64, 0.35, 0.01), (6987, 7024, 7023, 0.35, 0.33, 0.32), (136, 132, 126, 0.50, 0.50, 0.00),
     (131, 135, 125, 0.96, 0.04, 0.00), (201, 291, 200, 0.83, 0.17, 0.00), (294, 5134, 899, 0.65, 0.35, 0.00),
     (334, 333, 286, 0.81, 0.18, 0.01), (314, 359, 285, 0.72, 0.25, 0.03), (317, 312, 311, 0.94, 0.06, 0.00),
     (7077, 7120, 7054, 0.72, 0.25, 0.03), (7096, 7095, 7055, 0.81, 0.18, 0.01), (1062, 1063, 6780, 0.47, 0.39, 0.14),
