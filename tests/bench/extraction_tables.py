@@ -14,7 +14,7 @@ VIEWS = {
     "back, 120-180": (120, 181),
 }
 HEAD_BINS = {"0-20": (0, 20), "20-45": (20, 45), "45-70": (45, 70), "over 70": (70, 181)}
-FRONT_DEG = 30
+FRONT_DEG, FRONTAL_FACE_DEG = 30, 45
 _LEAST_ALIGNED = 6
 
 
@@ -158,7 +158,7 @@ def _hands(pairs):
 
 def _face(pairs):
     """Errors of the seen face points in percent of the head's radius, which a turned head keeps, and of the distance
-    between the outer corners of the eyes, the usual unit for faces from the front.
+    between the outer corners of the eyes, the usual unit, of faces turned by less than 45 degrees.
     """
     error = 100.0 * np.linalg.norm(pairs.found_face - pairs.true_face, axis=-1) / pairs.true_head_radius[:, None]
     corners = pairs.true_face[:, OUTER_EYE_CORNERS[0]] - pairs.true_face[:, OUTER_EYE_CORNERS[1]]
@@ -169,7 +169,8 @@ def _face(pairs):
         group, part = error[:, first:end], seen[:, first:end]
         result[name] = _spread("percent", group[part])
     by_eyes = error * (pairs.true_head_radius / across)[:, None]
-    result["all"] |= _spread("eyes_percent", by_eyes[seen])
+    frontal = head_turn_deg(pairs.true_head_R) < FRONTAL_FACE_DEG  # beyond, the corners close up and say nothing
+    result["all"] |= _spread("eyes_percent", by_eyes[seen & frontal[:, None]])
     return result
 
 

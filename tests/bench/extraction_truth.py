@@ -14,7 +14,7 @@ class Pairs:
     """N measured frames; `true_*` from the generator, `found_*` from the extractor. Pixels and metres as everywhere.
 
     framing str [N]; clip int [N]; frame int [N] in its clip; size int [N] side of the picture
-    height_px [N] of the person as standing there; torso_deg [N] yaw of the body, 0 = faces the camera, 180 = turned away
+    height_px [N] of the person as standing there; torso_deg [N] yaw of the body, 0 = faces the camera, 180 = back
     visible, inside bool [N,25]: of the true joints; hand_visible bool [N,2,21]
     found_joint_valid, found_score [N,25];  found_hand_valid [N,2];  present, face_valid bool [N]
     true_head_R, found_head_R [N,3,3]; centres [N,2] and radii [N] px; head_source uint8 [N] of stages.head.track
