@@ -89,7 +89,7 @@ class Renderer:
         """Make a person the one that `draw` draws. texture_halvings: 0 = full textures, 1 = half, 2 = a quarter."""
         materials = [part.material for part in character.parts]
         textures = [self._texture(material.texture, texture_halvings) for material in materials]
-        self._forget_textures({(material.texture, texture_halvings) for material in materials})
+        self._forget_textures({_texture_key(material.texture, texture_halvings) for material in materials})
         colours = [colour for colour, _ in textures]
         self._alphas = [alpha for _, alpha in textures]
         self._materials = raster.MaterialTable(
@@ -207,7 +207,7 @@ class Renderer:
 
     def _texture(self, name: str, halvings: int) -> tuple[np.ndarray, np.ndarray]:
         """Linear colour f32 [h, w, 3] and alpha u8 [h, w], box-filtered down."""
-        key = (name, 0 if name.startswith("made/") else halvings)
+        key = _texture_key(name, halvings)
         if name.startswith("made/") and key not in self._texture_cache:
             self._texture_cache[key] = (np.ones((4, 4, 3), np.float32), strand_alpha(name, self._detail))
         if key not in self._texture_cache:
@@ -235,6 +235,11 @@ class Renderer:
                 break
             del self._texture_cache[key]
             excess -= size
+
+
+def _texture_key(name: str, halvings: int) -> tuple[str, int]:
+    """What a decoded texture is kept under; those that are made here have one size."""
+    return name, 0 if name.startswith("made/") else halvings
 
 
 def _halved(image: np.ndarray) -> np.ndarray:
