@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -121,8 +121,7 @@ def skin_part(
     )
     part = base_part(assets, "body", material)
     paint = painted(assets, vertices, marks, look)
-    return Part(part.name, *(getattr(part, name) for name in ("corner", "weight", "offset", "surface", "skinning")),
-                material, paint[part.corner[:, 0]])  # fmt: skip
+    return replace(part, paint=paint[part.corner[:, 0]])
 
 
 def above_hairline(assets: Assets, vertices: np.ndarray, marks: Landmarks) -> np.ndarray:

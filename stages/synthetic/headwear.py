@@ -79,7 +79,7 @@ def _lens(shape: str) -> np.ndarray:
 
 def _wrap(middle: np.ndarray, outline: np.ndarray) -> np.ndarray:
     """Depth of the rim: it follows the face backwards on the outside."""
-    return middle[2] - 0.16 * np.clip(outline[:, 0], -0.1, 1) ** 2 / 0.09 * 0.6 + 0.0 * outline[:, 1]
+    return middle[2] - 1.07 * np.clip(outline[:, 0], -0.1, 1) ** 2
 
 
 def _temple(vertices: np.ndarray, marks: Landmarks, hinge: np.ndarray, side: float) -> np.ndarray:
