@@ -186,7 +186,7 @@ def _body(pose, K_px, layout, params):
 def turned_on(R):
     """Heads of the face mesh [T, 3, 3] turned on by what the mesh lacks.
 
-    Source: measured on synthetic people. The mesh network flattens a turned face: it is right up to 30 degrees, at 47 it
+    Source: measured on synthetic people. The mesh network flattens a turned face: right up to 30 degrees, at 47 it
     lacks 8, at 57 15, with a scatter of 3 to 8. A little less than that is given back, because other people lack less.
     On real films only 10 frames (two dances) showed such a face: it stood 8 degrees behind the body's.
     """
