@@ -14,6 +14,9 @@ from stages.synthetic.landmarks import landmarks
 from stages.synthetic.parts import Part
 from stages.synthetic.surface import looseness, part_surface
 
+_PLACES = np.array(
+    [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [1 / 3, 1 / 3, 1 / 3]]
+)
 COVER_DISTANCE_DM = 0.28
 MAX_PULL_DM = 0.22
 TRAIL_MOMENTS_S = (1 / 24, 2 / 24, 3 / 24)
@@ -49,7 +52,8 @@ class Character:
     rest_dm        f32 [V, 3] base mesh at rest; head_dm, tail_dm f64 [B, 3] bones at rest
     position       f32 [P, 3] world decimetres of all points; normal f32 [P, 3]
     corner_point   i32 [C] point of each corner; uv f32 [C, 2]; rest_corner_dm f32 [C, 3]
-    part_triangles list of i32 [F, 3] over corners, one array a part; surface f32 [F, 3, 4], see surface.py
+    part_triangles list of i32 [F, 3] over corners, one array a part; the first part_whole[n] of them lie wholly inside
+                   the cut of the garment;  surface f32 [F, 3, 4], see surface.py
     looseness      f32 [P] 0..1, how far a point lags behind the body: long hair, hems of skirts and coats
     """
 
@@ -86,6 +90,7 @@ class Character:
         else:  # what it found for the first parts holds: the others cover nothing
             self._offset[: len(tucked._offset)] = tucked._offset
             self.part_triangles[: len(tucked.parts)] = tucked.part_triangles
+        self.part_whole = [self._sort_by_cut(index) for index in range(len(parts))]
         marks = landmarks(assets, self.rest_dm)
         rest = [self._fitted[first:last] for first, last in self.part_points]
         self.surface = np.concatenate(
@@ -227,6 +232,21 @@ class Character:
             rim = (~covered)[triangle_points].any(1)
             covered[triangle_points[rim].ravel()] = False
         self.part_triangles[body] = self.part_triangles[body][~covered[triangle_points].all(1)]
+
+    def _sort_by_cut(self, index: int) -> int:
+        """Drop a garment's triangles that its cut takes away whole, sort those it leaves whole to the front, count these.
+
+        Seven places of a triangle are looked at.
+        """
+        cut = self.parts[index].material.cut
+        if raster.cut_kind(cut) != raster.GARMENT:
+            return 0
+        triangles = self.part_triangles[index]
+        places = np.einsum("sk,fkx->fsx", _PLACES, self.rest_corner_dm[triangles]).astype(np.float32)
+        inside = _inside_cut(places.reshape(-1, 3), cut).reshape(len(triangles), -1)
+        whole = inside.all(1)
+        self.part_triangles[index] = np.concatenate([triangles[whole], triangles[inside.any(1) & ~whole]])
+        return int(whole.sum())
 
     def _cloth_samples(self, garment: int) -> tuple[np.ndarray, np.ndarray]:
         """Points and normals of a garment's drawn triangles (their corners and centres)."""

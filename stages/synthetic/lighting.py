@@ -14,7 +14,7 @@ SHADOW_TAPS = (  # [turn, tap, xy] within the unit disc
 ).astype(np.float32)
 
 
-@numba.njit(fastmath=True, cache=True, inline="always")
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def lit_share(shadow_depth, shadow_matrix, x, y, z, facing, reach, turn):
     """Share of shadow map samples that see the light, 0..1; 1 outside the map.
 
@@ -37,16 +37,15 @@ def lit_share(shadow_depth, shadow_matrix, x, y, z, facing, reach, turn):
     return share
 
 
-@numba.njit(fastmath=True, cache=True, inline="always")
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def shadow_reach(light):
     """Radius in samples of the shadow map that makes edges as soft as the light is wide."""
     return min(max(0.5 * light.spread * TYPICAL_GAP_DM / max(light.texel_dm, 1e-6), 0.7), 9.0)
 
 
-@numba.njit(fastmath=True, cache=True, inline="always")
-def rim_light(light, nx, ny, nz, vx, vy, vz):
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
+def rim_light(rim, nx, ny, nz, vx, vy, vz):
     """Share of the rim light that a surface with normal n sends to a viewer in direction v: most where it grazes."""
-    rim = light.rim_direction
     back = max(nx * rim[0] + ny * rim[1] + nz * rim[2], 0.0)
     grazing = 1 - max(nx * vx + ny * vy + nz * vz, 0.0)
     return back * (0.3 + 0.7 * grazing * grazing)

@@ -9,13 +9,13 @@ from stages.synthetic.detail import SIDE
 NONE, STRIPES, GINGHAM, DOTS, CAMOUFLAGE, FLORAL, UPRIGHT, FADE, TARTAN, DIAGONAL, BLOCK, DIAMONDS, ZIGZAG = range(13)
 
 
-@numba.njit(fastmath=True, cache=True, inline="always")
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def grain_at(grain, column, row, channel):
     """One value of a grain map, nearest, wrapped."""
     return grain[int(math.floor(row)) & (SIDE - 1), int(math.floor(column)) & (SIDE - 1), channel]
 
 
-@numba.njit(fastmath=True, cache=True, inline="always")
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def pattern(kind, s, t, scale, grain):
     """Strengths 0..1 of the second and the third colour at a place of the cloth.
 

@@ -45,9 +45,12 @@ class Fringe(NamedTuple):
 NO_CUT = Cut()
 
 
+UNCUT, GARMENT, FRINGE = range(3)
+
+
 def cut_kind(cut: Cut | Fringe) -> int:
-    """What `rasterise` calls it: 0 nothing to cut, 1 a garment, 2 a fringe."""
-    return 2 if isinstance(cut, Fringe) else int(cut != NO_CUT)
+    """What `rasterise` calls it: UNCUT, GARMENT or FRINGE."""
+    return FRINGE if isinstance(cut, Fringe) else GARMENT if cut != NO_CUT else UNCUT
 
 
 class Geometry(NamedTuple):
@@ -171,13 +174,14 @@ def fringe_away(x, y, z, cut):
 
 
 @numba.njit(fastmath=True, cache=True, error_model="numpy")
-def rasterise(screen, triangles, first, last, uv, rest, alpha, alpha_min, cut, cut_kind, part, buffers):
+def rasterise(screen, triangles, first, last, uv, rest, alpha, alpha_min, cut, cut_kind, one_sided, part, buffers):
     """Draw triangles first..last of one part into the z-buffer.
 
     alpha      u8 [h,w], tested where alpha_min > 0 or DITHERED
-    cut_kind   0 none, 1 garment, 2 fringe
+    cut_kind   UNCUT, GARMENT or FRINGE;  one_sided: triangles seen from behind are not drawn
     """
-    size = buffers.depth.shape[0]
+    near, rows, share_b, share_c, parts = buffers
+    size = near.shape[0]
     texture_h, texture_w = alpha.shape
     for t in range(first, last):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -185,7 +189,7 @@ def rasterise(screen, triangles, first, last, uv, rest, alpha, alpha_min, cut, c
             continue
         x0, y0, x1, y1, x2, y2 = screen[a, 0], screen[a, 1], screen[b, 0], screen[b, 1], screen[c, 0], screen[c, 1]
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-        if -1e-9 < area < 1e-9:
+        if -1e-9 < area < 1e-9 or (one_sided and area > 0):
             continue
         left = max(0, int(math.ceil(min(x0, min(x1, x2)) - 0.5)))
         right = min(size - 1, int(math.floor(max(x0, max(x1, x2)) - 0.5)))
@@ -206,7 +210,7 @@ def rasterise(screen, triangles, first, last, uv, rest, alpha, alpha_min, cut, c
                 if wa < 0 or wb < 0 or wc < 0:
                     continue
                 depth = wa * screen[a, 2] + wb * screen[b, 2] + wc * screen[c, 2]
-                if depth >= buffers.depth[y, x]:
+                if depth >= near[y, x]:
                     continue
                 qb, qc = wb * screen[b, 3], wc * screen[c, 3]  # perspective-correct barycentrics
                 total = wa * screen[a, 3] + qb + qc
@@ -219,17 +223,17 @@ def rasterise(screen, triangles, first, last, uv, rest, alpha, alpha_min, cut, c
                     least = alpha_min if alpha_min > 0 else 36 + 60 * ((x & 1) ^ (y & 1)) + 105 * (y & 1)
                     if alpha[int((1.0 - v) * texture_h) % texture_h, int(u * texture_w) % texture_w] < least:
                         continue
-                if cut_kind > 0:
+                if cut_kind != UNCUT:
                     rest_x = qa * rest[a, 0] + qb * rest[b, 0] + qc * rest[c, 0]
                     rest_y = qa * rest[a, 1] + qb * rest[b, 1] + qc * rest[c, 1]
                     rest_z = qa * rest[a, 2] + qb * rest[b, 2] + qc * rest[c, 2]
-                    if cut_kind == 1:
+                    if cut_kind == GARMENT:
                         if cut_away(rest_x, rest_y, rest_z, cut):
                             continue
                     elif fringe_away(rest_x, rest_y, rest_z, cut):
                         continue
-                buffers.depth[y, x] = depth
-                buffers.triangle[y, x] = t
-                buffers.bary_b[y, x] = qb
-                buffers.bary_c[y, x] = qc
-                buffers.part[y, x] = part
+                near[y, x] = depth
+                rows[y, x] = t
+                share_b[y, x] = qb
+                share_c[y, x] = qc
+                parts[y, x] = part

@@ -169,19 +169,24 @@ class Renderer:
             alpha_min = (SHADOW_ALPHA_MIN if shadow else ALPHA_MIN) if material.alpha_test else 0
             if material.soft_edge and not shadow:
                 alpha_min = raster.DITHERED
-            raster.rasterise(
-                screen,
-                self._triangles,
-                *self._spans[index],
-                geometry.uv,
-                geometry.rest,
-                self._alphas[index],
-                alpha_min,
-                self._cuts[index],
-                raster.cut_kind(material.cut),
-                index,
-                buffers,
-            )
+            (first, last), cut = self._spans[index], raster.cut_kind(material.cut)
+            whole = first + character.part_whole[index]
+            for start, end, kind in ((first, whole, raster.UNCUT), (whole, last, cut)):
+                raster.rasterise(
+                    screen,
+                    self._triangles,
+                    start,
+                    end,
+                    geometry.uv,
+                    geometry.rest,
+                    self._alphas[index],
+                    alpha_min,
+                    self._cuts[index],
+                    kind,
+                    material.kind == raster.SKIN,
+                    index,
+                    buffers,
+                )
         return raster.to_samples(matrix, size)
 
     def _resolve(self, view: View, light_samples: np.ndarray) -> Picture:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from stages.synthetic.raster import FRINGE, GARMENT
+
 NO_TRIANGLE = -1
 _FARTHEST = 0x7FFFFFFFFFFFFFFF
 _DEPTH_BITS, _ROW_BITS = 30, 32
@@ -23,7 +25,7 @@ class Surfaces:
     triangles i64 [F,3] corners; part i64 [F]; uv, rest f32 [C,2], [C,3]; casts bool [F] into the shadow map
     alpha u8 [A] all alpha textures in one row; alpha_start i64, alpha_size i64 [parts,2] h w; alpha_min,
     shadow_alpha_min i64 [parts], 0 = no test, raster.DITHERED = thresholds that change from sample to sample
-    cut f32 [parts,10] raster.Cut or raster.Fringe; cut_kind i64 [parts] as raster.cut_kind
+    cut f32 [parts,10] raster.Cut or raster.Fringe; cut_kind i64 [F] as raster.cut_kind; one_sided bool [F]
     """
 
     triangles: torch.Tensor
@@ -38,6 +40,7 @@ class Surfaces:
     shadow_alpha_min: torch.Tensor
     cut: torch.Tensor
     cut_kind: torch.Tensor
+    one_sided: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,9 @@ def rasterise(
     low = torch.ceil(corners[..., :2].amin(1) - 0.5).clamp(min=0).long()
     high = torch.floor(corners[..., :2].amax(1) - 0.5).clamp(max=size - 1).long()
     extent = (high - low + 1).clamp(min=0)
-    usable = (corners[..., 3] > 0).all(1) & (_area(corners).abs() >= 1e-9) & (extent > 0).all(1)
+    area = _area(corners)
+    usable = (corners[..., 3] > 0).all(1) & (area.abs() >= 1e-9) & (extent > 0).all(1)
+    usable &= ~(surfaces.one_sided[rows] & (area > 0))
     rows, corners, low, extent = rows[usable], corners[usable], low[usable], extent[usable]
     ends = torch.cumsum(extent.prod(1), 0)
     nearest = torch.full((size * size,), _FARTHEST, dtype=torch.int64, device=screen.device)
@@ -124,12 +129,11 @@ def _opaque(bary, row, x, y, surfaces: Surfaces, limits: torch.Tensor) -> torch.
 
 def _uncut(bary: torch.Tensor, row: torch.Tensor, surfaces: Surfaces) -> torch.Tensor:
     """bool [N]: fragments that the garment's or the fringe's cut leaves standing; see raster.cut_away, fringe_away."""
-    part = surfaces.part[row]
     standing = torch.ones(len(row), dtype=torch.bool, device=row.device)
-    for kind, away in ((1, _cut_away), (2, _fringe_away)):
-        sewn = torch.nonzero(surfaces.cut_kind[part] == kind)[:, 0]
+    for kind, away in ((GARMENT, _cut_away), (FRINGE, _fringe_away)):
+        sewn = torch.nonzero(surfaces.cut_kind[row] == kind)[:, 0]
         place = (bary[sewn, :, None] * surfaces.rest[surfaces.triangles[row[sewn]]]).sum(1)
-        standing[sewn] = ~away(*place.unbind(1), surfaces.cut[part[sewn]].unbind(1))
+        standing[sewn] = ~away(*place.unbind(1), surfaces.cut[surfaces.part[row[sewn]]].unbind(1))
     return standing
 
 

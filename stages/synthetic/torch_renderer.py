@@ -37,6 +37,9 @@ class TorchRenderer(Renderer):
         casts = np.array([material.casts_shadow for material in materials])
         limits = np.array([ALPHA_MIN if material.alpha_test else 0 for material in materials])
         soft = np.array([material.soft_edge for material in materials])
+        cut_kinds = []
+        for material, triangles, whole in zip(materials, character.part_triangles, character.part_whole, strict=True):
+            cut_kinds += [np.full(whole, raster.UNCUT), np.full(len(triangles) - whole, raster.cut_kind(material.cut))]
         self._on_device = Surfaces(
             triangles=self._send(self._triangles.astype(np.int64)),
             part=self._send(part),
@@ -49,7 +52,8 @@ class TorchRenderer(Renderer):
             alpha_min=self._send(np.where(soft, raster.DITHERED, limits)),
             shadow_alpha_min=self._send(np.where(limits > 0, SHADOW_ALPHA_MIN, 0)),
             cut=self._send(self._cuts.astype(np.float32)),
-            cut_kind=self._send(np.array([raster.cut_kind(material.cut) for material in materials])),
+            cut_kind=self._send(np.concatenate(cut_kinds)),
+            one_sided=self._send(np.array([material.kind == raster.SKIN for material in materials])[part]),
         )
         self._table = {name: self._send(array) for name, array in self._materials._asdict().items()}
         self._surface = self._send(character.surface)

@@ -136,7 +136,8 @@ def _skin(given: Inputs, part, u, v, place, colour) -> torch.Tensor:
     fine = _grain(grain, u * 1100, v * 1100, 1)
     scalp, beard, lips, freckles = place.unbind(1)
     roots = (scalp * (0.9 + 0.35 * fine)).clamp(0, 1)[:, None]
-    stubble = (beard * (0.85 + 0.6 * fine)).clamp(0, 0.96)[:, None]
+    hairs = _grain(grain, u * 3100, v * 3100, 1)[:, None]
+    stubble = (beard[:, None] * (0.95 + 0.4 * hairs)).clamp(0, 0.94)
     spots = torch.where(freckles > 0.02, freckles * _grain(grain, u * 1500, v * 1500, 2), 0.0)[:, None]
     blush = 0.05 * _grain(grain, u * 420, v * 420, 3)[:, None]
     channel = torch.arange(3, device=part.device)
@@ -144,7 +145,7 @@ def _skin(given: Inputs, part, u, v, place, colour) -> torch.Tensor:
     value = value * (1 - spots * (0.3 + 0.12 * channel))
     value = value + (materials["tint3"][part] * (0.7 + 0.5 * value) - value) * lips[:, None]
     value = value + (materials["tint2"][part] * 0.75 - value) * roots
-    return value + (materials["tint2"][part] * (0.8 + 0.3 * fine[:, None]) - value) * stubble
+    return value + (materials["tint2"][part] * (0.9 + 0.35 * hairs) - value) * stubble
 
 
 def _hair(given: Inputs, part, place, colour) -> tuple[torch.Tensor, torch.Tensor]:
