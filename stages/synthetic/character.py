@@ -234,7 +234,7 @@ class Character:
         self.part_triangles[body] = self.part_triangles[body][~covered[triangle_points].all(1)]
 
     def _sort_by_cut(self, index: int) -> int:
-        """Drop a garment's triangles that its cut takes away whole, sort those it leaves whole to the front, count these.
+        """Drop triangles that a garment's cut takes away whole, sort those it leaves whole to the front, count these.
 
         Seven places of a triangle are looked at.
         """

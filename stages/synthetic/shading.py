@@ -150,8 +150,8 @@ def shade(buffers, geometry, materials, light, detail, eye, shadow_depth, shadow
     # Every array by its own name: one taken out of a tuple within the loop is a counted reference, and the counting
     # cost as much as the shading.
     _, rows, share_b, share_c, parts = buffers
-    (texel, texel_start, texture_size, kinds, tint, tint2, saturation, pattern_mix, patterns, pattern_scale, gain, tint3,
-     reliefs, glyph_of, glyph_box) = materials  # fmt: skip
+    (texel, texel_start, texture_size, kinds, tint, tint2, saturation, pattern_mix, patterns, pattern_scale, gain,
+     tint3, reliefs, glyph_of, glyph_box) = materials  # fmt: skip
     folds, grain, glyphs = detail
     key_colour, fill_colour, rim, rim_colour = (
         light.key_colour,
