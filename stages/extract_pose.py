@@ -22,7 +22,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "extract-pose"
 LAYERS = ("clip", "pose")
-VERSION = 1
+VERSION = 2
 BACKENDS = ("mediapipe", "rtmlib", "openpose", "smplx")
 MOTION_BACKENDS = ("openpose", "smplx")  # read finished points from a file
 _MAX_SIDE = (64, 8192)

@@ -22,7 +22,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "synth"
 LAYERS = ("clip", "pose", "truth")
-VERSION = 1
+VERSION = 2
 FRAMING_CHOICES = ("mix", "portrait", "half", "full")
 SIZES = (16, 2048)
 
