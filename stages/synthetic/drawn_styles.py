@@ -29,7 +29,7 @@ def painted(canvas_u8: np.ndarray, levels: int, scale: float) -> np.ndarray:
     import cv2
 
     half = cv2.resize(canvas_u8, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.float32)
-    radius = max(round(2.6 * scale * 1.2), 1)
+    radius = max(round(1.2 * scale), 1)  # wider strokes wiped out the faces of half and full bodies
     side = 2 * radius + 1
     mean = cv2.blur(half, (side, side), borderType=cv2.BORDER_REFLECT)
     grey = half.mean(2)
