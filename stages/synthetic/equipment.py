@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from stages.core.device import pick_device
 from stages.core.errors import ResourceError, UsageError
 from stages.synthetic.assets import asset_hash, compiled_path, load_assets
-from stages.synthetic.clip import Studio
-from stages.synthetic.far_images import PhotoFolder, open_photos
-from stages.synthetic.mocap import MocapLibrary
-from stages.synthetic.panoramas import PACKAGE, load_panoramas
-from stages.synthetic.staging import Sources
+
+if TYPE_CHECKING:  # imported where they are used: a wrong setting is to be said without loading the renderer
+    from stages.synthetic.clip import Studio
+    from stages.synthetic.far_images import PhotoFolder
+    from stages.synthetic.mocap import MocapLibrary
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Equipment:
 
         errors  UsageError: no such folder; InputError: no pictures in it, no motion file; WeightsError: no assets
         """
+        from stages.synthetic.panoramas import PACKAGE
+
         inputs = {"assets": asset_hash(with_wardrobe=self.asset_choice == "full")}
         if self.mocap:
             inputs["mocap"] = _mocap(self.mocap).sha256
@@ -57,6 +60,8 @@ class Equipment:
 
     def prepare(self) -> None:
         """Fetch and decode once what workers would otherwise all fetch. errors  those of `inputs`; WeightsError"""
+        from stages.synthetic.panoramas import load_panoramas
+
         self.inputs()
         if self.panoramas:
             load_panoramas()
@@ -94,16 +99,24 @@ def auto_choice() -> tuple[str, str]:
 
 @lru_cache(maxsize=1)
 def _mocap(path: str) -> MocapLibrary:
+    from stages.synthetic.mocap import MocapLibrary
+
     return MocapLibrary(path)
 
 
 @lru_cache(maxsize=1)
 def _photos(folder: str) -> PhotoFolder:
+    from stages.synthetic.far_images import open_photos
+
     return open_photos(folder)
 
 
 @lru_cache(maxsize=1)
 def _studio(equipment: Equipment, size: int, supersample: int) -> Studio:
+    from stages.synthetic.clip import Studio
+    from stages.synthetic.panoramas import load_panoramas
+    from stages.synthetic.staging import Sources
+
     sources = Sources(
         mocap=_mocap(equipment.mocap) if equipment.mocap else None,
         photos=_photos(equipment.backgrounds) if equipment.backgrounds else None,
