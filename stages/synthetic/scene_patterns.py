@@ -150,7 +150,7 @@ def decal(noise, kind, colours, rect, u, v, width, colour):
         if handle:
             tone = 0.35
     elif kind == SHELF:
-        surface_colour(noise, BOOKS, colours, np.float32(0.4), u, v - rect[1], width, colour)
+        surface_colour(noise, np.int64(BOOKS), colours, np.float32(0.4), u, v - rect[1], width, colour)
         return 1.0 if edge > 0 else 1 - 0.3 * max(1 + edge, 0.0)
     else:
         art = noise_at(noise, u * 0.9 + rect[0] * 31, v * 0.9) + 0.5 * noise_at(noise, u * 2.7, v * 2.7 + rect[1])
