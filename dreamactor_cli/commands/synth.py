@@ -10,6 +10,7 @@ import typer
 from dreamactor_cli import options
 from dreamactor_cli.runner import run_made
 from stages import synth
+from stages.core.errors import InputError
 from stages.synth import Params
 
 
@@ -19,14 +20,36 @@ def command(
     frames: Annotated[int, typer.Option(help="Frames of each clip.")] = Params.frames,
     size: Annotated[int, typer.Option(help="Side of the square picture in px, even.")] = Params.size,
     fps: Annotated[float, typer.Option(help="Frames a second.")] = Params.fps,
-    framing: Annotated[str, typer.Option(help="mix, portrait, half or full.")] = Params.framing,
-    seed: Annotated[int, typer.Option(help="Number of the first clip within its split.")] = Params.seed,
-    split: Annotated[str, typer.Option(help="train, val or test; they share no person.")] = Params.split,
+    framing: Annotated[
+        str, typer.Option(help="portrait, half, full, or mix: 40% portraits, 35% half and 25% full figures.")
+    ] = Params.framing,
+    look: Annotated[
+        str,
+        typer.Option(help="drawn: lens, film and compression of a random camera, or a drawing; plain: as rendered."),
+    ] = Params.look,
+    seed: Annotated[
+        int, typer.Option(help="Number of the first clip within its split; each number is another clip.")
+    ] = Params.seed,
+    split: Annotated[
+        str, typer.Option(help="train, val or test; they share no person, and test shows some clothes of its own.")
+    ] = Params.split,
     workers: Annotated[int, typer.Option(help="Processes; changes no result.")] = Params.workers,
     references: Annotated[int, typer.Option(help="Frames of the same person at other times.")] = Params.references,
     views: Annotated[int, typer.Option(help="Pictures of the person from all around.")] = Params.views,
     a_pose: Annotated[bool, typer.Option("--a-pose", help="Also a picture of the person in an A-pose.")] = False,
-    mocap: Annotated[str, typer.Option(help="Motion capture (.npz) for half of the body clips.")] = Params.mocap,
+    mocap: Annotated[
+        str, typer.Option(metavar="FILE", help="Motion capture (.npz) for half of the half and full figures.")
+    ] = Params.mocap,
+    backgrounds: Annotated[
+        str, typer.Option(metavar="DIR", help="Folder of photos that stand behind 40% of the clips.")
+    ] = Params.backgrounds,
+    panoramas: Annotated[
+        bool, typer.Option("--panoramas", help="Stand 15% of the clips in free panoramas (a package, fetched once).")
+    ] = False,
+    device: Annotated[
+        str,
+        typer.Option(help="Empty: numba renderer on the CPU. cpu, cuda, cuda:N: torch renderer, another data set."),
+    ] = Params.device,
     cross_identity: Annotated[
         bool, typer.Option("--cross-identity", help="Also write the same motion on another person.")
     ] = False,
@@ -55,6 +78,7 @@ def command(
         size=size,
         fps=fps,
         framing=framing,
+        look=look,
         seed=seed,
         split=split,
         workers=workers,
@@ -62,6 +86,9 @@ def command(
         views=views,
         a_pose=a_pose,
         mocap=mocap,
+        backgrounds=backgrounds,
+        panoramas=panoramas,
+        device=device,
         cross_identity=cross_identity,
         assets=assets,
         maps=maps,
@@ -74,10 +101,22 @@ def command(
 
 
 def words_again(decides: dict[str, Any], bundle_path: str) -> list[str]:
-    """Words of the command that makes one bundle again, from the settings its provenance holds."""
-    words = ["dreamactor", "synth", "--out", os.path.dirname(bundle_path) or ".", "--seed", str(decides["number"])]
-    for name in ("split", "frames", "size", "fps", "framing", "references", "views", "clips_per_person"):
-        words += [f"--{name.replace('_', '-')}", str(decides[name])]
-    words += ["--maps"] if decides["maps"] else []
-    words += ["--a-pose"] if decides["a_pose"] else []
-    return words + (["--cross-identity"] if decides["cross"] else [])
+    """Words of the command that makes one bundle again, from the settings and inputs its provenance holds.
+
+    errors  InputError: it was made with a file or folder that is known only by checksum
+    """
+    params, inputs = decides["params"], decides["inputs"]
+    named = sorted({"mocap", "backgrounds"} & set(inputs))
+    if named:
+        raise InputError(
+            f"{bundle_path}: was made with {' and '.join(f'--{name}' for name in named)}, known only by checksum. Its "
+            "settings: dreamactor bundle show --json"
+        )
+    words = ["dreamactor", "synth", "--out", os.path.dirname(bundle_path) or ".", "--seed", str(params["number"])]
+    for name in ("split", "frames", "size", "fps", "framing", "look", "references", "views", "clips_per_person"):
+        words += [f"--{name.replace('_', '-')}", str(params[name])]
+    for name in ("maps", "a_pose"):
+        words += [f"--{name.replace('_', '-')}"] if params[name] else []
+    words += ["--panoramas"] if "panoramas" in inputs else []
+    words += ["--device", "cpu"] if params["renderer"] == "torch" else []
+    return words + (["--cross-identity"] if params["cross"] else [])

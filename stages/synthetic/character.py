@@ -215,10 +215,11 @@ class Character:
             tree = cKDTree(cloth)
             for inner_first, inner_last in [(first, last)] + [self.part_points[index] for index in garments[:layer]]:
                 points = self._fitted[inner_first:inner_last]
-                distance, nearest = tree.query(points)
-                close = distance < COVER_DISTANCE_DM
-                outside = ((points - cloth[nearest]) * cloth_normal[nearest]).sum(1)
-                pull = np.where(close, np.clip(outside + 0.06, 0.03, MAX_PULL_DM), 0.0)
+                distance, nearest = tree.query(points, distance_upper_bound=COVER_DISTANCE_DM)
+                close = np.isfinite(distance)
+                outside = ((points[close] - cloth[nearest[close]]) * cloth_normal[nearest[close]]).sum(1)
+                pull = np.zeros(len(points), outside.dtype)
+                pull[close] = np.clip(outside + 0.06, 0.03, MAX_PULL_DM)
                 near_neck = np.clip((points[:, 1] - (neck_y - 0.7)) / 0.5, 0.0, 1.0)
                 pull *= 1.0 - 0.6 * near_neck
                 self._offset[inner_first:inner_last] -= (self.normal[inner_first:inner_last] * pull[:, None]).astype(

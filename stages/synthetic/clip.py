@@ -19,6 +19,7 @@ from stages.synthetic.flow import Behind, Flow, FlowReader, Shown
 from stages.synthetic.frame_truth import camera_from_world, frame_truth
 from stages.synthetic.identity import identity
 from stages.synthetic.look import PLAIN, Look
+from stages.synthetic.phonemes import cut_timeline
 from stages.synthetic.renderer import Renderer, View
 from stages.synthetic.seeds import ClipSeeds
 from stages.synthetic.shadows import ShadowMap, body_balls, shadowed
@@ -109,7 +110,8 @@ class Studio:
         reference_times = (np.arange(references) + rng.random(references)) * duration / max(references, 1)
         common = self._common(scene, seeds, fps)
         other = self._shoot(scene, reference_times, common) if references else None
-        made = replace(self._shoot(scene, times, common, contiguous=True), references=other)
+        said = cut_timeline(scene.motion.phonemes, float(times[0]), float(times[0]) + frames / fps)
+        made = replace(self._shoot(scene, times, common, contiguous=True), references=other, phonemes=said)
         around = tuple(self._view(seeds, wanted, number, views) for number in range(views))
         return replace(made, views=around, a_pose=self._a_pose(scene, seeds) if a_pose else None)
 

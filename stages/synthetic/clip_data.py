@@ -29,6 +29,7 @@ class SyntheticClip:
     depth_m f32 [T,S,S] along z, of the person or of the background; NaN where that is infinitely far or not known
     flow_px f32 [T,S,S,2], flow_valid, flow_visible bool [T,S,S]: see flow.Flow, of the last frame to the moment behind
     the clip, where nothing counts as visible; None for references, which have no next frame
+    phonemes: what is said, rows (start_s, end_s, ARPAbet name) in the clip's own time, 0 = first frame, cut to the clip
     rest_joints_m f32 [25,3], rest_smplx_m f32 [55,3]: joints of the rest pose, for bone lengths
     references: the same person and camera at other times, or None
     views: the same person from all around, one frame each, with other motion, light and background
@@ -77,6 +78,7 @@ class SyntheticClip:
     flow_px: np.ndarray | None = None
     flow_valid: np.ndarray | None = None
     flow_visible: np.ndarray | None = None
+    phonemes: tuple[tuple[float, float, str], ...] = ()
     references: SyntheticClip | None = None
     views: tuple[SyntheticClip, ...] = ()
     a_pose: SyntheticClip | None = None

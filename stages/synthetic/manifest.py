@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.bundle import ArraySpec, Bundle
-from stages.core.errors import InputError
+from stages.core.errors import InputError, is_out_of_resources
 
 EXACT_LAYERS = ("pose", "truth")
 
@@ -23,6 +23,18 @@ EXACT_LAYERS = ("pose", "truth")
 def manifest_path(folder: str | os.PathLike[str], split: str) -> Path:
     """Where the manifest of a split lies."""
     return Path(folder) / f"manifest-{split}.json"
+
+
+def make_folder(folder: str | os.PathLike[str]) -> None:
+    """The folder of the bundles, there and writable: said before a clip is made. errors  InputError"""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        if is_out_of_resources(error):
+            raise
+        raise InputError(f"{folder}: cannot be made ({error.strerror}). Give another folder with --out") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{folder}: cannot be written to. Give another folder with --out")
 
 
 def bundle_sha256(bundle: Bundle) -> str:

@@ -109,6 +109,12 @@ def given_speech(timeline: Timeline) -> Speech:
     return Speech(tuple(rows), np.array(stress, float), tuple(phrases))
 
 
+def cut_timeline(timeline: Timeline, start_s: float, end_s: float) -> Timeline:
+    """The part of a timeline between two moments, with times from the first of them on."""
+    cut = ((max(start, start_s) - start_s, min(end, end_s) - start_s, phoneme) for start, end, phoneme in timeline)
+    return tuple(row for row in cut if row[1] > row[0])
+
+
 def viseme_curves(times: np.ndarray, timeline: Timeline) -> np.ndarray:
     """Viseme weights of a timeline, f64 [T, 15], each row sums to 1; silence where nothing is said.
 

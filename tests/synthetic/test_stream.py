@@ -27,10 +27,10 @@ def children() -> set[int]:
 
 @pytest.mark.timeout(300)
 def test_the_stream_does_not_depend_on_the_workers(full):
-    here = [digest(clip) for clip in stream_clips("test", 20, 5, SETTINGS, workers=0)]
-    assert len(set(here)) == 5
-    assert [digest(clip) for clip in stream_clips("test", 20, 5, SETTINGS, workers=2)] == here
-    backwards = [digest(next(stream_clips("test", number, 1, SETTINGS, workers=0))) for number in range(24, 19, -1)]
+    here = [digest(clip) for clip in stream_clips("test", 20, 3, SETTINGS, workers=0)]
+    assert len(set(here)) == 3
+    assert [digest(clip) for clip in stream_clips("test", 20, 3, SETTINGS, workers=2)] == here
+    backwards = [digest(next(stream_clips("test", number, 1, SETTINGS, workers=0))) for number in range(22, 19, -1)]
     assert backwards[::-1] == here, "another order of clips changed the bytes"
 
 
@@ -45,7 +45,7 @@ def test_a_clip_is_the_same_after_another_of_the_same_person(full):
 @pytest.mark.timeout(300)
 def test_closing_early_stops_the_workers(full):
     before = children()
-    clips = stream_clips("test", 20, None, SETTINGS, workers=2)
+    clips = stream_clips("test", 20, None, SETTINGS, workers=1)
     next(clips)
     assert children() - before
     clips.close()

@@ -138,6 +138,10 @@ def test_a_half_written_bundle_is_completed(made, tmp_path):
         {"split": "dev"},
         {"workers": 0},
         {"fps": 0.0},
+        {"seed": -1},
+        {"views": -1},
+        {"clips_per_person": 0},
+        {"look": "odd"},
     ],
 )
 def test_wrong_settings_are_one_line(wrong):
