@@ -22,6 +22,8 @@ OPPOSITES = (
 FRIENDLY = {
     "eyebrows/eyebrows-angle-down": -0.7, "mouth/mouth-angles-down": -0.3, "eyebrows/eyebrows-trans-down": 0.05,
 }  # fmt: skip
+# They push a part of the body sideways as a whole: a head a centimetre beside its spine, with hat and glasses askew.
+SIDEWAYS = {f"{part}/{part}-trans-in" for part in ("head", "hip", "neck", "torso")}
 ORIGINS = ("african", "asian", "caucasian")
 
 
@@ -84,7 +86,8 @@ def shape_body(assets: Assets, person: Phenotype, rng: np.random.Generator) -> n
         for low, high in pairs.get(family, ()):
             if not re.search(r"/[lr]-", low):
                 amount = np.clip(rng.normal(FRIENDLY.get(low, 0.0), 0.28), -0.8, 0.8) * strength
-                _add(assets, vertices, low if amount > 0 else high, abs(amount))
+                if low not in SIDEWAYS:
+                    _add(assets, vertices, low if amount > 0 else high, abs(amount))
     for family, strength in PAIRED_STRENGTH.items():
         for low, high in pairs.get(family, ()):
             if "/l-" in low:

@@ -62,7 +62,7 @@ class JointReader:
         on_head = [at for at, bone in enumerate(bones) if bone in ("head", "jaw") or bone.startswith(HEAD_BONES)]
         skull = rest[:BODY_VERTICES][weight[:BODY_VERTICES][:, on_head].sum(1) > 0.6]
         low, high = skull.min(0), skull.max(0)
-        self._head_center_dm = np.array([0.0, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2])
+        self._head_center_dm = (low + high).astype(np.float64) / 2
         self._radius_dm = float(high[1] - low[1]) / 2
         self._face_center_dm = self._head_center_dm + np.array([0.0, -0.15, 0.55 * self._radius_dm])
         self.thickness_m = self._thickness()

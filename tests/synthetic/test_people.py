@@ -131,6 +131,13 @@ def test_hats_and_glasses_are_accessories_of_some(crowd, masks):
         assert ((mask == MASK_ID["accessories"]).sum() > 5) == (seed in wearing), seed
 
 
+def test_heads_stand_over_their_spines(crowd):
+    """Hats, glasses and the sphere of the head take the middle of the body for the middle of the head."""
+    for seed, person in crowd.items():
+        beside = [person.joint(bone)[0] for bone in ("head", "neck01", "spine03", "root")]
+        assert np.abs(beside).max() < 0.01, f"{seed}: {np.round(beside, 3)} dm beside the middle, tolerance 0.01"
+
+
 def test_no_two_are_alike(crowd):
     looks = {
         (person.about.hair, person.about.skin, person.about.outfit, person.parts[1].material.tint)
