@@ -28,7 +28,12 @@ def face_crop(canvas_u8: np.ndarray, affine: np.ndarray, step: int) -> np.ndarra
     scale = affine[0, 0] / step
     shift = affine[:, 2] - affine[0, 0] * (step - 1) / (2 * step)  # canvas px = picture px * step + (step - 1) / 2
     if scale < 1 / 1.3:
-        canvas_u8 = cv2.GaussianBlur(canvas_u8, (0, 0), 0.35 / scale)
+        sigma = 0.35 / scale
+        room = int(np.ceil(4 * sigma)) + 2  # only what the crop will see is blurred
+        low = np.clip(np.floor(-shift / scale).astype(int) - room, 0, len(canvas_u8) - 1)
+        high = np.clip(np.ceil((FACE_SIZE - shift) / scale).astype(int) + room, low + 1, len(canvas_u8))
+        canvas_u8 = cv2.GaussianBlur(canvas_u8[low[1] : high[1], low[0] : high[0]], (0, 0), sigma)
+        shift = shift + scale * low
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float32)
     size = (FACE_SIZE, FACE_SIZE)
     return cv2.warpAffine(canvas_u8, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

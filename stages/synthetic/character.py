@@ -132,19 +132,11 @@ class Character:
         The last row is the world itself: the identity.
         """
         count = len(self.assets.bone_names)
+        local = np.tile(np.eye(3), (count, 1, 1))
+        for name, rotation in rotations.items():
+            local[self.assets.bone_index[name]] = rotation
         out = np.zeros((count + 1, 3, 4))
-        identity = np.eye(3)
-        out[count, :, :3] = identity
-        for bone, name in enumerate(self.assets.bone_names):
-            parent = self.assets.parents[bone]
-            base, shift = (out[parent, :, :3], out[parent, :, 3]) if parent >= 0 else (identity, root_shift_dm)
-            local = rotations.get(name)
-            if local is None:
-                out[bone, :, :3], out[bone, :, 3] = base, shift
-            else:
-                pivot = self.head_dm[bone]
-                out[bone, :, :3] = base @ local
-                out[bone, :, 3] = base @ (pivot - local @ pivot) + shift
+        kernels.chain(self.assets.parents, self.head_dm, local, np.asarray(root_shift_dm, np.float64), out)
         return out
 
     def pose(

@@ -244,7 +244,7 @@ def _with_flow(follower: FlowReader, shot: Shot, following: View, depth_m: np.nd
 
 
 def _renderer(assets: Assets, canvas: int, device: str) -> Renderer:
-    shadow_size = int(np.clip(canvas, 256, 1024))
+    shadow_size = int(np.clip(canvas // 2, 256, 1024))
     if not device:
         return Renderer(assets, canvas, shadow_size=shadow_size)
     from stages.synthetic.torch_renderer import TorchRenderer

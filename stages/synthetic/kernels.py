@@ -29,6 +29,28 @@ def fit_to_base(base, corner, weight, offset, out):
             )
 
 
+@numba.njit(cache=True)
+def chain(parents, head, local, root_shift, out):
+    """World-from-rest transforms f64 [B+1,3,4], written to out: every bone turned about its head on top of its parent.
+
+    parents i32 [B], -1 = none, parents first; head f64 [B,3]; local f64 [B,3,3]; the last row is the identity
+    """
+    for bone in range(parents.shape[0]):
+        parent = parents[bone]
+        for i in range(3):
+            shift = root_shift[i] if parent < 0 else out[parent, i, 3]
+            for k in range(3):
+                base = (1.0 if i == k else 0.0) if parent < 0 else out[parent, i, k]
+                pivot = head[bone, k]
+                for j in range(3):
+                    out[bone, i, j] += base * local[bone, k, j]
+                    pivot -= local[bone, k, j] * head[bone, j]
+                shift += base * pivot
+            out[bone, i, 3] = shift
+    for i in range(3):
+        out[parents.shape[0], i, i] = 1.0
+
+
 @numba.njit(fastmath=True, cache=True)
 def skin(rest, bone, weight, transform, out):
     """Linear blend skinning. rest f32 [P,3]; bone i32, weight f32 [P,K], largest first; transform f32 [B,3,4]."""

@@ -174,6 +174,16 @@ def fringe_away(x, y, z, cut):
 
 
 @numba.njit(fastmath=True, cache=True, error_model="numpy")
+def _crossing(at, slope, enter, leave):
+    """The part of enter..leave where at + slope x is not negative, a little widened: each sample is tested again."""
+    if slope > 1e-9:
+        enter = max(enter, -at / slope - 0.01)
+    elif slope < -1e-9:
+        leave = min(leave, -at / slope + 0.01)
+    return enter, leave
+
+
+@numba.njit(fastmath=True, cache=True, error_model="numpy")
 def rasterise(screen, triangles, first, last, uv, rest, alpha, alpha_min, cut, cut_kind, one_sided, part, buffers):
     """Draw triangles first..last of one part into the z-buffer.
 
@@ -200,9 +210,17 @@ def rasterise(screen, triangles, first, last, uv, rest, alpha, alpha_min, cut, c
         inverse = 1.0 / area
         b_dx, b_dy = (y2 - y0) * inverse, -(x2 - x0) * inverse
         c_dx, c_dy = -(y1 - y0) * inverse, (x1 - x0) * inverse
+        wide = right - left >= 3  # then it pays to work out where each row enters and leaves the triangle
+        a_dx = -(b_dx + c_dx)
         for y in range(top, bottom + 1):
             dy = y + 0.5 - y0
-            for x in range(left, right + 1):
+            enter, leave = float(left), float(right)
+            if wide:
+                at_b, at_c = dy * b_dy + (0.5 - x0) * b_dx, dy * c_dy + (0.5 - x0) * c_dx
+                enter, leave = _crossing(at_b, b_dx, enter, leave)
+                enter, leave = _crossing(at_c, c_dx, enter, leave)
+                enter, leave = _crossing(1.0 - at_b - at_c, a_dx, enter, leave)
+            for x in range(int(math.ceil(enter)), int(math.floor(leave)) + 1):
                 dx = x + 0.5 - x0
                 wb = dx * b_dx + dy * b_dy
                 wc = dx * c_dx + dy * c_dy

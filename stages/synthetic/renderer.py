@@ -133,6 +133,7 @@ class Renderer:
         camera = (view.projection @ view.world_to_view).astype(np.float64)
         self._rasterise(character, geometry, camera, self._buffers, shadow=False)
         shading.shade(
+            *np.nonzero(self._buffers.triangle >= 0),
             self._buffers,
             geometry,
             self._materials,

@@ -141,9 +141,8 @@ def _fold(folds, s, t, cross, hanging, out):
 
 
 @numba.njit(fastmath=True, cache=True, error_model="numpy")
-def shade(buffers, geometry, materials, light, detail, eye, shadow_depth, shadow_matrix, out):
-    """Colour every covered sample. out f32 [S,S,3] linear light, written where a triangle was drawn."""
-    size = buffers.depth.shape[0]
+def shade(at_y, at_x, buffers, geometry, materials, light, detail, eye, shadow_depth, shadow_matrix, out):
+    """Colour the covered samples at_y, at_x i64 [N]. out f32 [S,S,3] linear light is written there."""
     colour, wrap, place, bump = np.empty(3), np.empty(3), np.empty(4), np.empty(3)
     tangent = np.empty((2, 3))
     triangles, uv, position, normal, rest, surface = geometry
@@ -163,101 +162,103 @@ def shade(buffers, geometry, materials, light, detail, eye, shadow_depth, shadow
     key, fill = light.key_direction, light.fill_direction
     reach = shadow_reach(light)
     tangents_of, has_tangents = -1, False
-    for y in range(size):
-        for x in range(size):
-            t = rows[y, x]
-            if t < 0:
-                continue
-            part = parts[y, x]
-            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-            wb, wc = share_b[y, x], share_c[y, x]
-            wa = 1.0 - wb - wc
-            nx = wa * normal[a, 0] + wb * normal[b, 0] + wc * normal[c, 0]
-            ny = wa * normal[a, 1] + wb * normal[b, 1] + wc * normal[c, 1]
-            nz = wa * normal[a, 2] + wb * normal[b, 2] + wc * normal[c, 2]
-            px = wa * position[a, 0] + wb * position[b, 0] + wc * position[c, 0]
-            py = wa * position[a, 1] + wb * position[b, 1] + wc * position[c, 1]
-            pz = wa * position[a, 2] + wb * position[b, 2] + wc * position[c, 2]
-            scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-12)
-            nx, ny, nz = nx * scale, ny * scale, nz * scale
-            vx, vy, vz = eye[0] - px, eye[1] - py, eye[2] - pz
-            scale = 1.0 / math.sqrt(vx * vx + vy * vy + vz * vz)
-            vx, vy, vz = vx * scale, vy * scale, vz * scale
-            kind = kinds[part]
-            is_skin = kind == SKIN
-            if not is_skin and nx * vx + ny * vy + nz * vz < 0:
-                nx, ny, nz = -nx, -ny, -nz
-            u = wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0]
-            v = wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1]
-            for axis in range(4):
-                place[axis] = wa * surface[t, 0, axis] + wb * surface[t, 1, axis] + wc * surface[t, 2, axis]
-            _texel(texel, texel_start[part], texture_size[part, 0], texture_size[part, 1], u, v, colour)
-            sheen, open_to_light = 0.0, 1.0
-            if t != tangents_of and (kind == HAIR or kind == TEXTURED_CLOTH or kind == CUT_CLOTH):
-                tangents_of, has_tangents = t, _tangents(position, surface, t, a, b, c, tangent)
-            if is_skin or kind > CUT_CLOTH:
-                for channel in range(3):
-                    colour[channel] *= tint[part, channel] * gain[part]
-                if is_skin:
-                    _skin(tint2, tint3, part, u, v, place, grain, colour)
-            elif kind == HAIR:
-                sheen = _hair(tint, tint3, reliefs[part], gain[part], part, place, grain, colour)
-            elif kind == TEXTURED_CLOTH or kind == CUT_CLOTH:
-                second, third = 0.0, 0.0
-                if patterns[part] > 0:
-                    second, third = pattern(patterns[part], place[0], place[1], pattern_scale[part], grain)
-                luma = _dyed(
-                    kind == TEXTURED_CLOTH,
-                    second,
-                    third,
-                    part,
-                    tint,
-                    tint2,
-                    tint3,
-                    saturation,
-                    pattern_mix,
-                    gain,
-                    colour,
-                )
-                if glyph_of[part] >= 0:
-                    ink = _ink(glyphs, glyph_of[part], glyph_box, part, place[0], place[1])
-                    for channel in range(3):
-                        colour[channel] += (tint3[part, channel] * min(luma * 2, 1.0) - colour[channel]) * ink
-                relief = reliefs[part]
-                if relief > 0 and has_tangents:
-                    _fold(folds, place[0], place[1], place[2] * relief, place[3] * relief, bump)
-                    nx -= bump[0] * tangent[0, 0] + bump[1] * tangent[1, 0]
-                    ny -= bump[0] * tangent[0, 1] + bump[1] * tangent[1, 1]
-                    nz -= bump[0] * tangent[0, 2] + bump[1] * tangent[1, 2]
-                    scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-12)
-                    nx, ny, nz = nx * scale, ny * scale, nz * scale
-                    open_to_light = min(max(1.0 + 0.3 * bump[2], 0.6), 1.12)
-            facing = nx * key[0] + ny * key[1] + nz * key[2]
-            lit = lit_share(shadow_depth, shadow_matrix, px, py, pz, facing, reach, (x & 1) + 2 * (y & 1))
-            hx, hy, hz = key[0] + vx, key[1] + vy, key[2] + vz
-            length_h = math.sqrt(hx * hx + hy * hy + hz * hz)
-            gloss = 0.08 * max((nx * hx + ny * hy + nz * hz) / length_h, 0.0) ** 16
-            if is_skin:  # light wraps around, red furthest: a cheap stand-in for scattering under the skin
-                wrap[0] = max((facing + 0.35) / 1.35, 0.0) * (lit * 0.88 + 0.12)
-                wrap[1] = max((facing + 0.12) / 1.12, 0.0) * lit
-                wrap[2] = max((facing + 0.08) / 1.08, 0.0) * lit
-            elif kind == HAIR:  # strands scatter sideways; their sheen is a band across them (Kajiya and Kay 1989)
-                wrap[:] = max((facing + 0.3) / 1.3, 0.0) * (lit * 0.9 + 0.1)
-                gloss = 0.0
-                if sheen > 0 and facing > -0.2 and has_tangents:
-                    along = (tangent[1, 0] * hx + tangent[1, 1] * hy + tangent[1, 2] * hz) / length_h
-                    band = max(1.0 - along * along, 0.0) ** 14
-                    gloss = 0.035 * sheen * band
-                    for channel in range(3):
-                        colour[channel] *= 1.0 + 1.3 * sheen * band
-            else:
-                wrap[:] = max(facing, 0.0) * lit
-            fill_facing = max(nx * fill[0] + ny * fill[1] + nz * fill[2], 0.0)
-            rim_share = rim_light(rim, nx, ny, nz, vx, vy, vz)
-            up = ny * 0.5 + 0.5
+    for n in range(len(at_y)):
+        y, x = at_y[n], at_x[n]
+        t = rows[y, x]
+        part = parts[y, x]
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        wb, wc = share_b[y, x], share_c[y, x]
+        wa = 1.0 - wb - wc
+        nx = wa * normal[a, 0] + wb * normal[b, 0] + wc * normal[c, 0]
+        ny = wa * normal[a, 1] + wb * normal[b, 1] + wc * normal[c, 1]
+        nz = wa * normal[a, 2] + wb * normal[b, 2] + wc * normal[c, 2]
+        px = wa * position[a, 0] + wb * position[b, 0] + wc * position[c, 0]
+        py = wa * position[a, 1] + wb * position[b, 1] + wc * position[c, 1]
+        pz = wa * position[a, 2] + wb * position[b, 2] + wc * position[c, 2]
+        scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-12)
+        nx, ny, nz = nx * scale, ny * scale, nz * scale
+        vx, vy, vz = eye[0] - px, eye[1] - py, eye[2] - pz
+        scale = 1.0 / math.sqrt(vx * vx + vy * vy + vz * vz)
+        vx, vy, vz = vx * scale, vy * scale, vz * scale
+        kind = kinds[part]
+        is_skin = kind == SKIN
+        if not is_skin and nx * vx + ny * vy + nz * vz < 0:
+            nx, ny, nz = -nx, -ny, -nz
+        u = wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0]
+        v = wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1]
+        for axis in range(4):
+            place[axis] = wa * surface[t, 0, axis] + wb * surface[t, 1, axis] + wc * surface[t, 2, axis]
+        _texel(texel, texel_start[part], texture_size[part, 0], texture_size[part, 1], u, v, colour)
+        sheen, open_to_light = 0.0, 1.0
+        if t != tangents_of and (kind == HAIR or kind == TEXTURED_CLOTH or kind == CUT_CLOTH):
+            tangents_of, has_tangents = t, _tangents(position, surface, t, a, b, c, tangent)
+        if is_skin or kind > CUT_CLOTH:
             for channel in range(3):
-                ambient = ambient_down[channel] + (ambient_up[channel] - ambient_down[channel]) * up
-                received = wrap[channel] * key_colour[channel] + ambient
-                received += rim_share * rim_colour[channel]
-                received = (received + fill_facing * fill_colour[channel]) * open_to_light
-                out[y, x, channel] = colour[channel] * received + gloss * lit
+                colour[channel] *= tint[part, channel] * gain[part]
+            if is_skin:
+                _skin(tint2, tint3, part, u, v, place, grain, colour)
+        elif kind == HAIR:
+            sheen = _hair(tint, tint3, reliefs[part], gain[part], part, place, grain, colour)
+        elif kind == TEXTURED_CLOTH or kind == CUT_CLOTH:
+            second, third = 0.0, 0.0
+            if patterns[part] > 0:
+                second, third = pattern(patterns[part], place[0], place[1], pattern_scale[part], grain)
+            luma = _dyed(
+                kind == TEXTURED_CLOTH,
+                second,
+                third,
+                part,
+                tint,
+                tint2,
+                tint3,
+                saturation,
+                pattern_mix,
+                gain,
+                colour,
+            )
+            if glyph_of[part] >= 0:
+                ink = _ink(glyphs, glyph_of[part], glyph_box, part, place[0], place[1])
+                for channel in range(3):
+                    colour[channel] += (tint3[part, channel] * min(luma * 2, 1.0) - colour[channel]) * ink
+            relief = reliefs[part]
+            if relief > 0 and has_tangents:
+                _fold(folds, place[0], place[1], place[2] * relief, place[3] * relief, bump)
+                nx -= bump[0] * tangent[0, 0] + bump[1] * tangent[1, 0]
+                ny -= bump[0] * tangent[0, 1] + bump[1] * tangent[1, 1]
+                nz -= bump[0] * tangent[0, 2] + bump[1] * tangent[1, 2]
+                scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-12)
+                nx, ny, nz = nx * scale, ny * scale, nz * scale
+                open_to_light = min(max(1.0 + 0.3 * bump[2], 0.6), 1.12)
+        facing = nx * key[0] + ny * key[1] + nz * key[2]
+        lit = (
+            0.0
+            if facing < -0.35
+            else lit_share(shadow_depth, shadow_matrix, px, py, pz, facing, reach, (x & 1) + 2 * (y & 1))
+        )
+        hx, hy, hz = key[0] + vx, key[1] + vy, key[2] + vz
+        length_h = math.sqrt(hx * hx + hy * hy + hz * hz)
+        gloss = 0.08 * max((nx * hx + ny * hy + nz * hz) / length_h, 0.0) ** 16
+        if is_skin:  # light wraps around, red furthest: a cheap stand-in for scattering under the skin
+            wrap[0] = max((facing + 0.35) / 1.35, 0.0) * (lit * 0.88 + 0.12)
+            wrap[1] = max((facing + 0.12) / 1.12, 0.0) * lit
+            wrap[2] = max((facing + 0.08) / 1.08, 0.0) * lit
+        elif kind == HAIR:  # strands scatter sideways; their sheen is a band across them (Kajiya and Kay 1989)
+            wrap[:] = max((facing + 0.3) / 1.3, 0.0) * (lit * 0.9 + 0.1)
+            gloss = 0.0
+            if sheen > 0 and facing > -0.2 and has_tangents:
+                along = (tangent[1, 0] * hx + tangent[1, 1] * hy + tangent[1, 2] * hz) / length_h
+                band = max(1.0 - along * along, 0.0) ** 14
+                gloss = 0.035 * sheen * band
+                for channel in range(3):
+                    colour[channel] *= 1.0 + 1.3 * sheen * band
+        else:
+            wrap[:] = max(facing, 0.0) * lit
+        fill_facing = max(nx * fill[0] + ny * fill[1] + nz * fill[2], 0.0)
+        rim_share = rim_light(rim, nx, ny, nz, vx, vy, vz)
+        up = ny * 0.5 + 0.5
+        for channel in range(3):
+            ambient = ambient_down[channel] + (ambient_up[channel] - ambient_down[channel]) * up
+            received = wrap[channel] * key_colour[channel] + ambient
+            received += rim_share * rim_colour[channel]
+            received = (received + fill_facing * fill_colour[channel]) * open_to_light
+            out[y, x, channel] = colour[channel] * received + gloss * lit

@@ -73,7 +73,7 @@ def shade(samples: Samples, surfaces: Surfaces, given: Inputs) -> torch.Tensor:
 
     light = {name: torch.as_tensor(value, device=row.device) for name, value in given.light._asdict().items()}
     facing = normal @ light["key_direction"]
-    lit = _lit_share(given, point, facing, (x & 1) + 2 * (y & 1))
+    lit = torch.where(facing < -0.35, 0.0, _lit_share(given, point, facing, (x & 1) + 2 * (y & 1)))
     halfway = light["key_direction"] + to_eye
     length = halfway.norm(dim=1)
     gloss = 0.08 * ((normal * halfway).sum(1) / length).clamp(min=0) ** 16
