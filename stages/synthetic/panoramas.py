@@ -6,12 +6,13 @@ import base64
 import os
 import re
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from stages.core.errors import WeightsError
+from stages.core.errors import InputError, WeightsError
 from stages.synthetic.sources import Credit, Package, obtain_package
 from stages.weights.cache import cache_dir
 
@@ -68,18 +69,21 @@ def read_archive(archive: Path) -> dict[str, np.ndarray]:
 
 def decode_exr(data: bytes) -> np.ndarray:
     """Linear light f32 [H, W, 3] of an OpenEXR file with half or full floats, by FFmpeg. errors  WeightsError"""
-    import av
+    from stages.media.ffmpeg import command, input_arguments, run_ffmpeg
+    from stages.media.probe import probe_video
 
-    try:
-        codec = av.CodecContext.create("exr", "r")
-        frame = [*codec.decode(av.Packet(data)), *codec.decode(None)][0]
-    except (av.error.FFmpegError, IndexError) as error:
-        raise WeightsError(f"a panorama cannot be decoded ({error}). Leave the panoramas out") from error
-    kind = np.float16 if "f16" in frame.format.name else np.float32
-    width = np.dtype(kind).itemsize
-    planes = [np.frombuffer(plane, kind).reshape(frame.height, -1) for plane in frame.planes[:3]]
-    assert all(plane.line_size % width == 0 for plane in frame.planes)
-    green, blue, red = (plane[:, : frame.width].astype(np.float32) for plane in planes)
+    with tempfile.TemporaryDirectory(prefix="dreamactor-") as folder:
+        picture, raw = Path(folder) / "panorama.exr", Path(folder) / "planes"
+        picture.write_bytes(data)
+        try:
+            info = probe_video(picture)
+        except InputError as error:
+            raise WeightsError(f"a panorama cannot be decoded ({error}). Leave the panoramas out") from None
+        log = run_ffmpeg(command(*input_arguments(picture), "-f", "rawvideo", "-pix_fmt", "gbrpf32le", str(raw)))
+        planes = np.fromfile(raw, np.float32) if log.code == 0 else np.empty(0, np.float32)
+    if planes.size != 3 * info.height * info.width:
+        raise WeightsError(f"a panorama cannot be decoded ({log.reason()}). Leave the panoramas out")
+    green, blue, red = planes.reshape(3, info.height, info.width)
     return np.stack([red, green, blue], axis=-1)
 
 
