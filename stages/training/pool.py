@@ -113,6 +113,10 @@ class Pool:
         self.trained = self.clips[: count - watched]
         self.watched = self.clips[count - watched :] or self.clips
 
+    def draw(self, rng: np.random.Generator) -> Path:
+        """A random clip to train on."""
+        return self.trained[rng.integers(len(self.trained))]
+
     @staticmethod
     def frames(clip: Path) -> np.ndarray:
         """uint8 [N, S, S, 3], mapped from disk."""

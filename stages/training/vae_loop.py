@@ -73,7 +73,7 @@ def batch(pool: Pool, bite: Bite, rng: np.random.Generator) -> Tensor:
     """float [B, 3, T, S, S] in -1..1: random clips, cut, slowed or hurried, mirrored, reversed, recoloured."""
     items = []
     for _ in range(bite.batch):
-        clip = pool.trained[rng.integers(len(pool.trained))]
+        clip = pool.draw(rng)
         video = _moment(pool.frames(clip), bite.frames, rng)
         side = video.shape[1]
         cut = bite.side or side
