@@ -37,7 +37,7 @@ class Motion:
 
     max_forward_dm  hands stay nearer to the shoulder than this towards the camera (portraits: else they hide the face)
     talking         None: at random;  phonemes: a timeline made elsewhere, (start_s, end_s, ARPAbet name)
-    split           train and val never show what stages.synthetic.held_motion keeps back; test does half of the time
+    split           train and val never show what stages.synthetic.holdout keeps back; test does half of the time
     reach_dm        radius on the floor around the origin that the middle of the hips stays in
     plan            what the motion wanted, in leg and arm lengths; plan.planted says when each foot stands
     """

@@ -181,7 +181,7 @@ def place_camera(draw: CameraDraw, character: Character, motion: Motion, duratio
     far = float((far_off - nearer_now.min(1)).max()) + 6.0
     turned[:, 2] += draw.roll_deg
     table = np.concatenate([target, eye, turned], axis=1)
-    return Camera(draw.fov_deg, table, max(near, 0.8), far, duration_s)
+    return Camera(draw.fov_deg, table, max(near, 0.4), far, duration_s)
 
 
 _PROMISED = {"full": ("head", "trunk", "hands", "legs"), "half": ("head", "trunk"), "portrait": ("head",)}

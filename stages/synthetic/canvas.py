@@ -5,6 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from stages.synthetic.renderer import View
+
 FACE_SIZE = 64
 FACE_BOX_RADII = 1.15  # half side of the face crop in head radii
 
@@ -19,6 +21,11 @@ def face_affine(center_px: np.ndarray, radius_px: float) -> np.ndarray:
     scale = FACE_SIZE / (2 * FACE_BOX_RADII * radius_px)
     shift = (FACE_SIZE - 1) / 2 - scale * center_px
     return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+
+
+def pixel_slopes(view: View, size: int) -> np.ndarray:
+    """x (and, downwards, y) of the rays through the pixel centres where they are 1 away along the view, f64 [S]."""
+    return ((np.arange(size) + 0.5) / size * 2 - 1) / view.projection[0, 0]
 
 
 def face_crop(canvas_u8: np.ndarray, affine: np.ndarray, step: int) -> np.ndarray:

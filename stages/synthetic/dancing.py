@@ -6,7 +6,7 @@ import numpy as np
 
 from stages.synthetic.footsteps import Step, follow, lay
 from stages.synthetic.gestures import lay_hand, oscillate
-from stages.synthetic.held_motion import choose
+from stages.synthetic.holdout import choose_motion
 from stages.synthetic.plan import Plan, turned_xz
 from stages.synthetic.tracks import bumps, ease, keyed
 
@@ -34,7 +34,7 @@ GRAVITY = 9.81 / LEG_M  # leg lengths per square second
 
 def dance(plan: Plan, rng: np.random.Generator, split: str) -> None:
     """One pattern on a beat of 92 to 150 a minute; arms change on every first, second or fourth beat."""
-    kind = choose(rng, "dance", DANCE_SHARES, split)
+    kind = choose_motion(rng, "dance", DANCE_SHARES, split)
     beat = 60 / rng.uniform(92, 150)
     beats = _beats(rng, plan, beat)
     phase = np.pi * (plan.time_s - beats[0]) / beat  # one swing to and fro in two beats
@@ -65,7 +65,7 @@ def dance(plan: Plan, rng: np.random.Generator, split: str) -> None:
 
 def exercise(plan: Plan, rng: np.random.Generator, split: str) -> None:
     """One exercise, repeated."""
-    kind = choose(rng, "exercise", EXERCISE_SHARES, split)
+    kind = choose_motion(rng, "exercise", EXERCISE_SHARES, split)
     period = {"jumping jacks": rng.uniform(0.95, 1.25), "punches": rng.uniform(0.7, 1.1), "arm circles": 1.1}.get(
         kind, rng.uniform(1.3, 2.2)
     )

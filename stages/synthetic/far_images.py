@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.core.errors import InputError, UsageError
+from stages.synthetic.canvas import pixel_slopes
 from stages.synthetic.colours import random_colour
 from stages.synthetic.renderer import View
 from stages.synthetic.rooms import FABRICS, STONES, WALLS, linear, one_of
@@ -97,7 +98,7 @@ def panorama_backdrop(image_u8: np.ndarray, azimuth_rad: float, size: int) -> Ca
 
 def view_rays(view: View, size: int) -> np.ndarray:
     """Unit directions through the pixel centres of a square picture, world axes, float32 [S, S, 3]."""
-    offset = (((np.arange(size) + 0.5) / size * 2 - 1) / view.projection[0, 0]).astype(np.float32)
+    offset = pixel_slopes(view, size).astype(np.float32)
     right, up, backward = view.world_to_view[:3, :3].astype(np.float32)
     rays = offset[None, :, None] * right - offset[:, None, None] * up - backward
     return rays / np.sqrt((rays * rays).sum(-1, keepdims=True))

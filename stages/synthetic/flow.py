@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
+from stages.synthetic.canvas import pixel_slopes
 from stages.synthetic.character import Character
 from stages.synthetic.renderer import Picture, View
 
@@ -43,8 +44,8 @@ class Behind:
         """Along z, f32 [S, S], NaN where infinitely far or not known; None where nothing is known."""
         if self.distance_dm is None:
             return None
-        across, along = _slopes(self.view, self.size)
-        ray = np.sqrt(1 + across[None] ** 2 + along[:, None] ** 2)
+        across = pixel_slopes(self.view, self.size)
+        ray = np.sqrt(1 + across[None] ** 2 + across[:, None] ** 2)
         return np.where(np.isfinite(self.distance_dm), self.distance_dm / ray / 10, np.nan).astype(np.float32)
 
     def shift_px(self, after: View) -> np.ndarray:
@@ -55,10 +56,10 @@ class Behind:
         ):
             return np.zeros((self.size, self.size, 2), np.float32)
         size = self.size
-        across, along = _slopes(self.view, size)
+        across = pixel_slopes(self.view, size)
         shift = np.empty((size, size, 2), np.float32)
         change = after.world_to_view @ np.linalg.inv(self.view.world_to_view)
-        _carry(across, along, self.distance_dm, change, float(after.projection[0, 0]), shift)
+        _carry(across, across, self.distance_dm, change, float(after.projection[0, 0]), shift)
         return shift
 
 
@@ -146,12 +147,6 @@ def _follow(triangle, bary_b, bary_c, points, position, camera, focal, cx, cy, s
                 else:
                     deepest = max(deepest, depth[i, j])
             visible[y, x] = free == 4 if t < 0 else deepest >= z - OCCLUSION_SLACK_M
-
-
-def _slopes(view: View, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """x and y of the rays through the pixel centres where they are 1 away along the view, f64 [S] each; y down."""
-    offset = ((np.arange(size) + 0.5) / size * 2 - 1) / view.projection[0, 0]
-    return offset, offset
 
 
 @numba.njit(cache=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.synthetic.hands import FINGER_POSES
-from stages.synthetic.held_motion import choose
+from stages.synthetic.holdout import choose_motion
 from stages.synthetic.plan import ANCHOR, Plan
 from stages.synthetic.tracks import bumps, key_times, keyed, noise
 
@@ -130,7 +130,7 @@ def talk(
             continue
         moment = start + rng.uniform(-0.2, 0.5)
         while moment < end:
-            name = choose(rng, "gesture", TALK_GESTURES, split)
+            name = choose_motion(rng, "gesture", TALK_GESTURES, split)
             both = name in MIRRORED or rng.random() < 0.55
             one = int(rng.integers(2))
             arrive.append(max(moment, arrive[-1] + 0.5))

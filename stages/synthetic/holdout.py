@@ -1,4 +1,6 @@
-"""Clothes, hair and things on the head that people of train and val never have, so that test shows what is new.
+"""What people of train and val never have and never do, so that test shows what is new.
+
+That is clothes, hair and things on the head; gestures, dances, paths and exercises; some clips of a motion file.
 
 A person of the test split draws from the held-out items with a chance of one half wherever some are offered (one
 fifth for patterns, of which each wears several), otherwise from what everybody wears. This table alone decides it.
@@ -11,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from stages.core.rng import seed_for
 from stages.synthetic.seeds import split_of
 
 HELD_OUT: dict[str, frozenset] = {
@@ -21,8 +24,13 @@ HELD_OUT: dict[str, frozenset] = {
     "print": frozenset({"07", "23", "88", "5"}),  # digits
     "hat": frozenset({"bucket"}),
     "glasses": frozenset({"cat-eye"}),
+    "gesture": frozenset({"steeple", "thumbs up", "point side", "behind head"}),
+    "dance": frozenset({"step touch", "robot"}),
+    "path": frozenset({"across", "figure eight"}),
+    "exercise": frozenset({"lunges", "side bends"}),
 }
 TEST_SHARE = 0.5
+MOCAP_TEST_SHARE = 0.15  # of the clips of a motion file
 PATTERN_TEST_SHARE = 0.2  # of every garment: at one half nearly everybody in test would wear diamonds
 Item = TypeVar("Item")
 
@@ -34,3 +42,18 @@ def choose(rng: np.random.Generator, family: str, options: Sequence[Item], seed:
     wants_new = rng.random() < (PATTERN_TEST_SHARE if family == "pattern" else TEST_SHARE)
     pool = held if held and wants_new and split_of(seed) == "test" else common
     return pool[min(int(rng.random() * len(pool)), len(pool) - 1)]
+
+
+def choose_motion(rng: np.random.Generator, family: str, shares: dict[str, float], split: str) -> str:
+    """One of `shares` (name -> weight). Test draws what is held out half of the time, the other splits never."""
+    held = [name for name in shares if name in HELD_OUT[family]]
+    kept = [name for name in shares if name not in HELD_OUT[family]]
+    toss, pick = rng.random(2)
+    names = held if held and (not kept or (split == "test" and toss < TEST_SHARE)) else kept
+    weight = np.cumsum([shares[name] for name in names])
+    return names[int(np.searchsorted(weight, pick * weight[-1], side="right").clip(0, len(names) - 1))]
+
+
+def mocap_split(name: str) -> str:
+    """test or train: which clips of a motion file only the test split may use, by a hash of the name."""
+    return "test" if seed_for(0, "synthetic", name, "mocap split") % 1000 < 1000 * MOCAP_TEST_SHARE else "train"

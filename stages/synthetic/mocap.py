@@ -21,7 +21,7 @@ from stages.core.geometry import rotvec_to_matrix
 from stages.synthetic.body_motion import Motion
 from stages.synthetic.character import Character
 from stages.synthetic.hands import FINGER_POSES
-from stages.synthetic.held_motion import mocap_split
+from stages.synthetic.holdout import mocap_split
 from stages.synthetic.plan import ANCHOR, SIDES, Plan, standing, turned_xz
 from stages.synthetic.rotation import applied, orthonormal, rotvec, transposed, turn, turn_angles_deg, unit
 from stages.synthetic.solver import STRAIGHT

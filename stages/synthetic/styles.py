@@ -8,7 +8,7 @@ from stages.synthetic import gestures
 from stages.synthetic.dancing import dance, exercise
 from stages.synthetic.face_motion import FaceMotion
 from stages.synthetic.footsteps import follow
-from stages.synthetic.held_motion import choose
+from stages.synthetic.holdout import choose_motion
 from stages.synthetic.plan import Plan, Seat, standing, turned_xz
 from stages.synthetic.tracks import ease, key_times, keyed, noise, wander
 from stages.synthetic.walking import turn_round, walk
@@ -135,7 +135,7 @@ def _point(plan: Plan, rng: np.random.Generator, face: FaceMotion, split: str) -
     shares = {"point front": 2.0, "point up": 1.0, "point side": 1.0}
     moments = key_times(rng, plan.time_s, 0.9, 1.9)
     one = int(rng.integers(2))
-    names = [choose(rng, "gesture", shares, split) if at % 2 else "side" for at in range(len(moments))]
+    names = [choose_motion(rng, "gesture", shares, split) if at % 2 else "side" for at in range(len(moments))]
     gestures.lay_hand(plan, rng, one, moments, names, 0.6)
     gestures.lay_hand(plan, rng, 1 - one, moments[:1], [str(rng.choice(["side", "hip", "side"]))], 0.6)
     turned = [(1 if one == 0 else -1) * (24.0 if name == "point side" else 5.0) * (name != "side") for name in names]

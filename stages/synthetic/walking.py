@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from stages.synthetic.footsteps import follow
 from stages.synthetic.gestures import lay_hand
-from stages.synthetic.held_motion import choose
+from stages.synthetic.holdout import choose_motion
 from stages.synthetic.plan import Plan
 from stages.synthetic.tracks import RATE_HZ, keyed
 
@@ -19,7 +19,7 @@ TURN_RATE_DEG_S = 170.0
 
 def walk(plan: Plan, rng: np.random.Generator, split: str) -> None:
     """Walk along a random path inside BOUNDS, turning round at its ends; sometimes with a stop or from standing."""
-    kind = choose(rng, "path", PATH_SHARES, split)
+    kind = choose_motion(rng, "path", PATH_SHARES, split)
     speed = rng.uniform(0.65, 1.35)  # leg lengths a second
     step_s = float(np.clip(0.62 - 0.13 * (speed - 0.7) + rng.normal(0, 0.025), 0.44, 0.68))
     pace = _pace(rng, plan.time_s)

@@ -49,7 +49,7 @@ def test_what_the_framing_promises_is_in_the_picture(people, framing):
             places, _ = seen(motion, camera, PROMISED[framing])
             assert np.abs(places).max() < 1, f"{style} {number} {draw.move}: {np.abs(places).max():.3f}"
             _, depths = seen(motion, camera, BODY)
-            assert depths.min() > camera.near_dm + 0.1 and depths.max() < camera.far_dm - 0.5, (style, number)
+            assert depths.min() > camera.near_dm + 0.5 and depths.max() < camera.far_dm - 0.5, (style, number)
             sizes.append(np.ptp(places[..., 1], axis=1).mean() / 2)
     if framing == "full":
         assert np.median(sizes) > 0.6, f"people are small: {np.median(sizes):.2f} of the picture"

@@ -9,7 +9,7 @@ import pytest
 from stages.core.errors import InputError
 from stages.synthetic.body_motion import STYLES, Motion
 from stages.synthetic.clip import Studio
-from stages.synthetic.held_motion import HELD_OUT, choose, mocap_split
+from stages.synthetic.holdout import HELD_OUT, choose_motion, mocap_split
 from stages.synthetic.identity import identity
 from stages.synthetic.mocap import MocapLibrary, MocapMotion, stands_by_itself
 from stages.synthetic.rotation import turn, turn_angles_deg, two_bone
@@ -132,8 +132,8 @@ def test_training_never_shows_what_is_held_out():
     rng = np.random.default_rng(0)
     for family, held in HELD_OUT.items():
         shares = {**{name: 1.0 for name in held}, "other": 1.0, "another": 2.0}
-        train = {choose(rng, family, shares, split) for _ in range(200) for split in ("train", "val")}
-        test = [choose(rng, family, shares, "test") in held for _ in range(400)]
+        train = {choose_motion(rng, family, shares, split) for _ in range(200) for split in ("train", "val")}
+        test = [choose_motion(rng, family, shares, "test") in held for _ in range(400)]
         assert train == {"other", "another"} and 0.4 < np.mean(test) < 0.6
 
 
