@@ -91,7 +91,7 @@ def arrays(options: Options) -> dict[str, ArraySpec]:
 
 def prepare(frame_u8: np.ndarray, options: Options) -> np.ndarray:
     """float32 [224, 224, 3]: the network's input from uint8 [H, W, 3]."""
-    from stages.metrics.nets.sampling import antialiased, bilinear, centre
+    from stages.metrics.nets.sampling import bilinear, centre, pillow_bicubic, torch_antialiased
     from stages.metrics.resize import resize_u8
 
     size = (224, 224)
@@ -102,11 +102,11 @@ def prepare(frame_u8: np.ndarray, options: Options) -> np.ndarray:
     if options.first == "crop-lanczos-256":
         frame = centre(resize_u8(frame[None], _short_side(frame, 256), "lanczos")[0], 256)
     elif options.first == "crop-antialias-128":
-        frame = centre(antialiased(frame, _short_side(frame, 128), "bilinear"), 128)
+        frame = centre(torch_antialiased(frame, _short_side(frame, 128)), 128)
     if options.resize == "crop":
         pixels = centre(bilinear(frame, _short_side(frame, 224)), 224)
     elif options.resize == "bicubic-squash":
-        pixels = antialiased(frame, size, "bicubic")
+        pixels = pillow_bicubic(frame, size)
     else:
         pixels = bilinear(frame, size, half_pixel=options.resize == "bilinear-squash")
     return pixels * np.float32(1 / 127.5) - np.float32(1) if options.range == "pm1" else pixels * np.float32(1 / 255)
