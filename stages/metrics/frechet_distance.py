@@ -153,7 +153,7 @@ def _by_singular_values(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def summarise(options: Options, clips: Sequence[ClipArrays]) -> Summary:
-    """The Summary over all clips; the interval is value +- 1.96 jackknife standard errors over clips.
+    """The Summary over all clips; the interval is value +- t jackknife standard errors over clips.
 
     It is an interval for the distance at this N: the bias of N is not in it, `extrapolated` is the value without.
     """
@@ -164,12 +164,11 @@ def summarise(options: Options, clips: Sequence[ClipArrays]) -> Summary:
     interval, method = None, f"needs 2 samples on each side, found {n} and {m}"
     if not np.isnan(value):
         left_out = _left_out(options, sets)
-        se = statistics.jackknife_se(left_out)
-        interval = statistics.normal_interval(value, se)
+        interval = statistics.t_interval(value, left_out)
         method = _method(len(left_out), len(sets.names), interval)
         if interval is not None:
             interval = (max(0.0, interval[0]), interval[1])
-            extra |= {"jackknife_se": se, **statistics.leave_out_extra(left_out)}
+            extra |= {"jackknife_se": statistics.jackknife_se(left_out), **statistics.leave_out_extra(left_out)}
         limit = extrapolated(options, sets) if options.extrapolate else float("nan")
         if not np.isnan(limit):
             extra["extrapolated"] = limit
@@ -191,7 +190,7 @@ def _distance(options: Options, a: np.ndarray, b: np.ndarray) -> float:
 def _method(groups: int, clips: int, interval: tuple[float, float] | None) -> str:
     if interval is None:
         return "no interval: needs 2 clips" if clips < 2 else "no interval"
-    return f"jackknife over {clips} clips in {groups} groups, value +- 1.96 se, at this N"
+    return f"jackknife over {clips} clips in {groups} groups, value +- {statistics.t_factor(groups):.2f} se, at this N"
 
 
 def _left_out(options: Options, sets: FeatureSets) -> list[float]:
