@@ -49,7 +49,7 @@ class Options:
 
 def signature(options: Options) -> str:
     """Every choice that decides the number."""
-    nets = ",".join(f"{name}@{SOURCES[name].sha256[:8]}" for name in NETWORKS)
+    nets = ",".join(f"{name}@{SOURCES[name].identity[:8]}" for name in NETWORKS)
     return (
         f"{nets}|opencv-dnn|align:{options.align}|detect:{DETECT_SIDE}px,{options.score_least:g}"
         f"|face:real=most-like-photo-else-largest,then-followed;generated=nearest-to-real|reference:photo-else-real-frame|cosine"

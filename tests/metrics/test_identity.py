@@ -57,6 +57,9 @@ def test_a_frame_in_which_the_real_video_shows_no_face_is_not_expected(one):
     arrays = collect(identity, OPTIONS, one, without_face(one, slice(1, 2)), reference_frame=0)
     assert arrays["expected"].tolist() == [True, False, True, True, True, True]
     assert np.isnan(arrays["to_real"][1]) and np.isfinite(arrays["to_reference"][1])
+    options = mean.Options(array="to_real", among="expected", exclude_reference=False, worst=-1.0)
+    summary = mean.summarise(options, [ClipArrays("clip", 0, arrays)])
+    assert summary.coverage == 1 and summary.n_samples == 5 and summary.imputed == summary.value
 
 
 def test_of_two_faces_the_one_near_the_real_face_counts(one, other):
