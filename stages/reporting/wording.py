@@ -145,7 +145,7 @@ def footnotes(report: Report) -> list[str]:
     if len(report.methods) > 1 and not report.mixed:
         notes.append(
             "Bold (or *): better than every other method: the 95% interval of the paired differences over clips "
-            "excludes zero; numbers of the whole set (those with N): only where jackknife intervals lie apart at equal N."
+            "excludes zero; numbers of the whole set (those with N): only where the intervals lie apart at equal N."
         )
     notes += [f"Brackets: 95%, {how}." for how in dict.fromkeys(_hows(report))]
     if any(len(cell.seeds) > 1 for line in report.methods for cell in line.cells.values()):
