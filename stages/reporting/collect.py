@@ -241,12 +241,12 @@ def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def _per_clip(scores: Sequence[Score]) -> dict[str, float] | None:
+def _per_clip(scores: Sequence[Score]) -> dict[str, float | None] | None:
     if any(score.per_clip is None for score in scores):
         return None
     names = sorted({name for score in scores for name in score.per_clip})
     found = {name: [v for s in scores if (v := s.per_clip.get(name)) is not None] for name in names}
-    return {name: _mean(values) for name, values in found.items() if values}
+    return {name: _mean(values) if values else None for name, values in found.items()}
 
 
 def _floors(

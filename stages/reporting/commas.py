@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 
+from stages.metrics.statistics import LEAVE_OUT
 from stages.reporting.table import Cell, Column, Line, Report, letters
 
 FIELDS = (
@@ -66,7 +67,7 @@ def _entry(report: Report, kind: str, line: Line, column: Column, cell: Cell) ->
         "signature": column.signatures[cell.signature] if measured else "",
         "why": cell.why,
         "source": "",
-        "extra": dict(cell.extra),
+        "extra": {name: value for name, value in cell.extra.items() if not name.startswith(LEAVE_OUT)},
     }
 
 

@@ -1,23 +1,21 @@
 """Which numbers may be bold, and paired differences to a baseline.
 
-Bold is a claim, so it has to be shown: a per-clip number is bold where, against every other method of the column, the
-95% interval of the paired differences over clips excludes zero. A number of the whole set (FID, FVD, KID) has no clips
-to pair; it is bold only where its jackknife interval lies apart from every other's and all were made from equally many
-samples, because these numbers fall as N grows. Intervals are per pair, not corrected for the number of methods. Where
-faces or people were not found in every sample, the value with the missing ones at their worst must win, too: no method
-gains by showing no face.
+Bold is a claim, so it has to be shown: a number is bold where, against every other method of the column, the 95%
+interval of the paired differences over clips excludes zero. Numbers of the whole set (FID, FVD, KID) have no value per
+clip; their difference is paired by leaving the same groups of clips out of both (jackknife), or, where a run does not
+hold these, shown by intervals that lie apart - and only at equal N, because these numbers fall as N grows. Intervals
+are per pair, not corrected for the number of methods. Where faces or people were not found in every sample, the value with
+the missing ones at their worst must win, too: no method gains by showing no face.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from stages.reporting.paired import paired
+from stages.metrics.statistics import LEAVE_OUT, Paired, paired, paired_jackknife
 from stages.reporting.table import Cell, Column, Difference, Key, Line
-
-_Z95 = 1.959963984540054
 
 
 def mark_best(methods: Sequence[Line], columns: Sequence[Column], one_test_set: bool) -> tuple[Line, ...]:
@@ -41,34 +39,46 @@ def _winner(cells: Sequence[Cell], column: Column) -> int | None:
     best, others = cells[first], [cells[number] for number in known if number != first]
     if best.coverage < 1 and not _holds_at_worst(best, others, sign):
         return None
-    beats = _beats_by_clips if best.per_clip is not None else _beats_as_a_whole
-    return first if all(beats(best, other, sign) for other in others) else None
+    return first if all(_beats(best, other, column) for other in others) else None
 
 
 def _holds_at_worst(best: Cell, others: Sequence[Cell], sign: float) -> bool:
     return best.imputed is not None and all(sign * best.imputed > sign * other.value for other in others)
 
 
-def _beats_by_clips(best: Cell, other: Cell, sign: float) -> bool:
-    if other.per_clip is None or len(set(best.per_clip) & set(other.per_clip)) < 2:
+def compare(a: Cell, b: Cell, direction: str) -> Paired | None:
+    """The paired difference a - b over clips, of a number of the whole set over jackknife groups of clips.
+
+    None where there is nothing to pair: fewer than two common clips, no or other groups, unequal N (these numbers fall
+    as N grows, so that a difference would say nothing)
+    """
+    if a.per_clip is not None and b.per_clip is not None:
+        result = paired(_all_clips(a, b), _all_clips(b, a), direction)
+    elif a.per_clip is None and b.per_clip is None and a.n_samples == b.n_samples:
+        groups = [sorted(key for key in cell.extra if key.startswith(LEAVE_OUT)) for cell in (a, b)]
+        if groups[0] != groups[1] or len(groups[0]) < 2:
+            return None
+        result = paired_jackknife(a.value, a.extra, b.value, b.extra)
+    else:
+        return None
+    return result if result.interval is not None else None
+
+
+def _all_clips(cell: Cell, other: Cell) -> dict[str, float | None]:
+    """The cell's clips and those only the other has, as not measured."""
+    return {name: cell.per_clip.get(name) for name in {**cell.per_clip, **other.per_clip}}
+
+
+def _beats(best: Cell, other: Cell, column: Column) -> bool:
+    result = compare(best, other, column.direction)
+    if result is not None:
+        low, high = result.interval
+        return low > 0 if column.direction == "higher" else high < 0
+    apart = best.per_clip is None and other.per_clip is None and best.n_samples == other.n_samples
+    if not apart or best.interval is None or other.interval is None:
         return False
-    result = paired(_signed(best.per_clip, sign), _signed(other.per_clip, sign))
-    return result.low > 0
-
-
-def _beats_as_a_whole(best: Cell, other: Cell, sign: float) -> bool:
-    mine, theirs = whole_interval(best), whole_interval(other)
-    if mine is None or theirs is None or best.n_samples != other.n_samples:
-        return False
-    return mine[0] > theirs[1] if sign > 0 else mine[1] < theirs[0]
-
-
-def whole_interval(cell: Cell) -> tuple[float, float] | None:
-    """The interval of a number of the whole set: its own, else value +- 1.96 jackknife errors, else None."""
-    error = cell.extra.get("jackknife_se")
-    if cell.interval is not None or error is None or cell.value is None:
-        return cell.interval
-    return cell.value - _Z95 * error, cell.value + _Z95 * error
+    (low, high), (other_low, other_high) = best.interval, other.interval
+    return low > other_high if column.direction == "higher" else high < other_low
 
 
 def differences(methods: Sequence[Line], columns: Sequence[Column], baseline: str) -> tuple[Difference, ...]:
@@ -84,18 +94,18 @@ def differences(methods: Sequence[Line], columns: Sequence[Column], baseline: st
 
 
 def _difference(method: str, column: Column, mine: Cell, theirs: Cell) -> Difference:
-    common = set(mine.per_clip or ()) & set(theirs.per_clip or ())
-    if len(common) < 2:
-        return Difference(method, column.key, mine.value - theirs.value, None, None, None, 0, 0, "no paired interval")
-    result = paired(mine.per_clip, theirs.per_clip)
-    sign = {"higher": 1.0, "lower": -1.0}.get(column.direction, 0.0)
-    wins = sum(sign * (mine.per_clip[name] - theirs.per_clip[name]) > 0 for name in common)
-    if result.low <= 0 <= result.high:
+    result = compare(mine, theirs, column.direction)
+    if result is None:
+        return Difference(
+            method, column.key, mine.value - theirs.value, None, None, None, None, 0, "no paired interval"
+        )
+    low, high = result.interval
+    if not result.differs:
         verdict = "no difference shown"
     else:
-        verdict = {0.0: "differs", 1.0: "better", -1.0: "worse"}[sign * math.copysign(1.0, result.mean)]
-    return Difference(method, column.key, result.mean, result.low, result.high, result.p, wins, result.n, verdict)
-
-
-def _signed(values: Mapping[str, float], sign: float) -> dict[str, float]:
-    return {name: sign * value for name, value in values.items()}
+        above = "better" if column.direction == "higher" else "worse"
+        below = "worse" if column.direction == "higher" else "better"
+        verdict = "differs" if column.direction == "none" else (above if low > 0 else below)
+    clips = 0 if mine.per_clip is None else result.n_clips
+    rate = None if math.isnan(result.win_rate) else result.win_rate
+    return Difference(method, column.key, result.mean, low, high, result.p, rate, clips, verdict)

@@ -49,8 +49,8 @@ class Cell:
     interval   95%: the mean of the seeds' lower and upper ends (never narrower than one seed's on average)
     n_clips, n_samples, coverage   the least of any seed
     imputed    mean over seeds of the value with missing samples at their worst
-    extra      means over seeds
-    per_clip   clip -> mean over seeds; clips without a value are left out. None = number of the whole set
+    extra      means over seeds, of what all seeds have
+    per_clip   clip -> mean over seeds, None = not measured in it. None = number of the whole set
     seeds      seed -> value
     seed_sd    sample standard deviation over seeds, None below two
     signature  number in Column.signatures
@@ -64,7 +64,7 @@ class Cell:
     coverage: float = 1.0
     imputed: float | None = None
     extra: Mapping[str, float] = field(default_factory=dict)
-    per_clip: Mapping[str, float] | None = None
+    per_clip: Mapping[str, float | None] | None = None
     seeds: Mapping[int, float] = field(default_factory=dict)
     seed_sd: float | None = None
     signature: int = 0
@@ -91,9 +91,9 @@ class Line:
 class Difference:
     """One method against the baseline in one column.
 
-    mean, low, high  of the clips' differences (method - baseline); ends None for numbers of the whole set
-    p                of a sign-flip test; None where there are no clips
-    wins, n          clips in which the method is better, clips in which both have a value
+    mean, low, high  of the clips' differences (method - baseline); ends None = not paired
+    p                sign-flip test over clips (numbers of the whole set: of the jackknife error); None: not paired
+    win_rate, n      share of clips in which the method is better, ties half, None where no direction is; clips compared
     verdict          "better", "worse", "differs" (no direction is better), "no difference shown" (the interval holds
                      zero) or "no paired interval"
     """
@@ -104,7 +104,7 @@ class Difference:
     low: float | None
     high: float | None
     p: float | None
-    wins: int
+    win_rate: float | None
     n: int
     verdict: str
 

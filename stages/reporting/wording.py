@@ -144,8 +144,8 @@ def footnotes(report: Report) -> list[str]:
         notes.append(f"Not measured in one way, so not ranked: {', '.join(mixed)}. The signatures say how they differ.")
     if len(report.methods) > 1 and not report.mixed:
         notes.append(
-            "Bold (or *): better than every other method: the 95% interval of the paired differences over clips "
-            "excludes zero; numbers of the whole set (those with N): only where the intervals lie apart at equal N."
+            "Bold (or *): better than every other method, the 95% interval of the paired difference over clips "
+            "excludes zero; numbers with N (of the whole set): of the jackknife difference, at equal N."
         )
     notes += [f"Brackets: 95%, {how}." for how in dict.fromkeys(_hows(report))]
     if any(len(cell.seeds) > 1 for line in report.methods for cell in line.cells.values()):
@@ -178,7 +178,7 @@ def difference_rows(report: Report) -> list[tuple[str, str, str, str, str, str, 
         column, write = columns[row.key], digits_for([Cell(row.mean, interval)]).write
         interval = "" if row.low is None else f"[{write(row.low, True)}, {write(row.high, True)}]"
         p = DASH if row.p is None else ("<0.001" if row.p < 0.001 else f"{row.p:.3f}")
-        wins = f"{row.wins}/{row.n}" if row.n and column.direction in ARROWS else DASH
+        wins = DASH if row.win_rate is None else f"{100 * row.win_rate:.0f} % of {row.n}"
         name = protocol_words(report, column.protocol)
         rows.append((row.method, heading(column), name, write(row.mean, True), interval or DASH, p, wins, row.verdict))
     return rows

@@ -86,6 +86,25 @@ def test_a_number_of_the_whole_set_is_bold_only_with_disjoint_intervals_at_equal
     assert not best(90, 100, 101, 110, samples_b=23)  # fewer samples alone raise a Frechet distance
 
 
+def test_numbers_of_the_whole_set_are_paired_by_jackknife_groups():
+    groups = {f"leave_out_{n:02d}": 100.0 + 9 * (-1) ** n + n for n in range(12)}  # both swing far, and together
+    less = {name: value - 5.0 + 0.1 * (n % 3) for n, (name, value) in enumerate(groups.items())}
+
+    def runs(other, samples=24):
+        a = changed(fake_run("a", 0.0), "fvd", value=100.0, interval=(80.0, 120.0), extra=groups)
+        values = {"value": 95.1, "interval": (75.1, 115.1), "extra": other, "n_samples": samples}
+        return [a, changed(fake_run("b", 0.0), "fvd", **values)]
+
+    report = collect(runs(less), baseline="a")
+    assert FVD in line(report, "b").best, "intervals overlap, but the difference is the same without any group"
+    difference = next(d for d in report.differences if d.key == FVD)
+    assert (difference.verdict, difference.n, difference.win_rate) == ("better", 0, None)
+    assert difference.mean == pytest.approx(-4.9) and difference.low < -4.9 < difference.high < -4
+    swung = {name: 195.1 - value for name, value in groups.items()}
+    assert FVD not in line(collect(runs(swung)), "b").best
+    assert FVD not in line(collect(runs(less, samples=23)), "b").best  # fewer samples alone change the number
+
+
 def test_showing_no_face_gains_nothing():
     honest, hiding = fake_run("honest", 0.0), fake_run("hiding", 2.0, missing_faces=6)
     report = collect([honest, hiding])
@@ -154,9 +173,10 @@ def test_differences_to_a_baseline():
     mine, theirs = line(report, "ours").cells[LPIPS].per_clip, line(report, "still").cells[LPIPS].per_clip
     gaps = [mine[name] - theirs[name] for name in CLIPS]
     assert row.mean == pytest.approx(sum(gaps) / 12, abs=1e-12)
-    assert (row.verdict, row.wins, row.n) == ("better", sum(gap < 0 for gap in gaps), 12)  # lower is better
+    assert (row.verdict, row.win_rate, row.n) == ("better", sum(gap < 0 for gap in gaps) / 12, 12)  # lower is better
     assert next(d for d in report.differences if (d.method, d.key) == ("warp", CSIM)).n == 9  # clips with a face
-    assert next(d for d in report.differences if (d.method, d.key) == ("ours", FVD)).low is None
+    fvd = next(d for d in report.differences if (d.method, d.key) == ("ours", FVD))
+    assert (fvd.low, fvd.p, fvd.verdict) == (None, None, "no paired interval")  # these runs hold no jackknife groups
     assert not [d for d in report.differences if d.method == "still"]
 
 
