@@ -4,8 +4,8 @@ Bold is a claim, so it has to be shown: a number is bold where, against every ot
 interval of the paired differences over clips excludes zero. Numbers of the whole set (FID, FVD, KID) have no value per
 clip; their difference is paired by leaving the same groups of clips out of both (jackknife), or, where a run does not
 hold these, shown by intervals that lie apart - and only at equal N, because these numbers fall as N grows. Intervals
-are per pair, not corrected for the number of methods. Where faces or people were not found in every sample, the value with
-the missing ones at their worst must win, too: no method gains by showing no face.
+are per pair, not corrected for the number of methods. Where faces or people were not found in every sample, the value
+with the missing ones at their worst must win, too: no method gains by showing no face.
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ class Report:
 
     def floor_name(self, line: Line) -> str:
         """A floor in words."""
-        name = FLOORS.get(line.name, f"real, {line.name}")
+        name = FLOORS.get(line.name, line.name)
         return f"{name} (test set {self.letter(line)})" if self.mixed else name
 
     @staticmethod
