@@ -57,23 +57,37 @@ def run_made(
     make: Callable[[Progress], Iterable[Record]],
     flags: Flags,
     *,
-    items: Callable[[], Sequence[str]],
     params: Any,
+    items: Callable[[], Sequence[str]] | None = None,
+    plans: Callable[[], Iterable[tuple[str, Any]]] | None = None,
+    show: Callable[[Console, Record], None] | None = None,
 ) -> NoReturn:
-    """Like `run_stage` for a stage that makes its items itself (synth); never returns.
+    """Like `run_stage` for a stage that makes its items itself (synth, score); never returns.
 
-    make   gives the Records as they are finished; items gives their names for --dry-run
+    make   gives the Records as they are finished; those of other stages are failures that are carried on
+    items  gives their names for --dry-run, or plans gives (name, Plan) where the stage cannot plan by a name alone
+    show   says more of a finished record
     """
 
     def work(console: Console) -> int:
         session = _Session(stage, params, flags, None, console)
-        if flags.dry_run:
+        if flags.dry_run and plans is not None:
+            for name, plan in plans():
+                session.report_plan(name, plan)
+        elif flags.dry_run:
+            assert items is not None, "a stage that makes its items needs items or plans"
             for item in items():
                 session.take(item)
         else:
-            with console.progress(stage.STAGE) as progress:
-                for record in make(progress):
-                    session.settle(record)
+            finished = []
+            try:
+                with console.progress(stage.STAGE) as progress:
+                    for record in make(progress):
+                        session.settle(record)
+                        finished.append(record)
+            finally:  # also before a check that says no
+                for record in finished if show is not None else ():
+                    show(console, record)
         return session.exit_code()
 
     guarded(work, quiet=flags.quiet, verbose=flags.verbose, debug=flags.debug)
@@ -158,7 +172,7 @@ class _Session:
                 raise UsageError("--output: found several inputs, expected one. Use --output-dir")
             params = self._params_for(item)
             if self._flags.dry_run:
-                self._report_plan(item, self._stage.plan(item, params))
+                self.report_plan(item, self._stage.plan(item, params))
             else:
                 running_command.set(words_for(self._stage.STAGE, item, params))
                 with self._console.progress(item) as progress:
@@ -177,7 +191,9 @@ class _Session:
 
     def settle(self, record: Record) -> None:
         """Report a finished record and remember its exit code."""
-        if record.status == "failed":
+        if record.status == "failed" and record.stage != self._stage.STAGE:
+            self._carry_on(record)
+        elif record.status == "failed":
             self._console.error(record.error)
             self._fail(record)
         else:
@@ -215,7 +231,8 @@ class _Session:
         self._console.note(f"{record.path}: {record.stage} {done} ({record.seconds:.1f} s)")
         self._console.result(record.to_json() if self._flags.json else record.path)
 
-    def _report_plan(self, item: str, plan: Any) -> None:
+    def report_plan(self, item: str, plan: Any) -> None:
+        """Say what would be done with one item."""
         self._console.note(f"{item}: {self._stage.STAGE} would {plan.action} {plan.output}")
         if self._flags.json:
             values = {"stage": self._stage.STAGE, "item": item, **dataclasses.asdict(plan)}

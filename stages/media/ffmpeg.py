@@ -20,7 +20,7 @@ from stages.core.errors import InputError, ResourceError, WeightsError
 REFUSED_FORMATS = frozenset("hls concat dash imf sdp rtsp svg_pipe tty bin xbin idf adf image2 lavfi".split())
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 _LEVEL = re.compile(r"\[(panic|fatal|error|warning|info|verbose|debug)\] ?")
-_ADDRESS = re.compile(r"\[([\w#:/.+-]+) @ 0x[0-9a-f]+\] ?")
+_ADDRESS = re.compile(r"\[([\w#:/.,+-]+) @ 0x[0-9a-f]+\] ?")
 _CLOSING_LINES = ("Error opening input", "Conversion failed", "Nothing was written", "Error while filtering")
 
 

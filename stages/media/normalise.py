@@ -212,15 +212,21 @@ class _Job:
 
 
 def _matrix(info: MediaInfo) -> tuple[str | None, str]:
-    """(matrix to assume for the source or None, matrix of the result).
+    """(matrix to assume for the source or None, matrix of the result): BT.601 stays BT.601, all else becomes BT.709."""
+    assumed = assumed_matrix(info)
+    if assumed is None:
+        return None, "smpte170m" if re.search(r"bt470bg|smpte170m", info.colour) else "bt709"
+    return assumed, assumed
 
-    Untagged pictures of 720 lines or more count as BT.709, as in players; BT.601 stays BT.601; all else becomes BT.709.
+
+def assumed_matrix(info: MediaInfo) -> str | None:
+    """The colour matrix of a film that does not name one, as players take it: BT.709 from 720 lines on, else BT.601.
+
+    returns  ffmpeg's name; None where the film names its matrix or has none
     """
-    if re.search(r"bt470bg|smpte170m", info.colour):
-        return None, "smpte170m"
     if _KNOWN_MATRIX.search(info.colour) or info.has_alpha or not info.pix_fmt.startswith(("yuv", "nv", "p0")):
-        return None, "bt709"
-    return ("bt709", "bt709") if min(info.width, info.height) >= 720 else ("smpte170m", "smpte170m")
+        return None
+    return "bt709" if min(info.width, info.height) >= 720 else "smpte170m"
 
 
 def _matrices(info: MediaInfo) -> str:

@@ -90,7 +90,7 @@ def write_run(run: Run, path: str | os.PathLike[str]) -> None:
     del values["path"]
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(_plain(values), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+    partial.write_text(json.dumps(plain(values), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
     os.replace(partial, path)
 
 
@@ -119,10 +119,10 @@ def _score(entry: dict[str, Any]) -> Score:
     return Score(**entry, interval=tuple(interval) if interval else None)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value with NaN as None, for JSON."""
     if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,330 @@
+"""Scores generated films against real ones, by named protocols, so that anybody gets the same numbers.
+
+Reads   films, arrays, pictures or bundles in pairs; the reference picture and the driver's film where they matter.
+Writes  RUN/clips/NAME.zarr, one bundle a clip: `frames` (the sha256 of every frame) and one layer a measurement
+        (the map: each clip alone, on any machine, only what is missing); RUN/floors/KIND/NAME.zarr, the same for films
+        made from the real ones; and the reduce of all clips: RUN/scores.json, RUN/clips.csv, RUN/manifest.json.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stages.core.errors import InputError, StageError, UsageError, is_out_of_resources
+from stages.core.records import Plan, Record
+
+if TYPE_CHECKING:
+    from stages.metrics.protocol import Measure, Protocol
+    from stages.scoring.measure import Task
+
+STAGE = "score"
+VERSION = 1
+Progress = Callable[[int, int | None, str], None]
+
+
+@dataclass(frozen=True)
+class Params:
+    """Settings of score.
+
+    output     folder of the run
+    real       the real films; "" = there are none (another person was animated)
+    reference  photo, folder of photos, or "frame:N" of the real film: what the person was made from
+    driving    the drivers' films, where they are not the real ones
+    pairs      CSV that names everything instead: name,generated,real,reference,driving
+    protocol   names or .toml files with commas between them
+    name       of the method; "" = the folder's name;  seed  the films were generated with
+    floors     rows to compare with: codec, static, halves
+    require    demands like "lpips<0.25"
+    features_only  measure, make no table;  shard  "I/N": only part I of N;  merge  make the table of measured clips
+    workers    processes, each with one clip at a time; changes no result
+    device     torch device;  fps  rate of pictures and arrays
+    overwrite  replace what was measured on other films or with other settings
+    """
+
+    output: str = ""
+    real: str = ""
+    reference: str = ""
+    driving: str = ""
+    pairs: str = ""
+    protocol: str = "dreamactor-v1"
+    name: str = ""
+    seed: int = 0
+    floors: str = ""
+    require: tuple[str, ...] = ()
+    features_only: bool = False
+    shard: str = ""
+    merge: bool = False
+    workers: int = 1
+    device: str = "auto"
+    fps: str = ""
+    overwrite: bool = False
+
+
+def plan(inputs: Sequence[str | Record], params: Params) -> Iterator[tuple[str, Plan]]:
+    """(clip, what would be done with its bundle) of every clip and floor; reads metadata only.
+
+    errors  UsageError, InputError, ConflictError: as `run_all`
+    """
+    from stages.scoring.measure import missing_layers
+
+    job = _Job(params)
+    if params.merge:
+        paths = _merge_paths(_names(inputs))
+        yield os.path.join(params.output, "scores.json"), Plan("write", "", params.output, dict.fromkeys(paths, ""))
+        return
+    for task in job.tasks(_names(inputs)):
+        missing = missing_layers(task, job.measures)
+        action = "skip" if not missing else "replace" if task.overwrite and os.path.exists(task.bundle) else "write"
+        yield task.pair.name, Plan(action, "", task.bundle, dict.fromkeys(missing, ""))
+
+
+def run_all(inputs: Sequence[str | Record], params: Params, progress: Progress | None = None) -> Iterator[Record]:
+    """Records: of scores.json, or with `features_only` of every clip's bundle; of everything that failed.
+
+    inputs    films, or with `merge` clip score bundles and run folders; records of failed items are given on
+    progress  called with (clips or frames done, all, what)
+    errors    UsageError: a setting. InputError: pairs that do not fit. ConflictError: the run holds other films.
+              WeightsError: a network that is not optional. CheckFailed: a requirement that does not hold, after writing
+    """
+    job = _Job(params)
+    failed = [item for item in inputs if isinstance(item, Record) and item.status == "failed"]
+    yield from failed
+    names = [item.path if isinstance(item, Record) else item for item in inputs if item not in failed]
+    if failed and (not params.features_only or not names):
+        return
+    if params.merge:
+        yield job.reduce(_merge_paths(names), None)
+        job.check_requirements()
+        return
+    started = time.monotonic()
+    tasks = job.tasks(names)
+    if not params.features_only:
+        job.check_before(tasks)
+    broken = 0
+    for record in job.measure(tasks, progress):
+        broken += record.status == "failed"
+        if params.features_only or record.status == "failed":
+            yield record
+    if not params.features_only and not broken:
+        clips = [task.bundle for task in tasks if not task.floor]
+        floors = {kind: [task.bundle for task in tasks if task.floor == kind] for kind in job.floors}
+        yield job.reduce(clips, floors, started)
+        job.check_requirements()
+
+
+class _Job:
+    """The checked settings of one call."""
+
+    def __init__(self, params: Params) -> None:
+        from stages.metrics.protocol import load_protocol
+        from stages.scoring.floors import parse_floors
+        from stages.scoring.require import parse_requirements
+
+        self.params = params
+        if not params.output:
+            raise UsageError("score: found no -o, expected the folder of the run")
+        if not 1 <= params.workers <= 256:
+            raise UsageError(f"--workers: found {params.workers}, expected 1..256")
+        words = [word.strip() for word in params.protocol.split(",") if word.strip()]
+        self.protocols: list[Protocol] = [load_protocol(word) for word in words]
+        names = [protocol.name for protocol in self.protocols]
+        if not names or len(set(names)) != len(names):
+            raise UsageError(f"--protocol: found {params.protocol!r}, expected one or more, each once")
+        self.floors = parse_floors(params.floors)
+        self.requirements = parse_requirements(params.require, self.protocols)
+        self.shard = _shard(params)
+        self.fps = _rate(params.fps)
+        layers = {measure.layer: measure for protocol in self.protocols for measure in protocol.measures}
+        self.measures: list[Measure] = list(layers.values())
+        if self.floors and not (params.real or params.pairs or params.merge):
+            raise UsageError("--floors: found without --real, expected real films to make them from")
+        self.name = params.name or Path(os.path.abspath(params.output)).name
+
+    def tasks(self, names: Sequence[str]) -> list[Task]:
+        """What is to be measured: the clips of the shard, then their floors."""
+        from stages.core.device import pick_device
+        from stages.scoring.floors import MADE
+        from stages.scoring.measure import Task
+        from stages.scoring.pairs import make_pairs
+
+        p = self.params
+        pairs = make_pairs(names, p.real, p.reference, p.driving, p.pairs)
+        if self.shard is not None:
+            pairs = pairs[self.shard[0] - 1 :: self.shard[1]]
+        torch_takes_part = any(measure.module.weights(measure.options) for measure in self.measures)
+        device = pick_device(p.device) if torch_takes_part or p.device not in ("auto", "cpu") else "cpu"
+        common = {"fps": self.fps, "device": device, "overwrite": p.overwrite}
+        tasks = [Task(pair, os.path.join(p.output, "clips", f"{pair.name}.zarr"), **common) for pair in pairs]
+        for kind in self.floors:
+            if kind in MADE:
+                tasks += [
+                    Task(pair, os.path.join(p.output, "floors", kind, f"{pair.name}.zarr"), floor=kind, **common)
+                    for pair in pairs
+                ]
+        return tasks
+
+    def check_before(self, tasks: Sequence[Task]) -> None:
+        """errors  ConflictError: the folder holds the scores of another method or other clips"""
+        from stages.scoring.outputs import check_before
+
+        names = [task.pair.name for task in tasks if not task.floor]
+        check_before(Path(self.params.output), self.name, self.params.seed, names, self.params.overwrite)
+
+    def measure(self, tasks: Sequence[Task], progress: Progress | None) -> Iterator[Record]:
+        """A Record of every task. Without features_only nothing is measured when a clip does not fit."""
+        from stages.scoring.measure import absent_networks, missing_layers, prepare
+
+        missing = {task.bundle: missing_layers(task, self.measures) for task in tasks}
+        needed = {layer for layers in missing.values() for layer in layers}
+        absent = absent_networks([measure for measure in self.measures if measure.layer in needed])
+        ready, broken = [], []
+        for task in (replace(task, absent=absent) for task in tasks):
+            try:
+                if missing[task.bundle] and missing_layers(task, self.measures):
+                    prepare(task, self.measures)
+                ready.append(task)
+            except StageError as error:
+                if not task.floor or not any(record.path == task.pair.generated for record in broken):
+                    broken.append(_failed(task, error))
+        yield from broken
+        if broken and not self.params.features_only:
+            return
+        for done, record in enumerate(self._attempts(ready, progress), start=1):
+            if progress is not None:
+                progress(done, len(tasks), "clips")
+            yield record
+
+    def _attempts(self, tasks: Sequence[Task], progress: Progress | None) -> Iterator[Record]:
+        workers = min(self.params.workers, len(tasks))
+        if workers <= 1:
+            yield from (_attempt((task, self.params.protocol, 0), progress) for task in tasks)
+            return
+        import multiprocessing
+
+        work = [(task, self.params.protocol, workers) for task in tasks]
+        with multiprocessing.get_context("spawn").Pool(workers) as pool:
+            yield from pool.imap(_attempt, work)
+
+    def reduce(self, clips: Sequence[str], floors: dict[str, list[str]] | None, started: float | None = None) -> Record:
+        """The Record of scores.json. floors  kind -> bundles; None: beside the clips, where a run keeps them"""
+        from stages.core.command import running_command
+        from stages.scoring.outputs import environment, write_outputs
+        from stages.scoring.reduce import make_run, open_measured
+
+        started = time.monotonic() if started is None else started
+        if floors is None:
+            floors = {kind: [] if kind == "halves" else _floor_paths(clips, kind) for kind in self.floors}
+        measured = open_measured(clips)
+        run = make_run(
+            measured,
+            self.protocols,
+            {kind: open_measured(paths) for kind, paths in floors.items()},
+            name=self.name,
+            seed=self.params.seed,
+            folder=self.params.output,
+            env=environment(self.params.device),
+            command=running_command.get() or (),
+        )
+        status = write_outputs(run, measured, self.protocols, Path(self.params.output))
+        path = os.path.join(self.params.output, "scores.json")
+        data = {"clips": len(measured), "test_set": run.test_set["sha256"], "generated": run.generated["sha256"]}
+        notes = [f"{c.name}: no rate known, 25 assumed" for c in measured if c.facts["fps_assumed"]]
+        notes += [f"{c.name}: uneven rate ({', '.join(c.facts['uneven'])})" for c in measured if c.facts["uneven"]]
+        if notes:
+            data["notes"] = notes
+        return Record(STAGE, path, status, seconds=time.monotonic() - started, data=data)
+
+    def check_requirements(self) -> None:
+        """errors  CheckFailed: a number of the written scores.json is not as required"""
+        from stages.metrics.results import read_run
+        from stages.scoring.require import check_requirements
+
+        if self.requirements:
+            check_requirements(self.requirements, read_run(self.params.output).scores)
+
+
+def _attempt(work: tuple[Task, str, int], progress: Progress | None = None) -> Record:
+    """The Record of one measured clip; foreseeable errors are failed Records, a bug still raises."""
+    from stages.core.device import set_threads
+    from stages.metrics.protocol import load_protocol
+    from stages.scoring.measure import measure_clip
+
+    task, names, workers = work
+    protocols = [load_protocol(word.strip()) for word in names.split(",") if word.strip()]
+    measures = list({m.layer: m for protocol in protocols for m in protocol.measures}.values())
+    if any(measure.module.weights(measure.options) for measure in measures):
+        set_threads(1 if workers else None)
+    try:
+        status, seconds = measure_clip(task, measures, progress)
+    except StageError as error:
+        return _failed(task, error)
+    except OSError as error:
+        if not is_out_of_resources(error):
+            raise
+        return Record(STAGE, task.bundle, "failed", error=f"{task.bundle}: {error.strerror}. Free some space", exit=7)
+    return Record(STAGE, task.bundle, status, seconds=seconds, data={"clip": task.pair.name, "floor": task.floor})
+
+
+def _failed(task: Task, error: StageError) -> Record:
+    return Record(STAGE, task.pair.generated, "failed", error=str(error), exit=error.exit_code)
+
+
+def _names(inputs: Sequence[str | Record]) -> list[str]:
+    failed = next((item for item in inputs if isinstance(item, Record) and item.status == "failed"), None)
+    if failed is not None:
+        raise InputError(f"{failed.path}: failed before, in {failed.stage}: {failed.error}")
+    return [item.path if isinstance(item, Record) else item for item in inputs]
+
+
+def _shard(params: Params) -> tuple[int, int] | None:
+    if not params.shard:
+        return None
+    match = re.fullmatch(r"(\d+)/(\d+)", params.shard)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(f"--shard: found {params.shard!r}, expected I/N with I from 1 to N")
+    if not params.features_only:
+        raise UsageError("--shard: found without --features-only, expected both: a part of a set has no scores")
+    return int(match[1]), int(match[2])
+
+
+def _rate(text: str) -> Fraction | None:
+    try:
+        rate = Fraction(text) if text else None
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate is not None and not 0 < rate <= 1000:
+        raise UsageError(f"--fps: found {text!r}, expected a rate such as 24 or 30000/1001")
+    return rate
+
+
+def _merge_paths(names: Sequence[str]) -> list[str]:
+    """Clip score bundles of the bundles, run folders and folders of bundles that are named."""
+    paths = []
+    for name in names:
+        folder = Path(name)
+        if folder.suffix == ".zarr":
+            paths.append(name)
+            continue
+        within = folder / "clips" if (folder / "clips").is_dir() else folder
+        found = sorted(str(path) for path in within.glob("*.zarr")) if within.is_dir() else []
+        if not found:
+            raise InputError(f"{name}: found no measured clips, expected a run's folder or clip bundles made by score")
+        paths += found
+    if not paths:
+        raise UsageError("--merge: found no clips, expected bundles or run folders")
+    return paths
+
+
+def _floor_paths(clips: Sequence[str], kind: str) -> list[str]:
+    paths = [str(Path(clip).parent.parent / "floors" / kind / Path(clip).name) for clip in clips]
+    for path in paths:
+        if not os.path.isdir(path):
+            raise InputError(f"{path}: is not there. Measure the clips with --floors {kind} too")
+    return paths
