@@ -1,4 +1,4 @@
-"""The reduce: arrays of all clips to the numbers of one run. Depends on what the clips hold, not on who measured them."""
+"""The reduce: arrays of all clips to the numbers of one run, whoever measured the clips, and where."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def open_measured(paths: Sequence[str]) -> list[Measured]:
         facts = bundle.attrs(FRAMES)
         if facts.get("decode") != DECODE or facts.get("version") != VERSION:
             raise InputError(
-                f"{path}: measured by another version (decode {facts.get('decode')!r}), expected {DECODE!r}. Measure it again"
+                f"{path}: was measured by another version (decode {facts.get('decode')!r}), expected {DECODE!r}. "
+                "Measure it again"
             )
         name = facts["name"]
         if name in clips:
@@ -203,7 +204,7 @@ def halves(clips: Sequence[Measured], protocols: Sequence[Protocol]) -> tuple[Sc
     scores = []
     for protocol in protocols:
         for metric in protocol.metrics:
-            between = getattr(metric.module, "between_halves", None)
+            between = getattr(metric.module, "halves_of_real", None)
             if between is None:
                 continue
             arrays, why = _read(clips, metric.measure)
