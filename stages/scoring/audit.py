@@ -1,4 +1,4 @@
-"""Which convention made a published number: every protocol's and every variant's number of given films, nearest first."""
+"""Which convention made a published number: every protocol's and variant's number of given films, nearest first."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def parse_published(text: str) -> tuple[Published, ...]:
 
 
 def _slack(text: str) -> float:
-    """Half a unit of the last printed digit: 0.005 of "0.21", 0.5 of "1183", 5e-6 of "3.78e-4" / 100."""
+    """Half a unit of the last printed digit: 0.005 of "0.21", 0.5 of "1183", 5e-7 of "3.78e-4"."""
     mantissa, _, exponent = text.lower().partition("e")
     decimals = len(mantissa.partition(".")[2])
     return 0.5 * 10.0 ** (int(exponent or 0) - decimals)
@@ -194,9 +194,7 @@ def _candidate(
 ) -> Candidate:
     layer = metric.measure.layer
     if layer in absent:
-        return Candidate(
-            number.word, number.value, names, None, None, False, 0, 0, metric.signature, absent[layer]
-        )
+        return Candidate(number.word, number.value, names, None, None, False, 0, 0, metric.signature, absent[layer])
     summary = metric.module.summarise(metric.options, kept[layer])
     if not math.isfinite(summary.value):
         why = "gives no number for these films"

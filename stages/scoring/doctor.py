@@ -87,6 +87,6 @@ def raise_for(checks: Sequence[Check]) -> None:
         first = f"{off[0].name}: {off[0].cause}"
         raise CheckFailed(f"score doctor: {len(off)} of {len(checks)} numbers are off ({first})")
     if missing:
-        raise WeightsError(f"score doctor: {len(missing)} of {len(checks)} tests lack their network ({missing[0].cause})")
-
-
+        raise WeightsError(
+            f"score doctor: {len(missing)} of {len(checks)} tests lack their network ({missing[0].cause})"
+        )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.scoring.trial import make_measure, make_metric, measure_frames, value_of
+from stages.scoring.trial import make_measure, make_metric, value_of
 
 NOISE_SEED = 7
 _SIDE = 64
@@ -158,7 +158,9 @@ def _precision() -> Fixture:
             errors.append(float((found.double().cpu() - exact).abs().max() / exact.abs().max()))
         return max(errors)
 
-    cause = "the device rounds to TF32 or half: set torch.backends.cudnn.allow_tf32 = False and matmul precision highest"
+    cause = (
+        "the device rounds to TF32 or half: set torch.backends.cudnn.allow_tf32 = False and matmul precision highest"
+    )
     return Fixture("float32 arithmetic, relative error", 0.0, 2e-5, find, otherwise=cause)
 
 
