@@ -98,7 +98,7 @@ def arrays(options: Options) -> dict[str, ArraySpec]:
 
 def prepare(frame_u8: np.ndarray, options: Options) -> np.ndarray:
     """float32 [224, 224, 3]: the network's input from uint8 [H, W, 3]."""
-    from stages.metrics.nets.sampling import antialiased, bilinear, centre
+    from stages.metrics.nets.sampling import bilinear, centre, pillow_bicubic
     from stages.metrics.resize import resize_u8
 
     size = (224, 224)
@@ -113,11 +113,11 @@ def prepare(frame_u8: np.ndarray, options: Options) -> np.ndarray:
         top, left = (round((length - 256) / 2) for length in frame.shape[:2])  # as torchvision's center_crop
         frame = frame[top : top + 256, left : left + 256]
     elif options.first != "none":
-        frame = _antialiased_by_torch(frame, int(options.first.rpartition("-")[2]))
+        frame = _cut_to_u8(frame, int(options.first.rpartition("-")[2]))
     if options.resize == "crop":
         pixels = centre(bilinear(frame, _short_side(frame, 224)), 224)
     elif options.resize == "bicubic-squash":
-        pixels = antialiased(frame, size, "bicubic")
+        pixels = pillow_bicubic(frame, size)
     else:
         pixels = bilinear(frame, size, half_pixel=options.resize == "bilinear-squash")
     return pixels * np.float32(1 / 127.5) - np.float32(1) if options.range == "pm1" else pixels * np.float32(1 / 255)
@@ -130,16 +130,12 @@ def _short_side(frame: np.ndarray, side: int) -> tuple[int, int]:
     return (side, math.ceil(width * scale)) if height < width else (math.ceil(height * scale), side)
 
 
-def _antialiased_by_torch(frame_u8: np.ndarray, side: int) -> np.ndarray:
-    """uint8 [side, side, 3]: by torch itself, since the cut to 8 bit hangs on its last float digit."""
-    import torch
+def _cut_to_u8(frame_u8: np.ndarray, side: int) -> np.ndarray:
+    """uint8 [side, side, 3]: antialiased as 0..1, the middle, cut to 8 bit (the cut hangs on the last float digit)."""
+    from stages.metrics.nets.sampling import centre, torch_antialiased
 
-    from stages.metrics.nets.sampling import centre
-
-    pixels = torch.from_numpy(np.ascontiguousarray(frame_u8)).permute(2, 0, 1)[None].float() / 255.0
-    size = _short_side(frame_u8, side)
-    pixels = torch.nn.functional.interpolate(pixels, size=size, mode="bilinear", align_corners=False, antialias=True)
-    return centre((pixels * 255.0).byte()[0].permute(1, 2, 0).numpy(), side)
+    pixels = torch_antialiased(frame_u8.astype(np.float32) / np.float32(255), _short_side(frame_u8, side))
+    return (centre(pixels, side) * np.float32(255)).astype(np.uint8)
 
 
 class _Collector:

@@ -66,13 +66,13 @@ def arrays(options: Options) -> dict[str, ArraySpec]:
 
 def prepare(frame_u8: np.ndarray, resize: str) -> np.ndarray:
     """float32 [299, 299, 3]: the network's input from uint8 [H, W, 3], see Options.resize."""
-    from stages.metrics.nets.sampling import antialiased, bilinear
+    from stages.metrics.nets.sampling import bilinear, pillow_bicubic
 
     size = (299, 299)
     if resize == "legacy":
         return bilinear(frame_u8, size) * np.float32(1 / 127.5) - np.float32(1)
     if resize == "clean":
-        pixels = antialiased(frame_u8, size, "bicubic").clip(0, 255)
+        pixels = pillow_bicubic(frame_u8, size).clip(0, 255)
     else:
         pixels = bilinear(frame_u8, size, half_pixel=False)
     return (pixels - np.float32(128)) * np.float32(1 / 128)

@@ -6,8 +6,6 @@ from functools import lru_cache
 
 import numpy as np
 
-BICUBIC_A = -0.5
-
 
 def bilinear(frame_u8: np.ndarray, size: tuple[int, int], half_pixel: bool = True) -> np.ndarray:
     """float32 [h, w, 3] in 0..255: two taps per axis, no antialiasing.
@@ -29,15 +27,27 @@ def bilinear(frame_u8: np.ndarray, size: tuple[int, int], half_pixel: bool = Tru
     return upper + (lower - upper) * down
 
 
-def antialiased(frame: np.ndarray, size: tuple[int, int], kernel: str) -> np.ndarray:
-    """float32 [h, w, 3]: every source pixel has its share, as in Pillow's float pictures; neither clipped nor rounded.
+def pillow_bicubic(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """float32 [h, w, 3]: Pillow's antialiased bicubic of float pictures, channel by channel; not clipped, not rounded.
 
     frame   uint8 or float32 [H, W, 3]
-    kernel  "bicubic" (a = -0.5) or "bilinear" (a triangle; also torch's antialias=True)
     """
-    height, width = frame.shape[:2]
-    across = (_shares(width, size[1], kernel) @ frame.astype(np.float32).reshape(height, width, 3)).reshape(height, -1)
-    return (_shares(height, size[0], kernel) @ across).reshape(*size, 3)
+    from PIL import Image
+
+    planes = (Image.fromarray(np.ascontiguousarray(frame[..., channel], np.float32)) for channel in range(3))
+    return np.stack([np.asarray(plane.resize(size[::-1], Image.Resampling.BICUBIC)) for plane in planes], -1)
+
+
+def torch_antialiased(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """float32 [h, w, 3]: torch's bilinear interpolation with antialias=True.
+
+    frame   uint8 or float32 [H, W, 3]
+    """
+    import torch
+
+    planes = torch.from_numpy(frame.astype(np.float32)).permute(2, 0, 1)[None]
+    small = torch.nn.functional.interpolate(planes, size=size, mode="bilinear", align_corners=False, antialias=True)
+    return np.ascontiguousarray(small[0].permute(1, 2, 0).numpy())
 
 
 def centre(frame: np.ndarray, side: int) -> np.ndarray:
@@ -48,25 +58,9 @@ def centre(frame: np.ndarray, side: int) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def _taps(length: int, new: int, half_pixel: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    scale = np.float32(length) / np.float32(new)
-    places = np.arange(new, dtype=np.float32)
-    places = (places + np.float32(0.5)) * scale - np.float32(0.5) if half_pixel else places * scale
-    places = np.maximum(places, np.float32(0))
+    scale = float(np.float32(length) / np.float32(new))
+    places = np.arange(new, dtype=np.float64)
+    places = (places + 0.5) * scale - 0.5 if half_pixel else places * scale
+    places = np.maximum(places, 0).astype(np.float32)  # rounded once, as the fused multiply-add of torch's kernels does
     first = np.minimum(places.astype(np.int64), length - 1)
     return first, np.minimum(first + 1, length - 1), (places - first).astype(np.float32)
-
-
-@lru_cache(maxsize=32)
-def _shares(length: int, new: int, kernel: str) -> np.ndarray:
-    """float32 [new, length], rows that sum to 1."""
-    scale = length / new
-    spread = max(scale, 1.0)
-    middle = (np.arange(new) + 0.5)[:, None] * scale
-    distance = np.abs((np.arange(length) + 0.5)[None] - middle) / spread
-    if kernel == "bilinear":
-        weights = np.maximum(1.0 - distance, 0.0)
-    else:
-        near = ((BICUBIC_A + 2) * distance - (BICUBIC_A + 3)) * distance**2 + 1
-        far = ((distance - 5) * distance + 8) * distance * BICUBIC_A - 4 * BICUBIC_A
-        weights = np.where(distance < 1, near, np.where(distance < 2, far, 0.0))
-    return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
