@@ -68,9 +68,12 @@ def _conv(i: int, o: int, kernel: int) -> ConvRelu:
 
 
 class I3D(nn.Module):
-    """A clip [1, 3, T, 224, 224] in -1..1 -> 400 logits, the mean over what is left of time."""
+    """A clip [1, 3, T, 224, 224] in -1..1 -> 400 logits, the mean over what is left of time.
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
+    epsilon  of the batch norm
+    """
+
+    def __init__(self, tensors: Mapping[str, np.ndarray], device: str = "cpu", epsilon: float = 1e-3) -> None:
         super().__init__()
         mixed = [Mixed(*widths) for widths in BLOCKS]
         self.first = ConvRelu(3, 64, (7, 7, 7), (2, 2, 2))
@@ -85,7 +88,7 @@ class I3D(nn.Module):
             MaxPool((2, 2, 2), (2, 2, 2)),
             *mixed[7:],
         )
-        load_convolutions(self, tensors, "i3d_kinetics400")
+        load_convolutions(self, tensors, "i3d_kinetics400", epsilon)
         self.last = ConvRelu(1024, LOGITS, (1, 1, 1), relu=False)
         set_weights(self.last, tensors["logits.weight"], tensors["logits.bias"], "i3d_kinetics400: logits")
         self.to(exact(device)).eval()
@@ -106,9 +109,9 @@ class I3D(nn.Module):
 
 
 @lru_cache(maxsize=2)
-def load_i3d(device: str = "cpu") -> I3D:
-    """The network with the registered weights, made once per process.
+def load_i3d(device: str = "cpu", epsilon: float = 1e-3) -> I3D:
+    """The network with the registered weights, made once per process; epsilon of its batch norm.
 
     errors  WeightsError: the weights are not to be had
     """
-    return I3D(load_tensors("i3d_kinetics400"), device)
+    return I3D(load_tensors("i3d_kinetics400"), device, epsilon)
