@@ -11,6 +11,7 @@ import pytest
 from stages.core.errors import InputError, UsageError
 from stages.metrics import l1, psnr, ssim
 from stages.metrics.interface import Block, ClipContext
+from tests.metrics.calibration import NAMES, calibration_pairs
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +202,28 @@ def test_known_answers(assets):
     entry = entries["ssim-zeros-ones"]
     assert ssim.ssim(black, white, ssim.Options(colour="rgb")) == pytest.approx(entry["measured"], **entry["tolerance"])
     assert psnr.psnr(black, white, psnr.Options()) == entries["psnr-zeros-ones"]["measured"]
+
+
+def test_published_values_of_the_calibration_pictures():
+    """Wang's Matlab SSIM (published to four digits) and scikit-image's PSNR (to two); DisCo's forms as run on them."""
+    pairs = calibration_pairs()
+    columns = {
+        "Matlab SSIM": (ssim.ssim, ssim.Options(colour="luma-rounded"), (0.6993, 0.9978, 0.9989, 0.9669, 0.6519), 1e-4),
+        "PSNR": (psnr.psnr, psnr.Options(), (21.1136, 20.9872, 27.0139, 23.3002, 21.6186), 6e-5),
+        "DisCo's SSIM": (
+            ssim.ssim,
+            ssim.Options(window="uniform", colour="cv2-gray", covariance="sample"),
+            (0.66522, 0.99786, 0.99891, 0.96785, 0.65042),
+            6e-6,
+        ),
+        "SSIM of the channels": (
+            ssim.ssim,
+            ssim.Options(colour="rgb"),
+            (0.67317, 0.93252, 0.98963, 0.96743, 0.63073),
+            6e-6,
+        ),
+        "DisCo's PSNR": (psnr.psnr, psnr.Options(overflow=True), (28.99, 28.39, 30.89, 42.98, 28.95), 6e-3),
+    }
+    for name, (metric, options, expected, tolerance) in columns.items():
+        deviation = np.abs([metric(*pairs[picture], options) for picture in NAMES] - np.array(expected))
+        assert deviation.max() < tolerance, f"{name}: off by {deviation} > {tolerance}"
