@@ -18,7 +18,9 @@ from stages.core.command import running_command
 from stages.score import Params
 
 # First words that mean another command than scoring: word -> module with a function `command`.
-SUBCOMMANDS: dict[str, str] = {}
+SUBCOMMANDS: dict[str, str] = {
+    "doctor": "dreamactor_cli.commands.score_doctor",
+}
 
 
 class ScoreGroup(TyperGroup):

@@ -9,7 +9,6 @@ import numpy as np
 from stages.bundle import ArraySpec
 from stages.core.errors import InputError, UsageError
 from stages.metrics.interface import ALIGNMENTS, Block, ClipContext
-from stages.metrics.nets.threads import each
 
 NEEDS = frozenset({"real"})
 NETS = {"alex": 31, "vgg": 16}  # smallest side in pixels
@@ -69,6 +68,7 @@ class _Collector:
 
     def add(self, block: Block) -> None:
         """One pair of frames at a time: the number of a frame depends neither on its block nor on the cores."""
+        from stages.metrics.nets.threads import each
 
         def distance(ours: np.ndarray, real: np.ndarray) -> float:
             return self._net.distance(ours, real, self._options.range, self._options.spatial)

@@ -1,8 +1,9 @@
 """LPIPS: AlexNet or VGG16 features of two pictures, compared layer by layer (Zhang et al. 2018, version 0.1).
 
-A 1080p picture's first VGG activation has half a gigabyte. So the picture goes through each stage in strips of rows
-with as many rows more on either side as the stage's convolutions see; features are compared and pooled strip by strip,
-and only the pooled maps exist whole. Strips depend on the picture's size alone, so the numbers repeat bit for bit.
+The first VGG activation of a 1080p picture has half a gigabyte. So pictures flow through the stages in strips of rows:
+each stage waits for enough rows, takes as many more on either side as its convolutions see, compares, pools, and hands
+the pooled rows on; of no map more than a strip exists. Where the strips are cut depends on the picture's size alone, so
+the numbers repeat bit for bit.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from stages.weights import load_tensors
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
 EPSILON = 1e-10
-STRIP_FLOATS = 6_000_000  # floats of one activation inside a strip
+STRIP_FLOATS = 4_000_000  # floats of one activation inside a strip
 CHUNK_FLOATS = 1 << 19  # floats compared at a time: what a core keeps near itself
 
 
@@ -82,12 +83,16 @@ class Perceptual(nn.Module):
         a_u8, b_u8   uint8 [H, W, 3], one size, at least 16 pixels per side (alex: 31)
         value_range  "pm1": scaled to -1..1 as the network was trained; "01": left at 0..1 (a known mistake)
         """
-        a, b = (self._input(picture, value_range) for picture in (a_u8, b_u8))
-        found = []
-        for number, stage in enumerate(self.stages):
-            a, b, distance = _through(stage, a, b, getattr(self, f"linear{number}"))
-            found.append(distance.cpu().numpy())
-        return found
+        table = _levels(value_range)
+        flows: list[_Flow] = []
+        for number in reversed(range(5)):
+            flows.insert(0, _Flow(self.stages[number], getattr(self, f"linear{number}"), flows[0] if flows else None))
+        height, width = a_u8.shape[:2]
+        rows = height if not self.stages[0].stripable else _strip(self.stages[0], width)
+        for first in range(0, height, rows):
+            last = min(first + rows, height)
+            flows[0].push(*(self._rows(picture[first:last], table) for picture in (a_u8, b_u8)), last == height)
+        return [torch.cat(flow.distances).cpu().numpy() for flow in flows]
 
     def distance(self, a_u8: np.ndarray, b_u8: np.ndarray, value_range: str = "pm1", spatial: bool = False) -> float:
         """The LPIPS of two pictures: the sum over layers of each map's mean (float64).
@@ -99,12 +104,9 @@ class Perceptual(nn.Module):
             maps = [_enlarged(distance, a_u8.shape[:2]) for distance in maps]
         return float(sum(np.mean(distance, dtype=np.float64) for distance in maps))
 
-    def _input(self, picture_u8: np.ndarray, value_range: str) -> torch.Tensor:
-        levels = np.arange(256, dtype=np.float32) / np.float32(255)
-        levels = levels * 2 - 1 if value_range == "pm1" else levels
-        table = (levels[:, None] - np.float32(SHIFT)) / np.float32(SCALE)  # [256, 3]
-        pixels = table[picture_u8, np.arange(3)]  # [H, W, 3]
-        return torch.from_numpy(pixels).to(self.linear0.device).permute(2, 0, 1)[None]  # [1, 3, H, W], channels last
+    def _rows(self, picture_u8: np.ndarray, table: np.ndarray) -> torch.Tensor:
+        """[1, 3, n, W] in channels-last memory."""
+        return torch.from_numpy(table[picture_u8, np.arange(3)]).to(self.linear0.device).permute(2, 0, 1)[None]
 
 
 @lru_cache(maxsize=4)
@@ -117,49 +119,70 @@ def load_perceptual(net: str, device: str = "cpu") -> Perceptual:
     return Perceptual(net, load_tensors(f"lpips_{net}"), device)
 
 
-def _through(
-    stage: Stage, a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Inputs of the next stage, and the distance of this one's features float32 [h, w]."""
-    height, width = a.shape[2:]
-    rows = height
-    if stage.stripable:
-        channels = max(c.weight.shape[0] for c in stage.convolutions)
-        rows = max(2, STRIP_FLOATS // (channels * width) // 2 * 2)
-    pooled_a, pooled_b, distances = [], [], []
-    for first in range(0, height, rows):
-        last = min(first + rows, height)
-        features_a, features_b = (_features(stage, x, first, last) for x in (a, b))
-        distances.append(_distance(features_a, features_b, weight))
-        pooled_a.append(_pooled(stage, features_a))
-        pooled_b.append(_pooled(stage, features_b))
-    return _joined(pooled_a), _joined(pooled_b), torch.cat(distances)
+class _Flow:
+    """One stage on its way down a pair of pictures."""
+
+    def __init__(self, stage: Stage, weight: torch.Tensor, after: _Flow | None) -> None:
+        self.stage, self.weight, self.after = stage, weight, after
+        self.distances: list[torch.Tensor] = []
+        self._inputs: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._top = self._done = 0  # row number of the first input row kept; feature rows made
+
+    def push(self, a: torch.Tensor, b: torch.Tensor, last: bool) -> None:
+        """Take the next rows [1, C, n, W] of both pictures; `last` = the picture ends with them."""
+        if self._inputs is not None:
+            a, b = (torch.cat(pair, 2) for pair in zip(self._inputs, (a, b), strict=True))
+        end = self._top + a.shape[2]
+        halo = len(self.stage.convolutions)
+        strip = _strip(self.stage, a.shape[3]) if self.stage.stripable else end
+        while self._done < end and (last or (self.stage.stripable and self._done + strip + halo <= end)):
+            upto = self._done + strip
+            upto = end if upto + 2 > end else upto  # no strip of one row: pooling would leave nothing of it
+            self._step(a, b, upto, end if last else None)
+        keep = max(0, self._done - halo) - self._top
+        self._inputs, self._top = (a[:, :, keep:], b[:, :, keep:]), self._top + keep
+        if last:
+            self._inputs = None
+
+    def _step(self, a: torch.Tensor, b: torch.Tensor, upto: int, height: int | None) -> None:
+        rows = slice(self._done - self._top, upto - self._top)
+        features_a, features_b = (_features(self.stage, x, rows, self._top, height) for x in (a, b))
+        self.distances.append(_distance(features_a, features_b, self.weight))
+        self._done = upto
+        if self.after is not None:
+            self.after.push(_pooled(self.stage, features_a), _pooled(self.stage, features_b), upto == height)
 
 
-def _features(stage: Stage, x: torch.Tensor, first: int, last: int) -> torch.Tensor:
-    """Features of rows first..last-1."""
-    height = x.shape[2]
-    if last - first == height:
+def _strip(stage: Stage, width: int) -> int:
+    """Rows of a strip, an even number so that pooling windows are never cut."""
+    channels = max(c.weight.shape[0] for c in stage.convolutions)
+    return max(2, STRIP_FLOATS // (channels * width) // 2 * 2)
+
+
+def _features(stage: Stage, x: torch.Tensor, rows: slice, top: int, height: int | None) -> torch.Tensor:
+    """Features of the rows `rows` of `x`.
+
+    top     row number in the picture of the first row of x
+    height  rows of the picture; None while its end is not in x
+    """
+    if not stage.stripable:
         for convolution in stage.convolutions:
             x = convolution(x)
         return x
     halo = len(stage.convolutions)
-    top, bottom = max(0, first - halo), min(height, last + halo)
-    x = x[:, :, top:bottom]
+    above, below = min(halo, rows.start), min(halo, x.shape[2] - rows.stop)
+    at_top = top + rows.start - above == 0
+    at_bottom = height is not None and below < halo
+    x = x[:, :, rows.start - above : rows.stop + below]
     for convolution in stage.convolutions:
         x = convolution(x)  # pads with zeros: right at the picture's edge, wrong in one row at a cut, which goes
-        cut_top, cut_bottom = int(top > 0), int(bottom < height)
-        x = x[:, :, cut_top : x.shape[2] - cut_bottom]
-        top, bottom = top + cut_top, bottom - cut_bottom
-    return x[:, :, first - top : x.shape[2] - (bottom - last)]
+        x = x[:, :, int(not at_top) : x.shape[2] - int(not at_bottom)]
+        above, below = above - int(not at_top), below - int(not at_bottom)
+    return x[:, :, above : x.shape[2] - below]
 
 
 def _pooled(stage: Stage, features: torch.Tensor) -> torch.Tensor:
     return nn.functional.max_pool2d(features, *stage.pool) if stage.pool else features
-
-
-def _joined(strips: list[torch.Tensor]) -> torch.Tensor:
-    return strips[0] if len(strips) == 1 else torch.cat([s for s in strips if s.shape[2]], 2)
 
 
 def _distance(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -178,6 +201,13 @@ def _distance(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor) -> torch.T
 def _unit(features: torch.Tensor) -> torch.Tensor:
     """Features divided by their length, [n, C]."""
     return features / features.square().sum(-1, keepdim=True).sqrt_().add_(EPSILON)
+
+
+def _levels(value_range: str) -> np.ndarray:
+    """float32 [256, 3]: what the trunk sees of each level of each channel."""
+    levels = np.arange(256, dtype=np.float32) / np.float32(255)
+    levels = levels * 2 - 1 if value_range == "pm1" else levels
+    return (levels[:, None] - np.float32(SHIFT)) / np.float32(SCALE)
 
 
 def _enlarged(distance: np.ndarray, size: tuple[int, int]) -> np.ndarray:
