@@ -9,7 +9,7 @@ from stages.report import Params
 from tests.reporting.browser import Browser, find_browser
 from tests.reporting.fake import FPS, write_fake_runs
 
-pytestmark = pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed")]
 
 TIMES = "[...document.querySelectorAll('#tiles video')].map(film => film.currentTime)"
 READY = (
@@ -30,7 +30,7 @@ def page(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=[(1400, 900, False), (400, 800, True)], ids=["wide", "narrow-dark"])
-def browser(request, page, tmp_path_factory):
+def window(request, page, tmp_path_factory):
     width, height, dark = request.param
     with Browser(tmp_path_factory.mktemp("profile"), (width, height), dark) as opened:
         opened.open(page)
@@ -38,11 +38,12 @@ def browser(request, page, tmp_path_factory):
         yield opened
 
 
-@pytest.fixture(autouse=True)
-def chosen(browser):
-    """Every test begins with the same clip, paused on frame 0."""
-    put(browser, "order", "worst", "change")
-    choose(browser, "clip_01")
+@pytest.fixture
+def browser(window):
+    """Every test begins with the same clip, paused."""
+    put(window, "order", "worst")
+    choose(window, "clip_01")
+    return window
 
 
 def choose(browser, clip: str) -> None:
@@ -135,13 +136,13 @@ def test_keys_step_by_one_frame(browser):
 
 
 def test_slow_play_and_the_end(browser):
-    put(browser, "speed", "0.25", "change")
+    put(browser, "speed", "0.25")
     click(browser, "#play")
     browser.wait_for(
         "document.querySelector('#tiles video').playbackRate <= 0.32 && !document.querySelector('#tiles video').paused"
     )
     click(browser, "#play")
-    put(browser, "speed", "1", "change")
+    put(browser, "speed", "1")
     browser.run("document.getElementById('loop').click()")  # no loop: it stops on the last frame
     put(browser, "seek", "32", "input")
     browser.wait_for(READY)
@@ -158,7 +159,7 @@ def test_the_worst_clip_comes_first_and_another_can_be_chosen(browser):
         "[...document.querySelectorAll('#clip-list button')].map(b => Number(b.lastChild.textContent))"
     )
     assert values == sorted(values)  # PSNR: higher is better
-    put(browser, "order", "best", "change")
+    put(browser, "order", "best")
     assert browser.run(first) != worst
     assert browser.run("document.getElementById('clip-name').textContent") == browser.run(first)
     choose(browser, "clip_00")
