@@ -10,6 +10,12 @@ merging is exact. A measurement module has
     weights     Options -> tuple of registered network names that take part, () for none
     arrays      Options -> {array name: stages.bundle ArraySpec}
     collector   (Options, ClipContext) -> Collector
+and may have
+    check       (Options, ClipContext) -> None; InputError when this clip cannot be measured (too few frames, ...);
+                asked for every clip before any network runs
+    OPTIONAL    True: where its network cannot be had, the number is "not measured" instead of an error
+A reduction module has Options, signature (Options -> str) and summarise (Options, clips -> Summary), and may have
+    halves_of_real  (Options, clips) -> Summary, the distance of one half of the real films from the other
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ def _self_sum(part: np.ndarray) -> float:
 
 
 def summarise(options: Options, clips: Sequence[ClipArrays]) -> Summary:
-    """The Summary over all clips; the interval is value +- 1.96 jackknife standard errors over clips."""
+    """The Summary over all clips; the interval is value +- t jackknife standard errors over clips."""
     sets = gather(clips, options.generated, options.real, options.exclude_reference)
     n, m = sets.sizes()
     if options.subsets:
@@ -145,12 +145,17 @@ def _whole(options: Options, sets: FeatureSets):
         return value, {}, None, "no interval: needs 2 clips" if count < 2 else "no interval"
     group = statistics.groups(count, options.jackknife)
     left_out = [options.scale * sums.distance(options.pairs, group != left) for left in range(group.max() + 1)]
-    se = statistics.jackknife_se(left_out)
-    interval = statistics.normal_interval(value, se)
+    interval = statistics.t_interval(value, left_out)
     if interval is None:
         return value, {}, None, "no interval: too few clips"
-    method = f"jackknife over {count} clips in {len(left_out)} groups, value +- 1.96 se"
-    return value, {"jackknife_se": se, **statistics.leave_out_extra(left_out)}, interval, method
+    factor = statistics.t_factor(len(left_out))
+    method = f"jackknife over {count} clips in {len(left_out)} groups, value +- {factor:.2f} se"
+    return (
+        value,
+        {"jackknife_se": statistics.jackknife_se(left_out), **statistics.leave_out_extra(left_out)},
+        interval,
+        method,
+    )
 
 
 def _subsets(options: Options, sets: FeatureSets):

@@ -25,6 +25,8 @@ class Options:
     interval           one of stages.metrics.statistics.KINDS: the 95% bootstrap interval over clips
     draws, seed        of the bootstrap
     count              name of an array [T] whose true values are counted into `extra`, for example "identical_frames"
+    among              name of a bool array [T]: only these samples count, neither measured nor missing are the others
+                       (a frame whose real picture shows no face asks for none); "" = all
     """
 
     array: str = "value"
@@ -35,6 +37,7 @@ class Options:
     draws: int = 2000
     seed: int = 0
     count: str = ""
+    among: str = ""
 
     def __post_init__(self) -> None:
         if self.pool not in POOLS:
@@ -45,7 +48,8 @@ class Options:
 def signature(options: Options) -> str:
     """Every choice that decides the number (the interval says its own choices in `method`)."""
     excluded = "without-reference" if options.exclude_reference else "all-frames"
-    return f"{options.array},{options.pool},{excluded},v1"
+    among = f",among:{options.among}" if options.among else ""
+    return f"{options.array},{options.pool},{excluded}{among},v1"
 
 
 def summarise(options: Options, clips: Sequence[ClipArrays]) -> Summary:
@@ -82,8 +86,11 @@ def summarise(options: Options, clips: Sequence[ClipArrays]) -> Summary:
 
 
 def _samples(options: Options, clip: ClipArrays, name: str) -> np.ndarray:
-    """float64 [T] of one clip, without the reference frame where that is asked for."""
+    """float64 [T] of one clip, without the samples that do not count."""
     values = np.atleast_1d(np.asarray(clip.arrays[name], np.float64))
+    keep = np.ones(len(values), bool)
+    if options.among:
+        keep &= clip.arrays[options.among]
     if options.exclude_reference and values.size > 1 and 0 <= clip.reference_frame < values.size:
-        return np.delete(values, clip.reference_frame)
-    return values
+        keep[clip.reference_frame] = False
+    return values[keep]

@@ -43,30 +43,40 @@ def weights(options: Options) -> tuple[str, ...]:
 
 
 def arrays(options: Options) -> dict[str, ArraySpec]:
-    """`value` float64 [T], dB."""
-    return {"value": ArraySpec("float64", ("T",), "dB", meaning="PSNR of each frame, identical frames at the cap")}
+    """`value` float64 [T], dB; `identical_frames` bool [T] (counted by the mean's option `count`)."""
+    return {
+        "value": ArraySpec("float64", ("T",), "dB", meaning="PSNR of each frame, identical frames at the cap"),
+        "identical_frames": ArraySpec("bool", ("T",), meaning="no value of the frame differs"),
+    }
 
 
 def psnr(generated_u8: np.ndarray, real_u8: np.ndarray, options: Options) -> float:
     """PSNR of two pictures uint8 [H, W, 3], dB."""
+    import cv2
+
     if options.overflow:
-        mse = float(np.mean((real_u8 - generated_u8) ** 2))
+        wrapped = real_u8 - generated_u8  # uint8, both here and in the square: the mistake
+        total = cv2.norm(wrapped * wrapped, cv2.NORM_L1)
     else:
-        difference = real_u8.astype(np.int32) - generated_u8
-        mse = float(np.einsum("hwc,hwc->", difference, difference, dtype=np.int64)) / difference.size
-    return options.cap_db if mse == 0 else 10.0 * np.log10(255.0**2 / mse)
+        # OpenCV squares a root of the exact integer sum; rounding gives the integer back.
+        total = round(cv2.norm(np.ascontiguousarray(real_u8), np.ascontiguousarray(generated_u8), cv2.NORM_L2SQR))
+    return options.cap_db if total == 0 else float(10.0 * np.log10(255.0**2 / (total / real_u8.size)))
 
 
 class _Collector:
     def __init__(self, options: Options) -> None:
-        self._options, self._values = options, []
+        self._options, self._values, self._identical = options, [], []
 
     def add(self, block: Block) -> None:
         generated = block.aligned(self._options.align)
         self._values += [psnr(g, r, self._options) for g, r in zip(generated, block.real_u8, strict=True)]
+        self._identical += [bool(np.array_equal(g, r)) for g, r in zip(generated, block.real_u8, strict=True)]
 
     def finish(self) -> dict[str, np.ndarray]:
-        return {"value": np.asarray(self._values, np.float64)}
+        return {
+            "value": np.asarray(self._values, np.float64),
+            "identical_frames": np.asarray(self._identical, bool),
+        }
 
 
 def collector(options: Options, context: ClipContext) -> _Collector:

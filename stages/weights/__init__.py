@@ -1,6 +1,18 @@
 """Pretrained networks by name: registry with checksums, cache, local files, hubs only on request."""
 
-from stages.weights.cache import cache_dir, describe, is_here, resolve, resolve_spec
-from stages.weights.registry import SOURCES, Source, Wheel
+from stages.weights.cache import adopt, cache_dir, describe, is_here, load_tensors, resolve, resolve_spec
+from stages.weights.registry import SOURCES, Sdist, Source, Wheel
 
-__all__ = ["SOURCES", "Source", "Wheel", "cache_dir", "describe", "is_here", "resolve", "resolve_spec"]
+__all__ = [
+    "SOURCES",
+    "Sdist",
+    "Source",
+    "Wheel",
+    "adopt",
+    "cache_dir",
+    "describe",
+    "is_here",
+    "load_tensors",
+    "resolve",
+    "resolve_spec",
+]

