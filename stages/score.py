@@ -17,12 +17,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.core.errors import InputError, StageError, UsageError, is_out_of_resources
+from stages.core.errors import InputError, ResourceError, StageError, UsageError, is_out_of_resources
 from stages.core.records import Plan, Record
 
 if TYPE_CHECKING:
     from stages.metrics.protocol import Measure, Protocol
     from stages.scoring.measure import Task
+    from stages.scoring.pairs import Pair
 
 STAGE = "score"
 VERSION = 1
@@ -73,13 +74,14 @@ def plan(inputs: Sequence[str | Record], params: Params) -> Iterator[tuple[str, 
     errors  UsageError, InputError, ConflictError: as `run_all`
     """
     from stages.scoring.measure import missing_layers
+    from stages.scoring.outputs import merge_paths
 
     job = _Job(params)
     if params.merge:
-        paths = _merge_paths(_names(inputs))
+        paths = merge_paths(_names(inputs))
         yield os.path.join(params.output, "scores.json"), Plan("write", "", params.output, dict.fromkeys(paths, ""))
         return
-    for task in job.tasks(_names(inputs)):
+    for task in job.tasks(job.pairs(_names(inputs))):
         missing = missing_layers(task, job.measures)
         action = "skip" if not missing else "replace" if task.overwrite and os.path.exists(task.bundle) else "write"
         yield task.pair.name, Plan(action, "", task.bundle, dict.fromkeys(missing, ""))
@@ -93,6 +95,8 @@ def run_all(inputs: Sequence[str | Record], params: Params, progress: Progress |
     errors    UsageError: a setting. InputError: pairs that do not fit. ConflictError: the run holds other films.
               WeightsError: a network that is not optional. CheckFailed: a requirement that does not hold, after writing
     """
+    from stages.scoring.outputs import merge_paths, write_set
+
     job = _Job(params)
     failed = [item for item in inputs if isinstance(item, Record) and item.status == "failed"]
     yield from failed
@@ -100,13 +104,15 @@ def run_all(inputs: Sequence[str | Record], params: Params, progress: Progress |
     if failed and (not params.features_only or not names):
         return
     if params.merge:
-        yield job.reduce(_merge_paths(names), None)
+        yield job.reduce(merge_paths(names), None)
         job.check_requirements()
         return
     started = time.monotonic()
-    tasks = job.tasks(names)
+    pairs = job.pairs(names)
+    tasks = job.tasks(pairs)
     if not params.features_only:
-        job.check_before(tasks)
+        job.check_before(pairs)
+    write_set(Path(params.output), [pair.name for pair in pairs])
     broken = 0
     for record in job.measure(tasks, progress):
         broken += record.status == "failed"
@@ -123,7 +129,6 @@ class _Job:
     """The checked settings of one call."""
 
     def __init__(self, params: Params) -> None:
-        from stages.metrics.protocol import load_protocol
         from stages.scoring.floors import parse_floors
         from stages.scoring.require import parse_requirements
 
@@ -132,8 +137,7 @@ class _Job:
             raise UsageError("score: found no -o, expected the folder of the run")
         if not 1 <= params.workers <= 256:
             raise UsageError(f"--workers: found {params.workers}, expected 1..256")
-        words = [word.strip() for word in params.protocol.split(",") if word.strip()]
-        self.protocols: list[Protocol] = [load_protocol(word) for word in words]
+        self.protocols = _protocols(params.protocol)
         names = [protocol.name for protocol in self.protocols]
         if not names or len(set(names)) != len(names):
             raise UsageError(f"--protocol: found {params.protocol!r}, expected one or more, each once")
@@ -141,25 +145,31 @@ class _Job:
         self.requirements = parse_requirements(params.require, self.protocols)
         self.shard = _shard(params)
         self.fps = _rate(params.fps)
-        layers = {measure.layer: measure for protocol in self.protocols for measure in protocol.measures}
-        self.measures: list[Measure] = list(layers.values())
+        self.measures = _measures(self.protocols)
         if self.floors and not (params.real or params.pairs or params.merge):
             raise UsageError("--floors: found without --real, expected real films to make them from")
+        self.device = "none"
         self.name = params.name or Path(os.path.abspath(params.output)).name
 
-    def tasks(self, names: Sequence[str]) -> list[Task]:
+    def pairs(self, names: Sequence[str]) -> list[Pair]:
+        """The whole set, sorted by name."""
+        from stages.scoring.pairs import make_pairs
+
+        p = self.params
+        return make_pairs(names, p.real, p.reference, p.driving, p.pairs)
+
+    def tasks(self, pairs: Sequence[Pair]) -> list[Task]:
         """What is to be measured: the clips of the shard, then their floors."""
         from stages.core.device import pick_device
         from stages.scoring.floors import MADE
         from stages.scoring.measure import Task
-        from stages.scoring.pairs import make_pairs
 
         p = self.params
-        pairs = make_pairs(names, p.real, p.reference, p.driving, p.pairs)
         if self.shard is not None:
             pairs = pairs[self.shard[0] - 1 :: self.shard[1]]
         torch_takes_part = any(measure.module.weights(measure.options) for measure in self.measures)
         device = pick_device(p.device) if torch_takes_part or p.device not in ("auto", "cpu") else "cpu"
+        self.device = device
         common = {"fps": self.fps, "device": device, "overwrite": p.overwrite}
         tasks = [Task(pair, os.path.join(p.output, "clips", f"{pair.name}.zarr"), **common) for pair in pairs]
         for kind in self.floors:
@@ -170,47 +180,75 @@ class _Job:
                 ]
         return tasks
 
-    def check_before(self, tasks: Sequence[Task]) -> None:
+    def check_before(self, pairs: Sequence[Pair]) -> None:
         """errors  ConflictError: the folder holds the scores of another method or other clips"""
         from stages.scoring.outputs import check_before
 
-        names = [task.pair.name for task in tasks if not task.floor]
+        names = [pair.name for pair in pairs]
         check_before(Path(self.params.output), self.name, self.params.seed, names, self.params.overwrite)
 
     def measure(self, tasks: Sequence[Task], progress: Progress | None) -> Iterator[Record]:
         """A Record of every task. Without features_only nothing is measured when a clip does not fit."""
-        from stages.scoring.measure import absent_networks, missing_layers, prepare
+        from stages.scoring.measure import absent_networks, missing_layers
 
         missing = {task.bundle: missing_layers(task, self.measures) for task in tasks}
+        for task in tasks:
+            if not missing[task.bundle]:
+                yield _record(task, "skipped", 0.0)
         needed = {layer for layers in missing.values() for layer in layers}
         absent = absent_networks([measure for measure in self.measures if measure.layer in needed])
-        ready, broken = [], []
-        for task in (replace(task, absent=absent) for task in tasks):
-            try:
-                if missing[task.bundle] and missing_layers(task, self.measures):
-                    prepare(task, self.measures)
-                ready.append(task)
-            except StageError as error:
-                if not task.floor or not any(record.path == task.pair.generated for record in broken):
-                    broken.append(_failed(task, error))
+        ready, broken = self._checked([replace(t, absent=absent) for t in tasks if missing[t.bundle]], progress)
         yield from broken
         if broken and not self.params.features_only:
             return
         for done, record in enumerate(self._attempts(ready, progress), start=1):
             if progress is not None:
-                progress(done, len(tasks), "clips")
+                progress(done, len(ready), "clips")
             yield record
 
+    def _checked(self, tasks: Sequence[Task], progress: Progress | None) -> tuple[list[Task], list[Record]]:
+        """(tasks whose films fit, failed Records of the others); a clip that fails has no floors either."""
+        from stages.scoring.measure import prepare
+
+        ready: list[Task] = []
+        broken: dict[str, Record] = {}
+        for done, task in enumerate(tasks, start=1):
+            try:
+                if task.pair.name not in broken:
+                    prepare(task, self.measures)
+                    ready.append(task)
+            except StageError as error:
+                broken[task.pair.name] = _failed(task, error)
+            if progress is not None:
+                progress(done, len(tasks), "check")
+        return ready, list(broken.values())
+
     def _attempts(self, tasks: Sequence[Task], progress: Progress | None) -> Iterator[Record]:
+        from stages.core.command import running_command
+
+        work = [(task, self.params.protocol, running_command.get() or ()) for task in tasks]
         workers = min(self.params.workers, len(tasks))
         if workers <= 1:
-            yield from (_attempt((task, self.params.protocol, 0), progress) for task in tasks)
+            yield from (_attempt(item, progress) for item in work)
             return
         import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+        from concurrent.futures.process import BrokenProcessPool
 
-        work = [(task, self.params.protocol, workers) for task in tasks]
-        with multiprocessing.get_context("spawn").Pool(workers) as pool:
-            yield from pool.imap(_attempt, work)
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
+        try:
+            yield from pool.map(_attempt, work)
+        except BrokenProcessPool:
+            raise ResourceError(
+                "score: a worker was killed, perhaps for memory. Run the same command again with fewer --workers"
+            ) from None
+        except BaseException:
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def reduce(self, clips: Sequence[str], floors: dict[str, list[str]] | None, started: float | None = None) -> Record:
         """The Record of scores.json. floors  kind -> bundles; None: beside the clips, where a run keeps them"""
@@ -229,7 +267,7 @@ class _Job:
             name=self.name,
             seed=self.params.seed,
             folder=self.params.output,
-            env=environment(self.params.device),
+            env=environment(self.device),
             command=running_command.get() or (),
         )
         status = write_outputs(run, measured, self.protocols, Path(self.params.output))
@@ -250,17 +288,22 @@ class _Job:
             check_requirements(self.requirements, read_run(self.params.output).scores)
 
 
-def _attempt(work: tuple[Task, str, int], progress: Progress | None = None) -> Record:
+def _one_thread() -> None:
+    """Leave the cores to the other workers."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def _attempt(work: tuple[Task, str, tuple[str, ...]], progress: Progress | None = None) -> Record:
     """The Record of one measured clip; foreseeable errors are failed Records, a bug still raises."""
+    from stages.core.command import running_command
     from stages.core.device import set_threads
-    from stages.metrics.protocol import load_protocol
     from stages.scoring.measure import measure_clip
 
-    task, names, workers = work
-    protocols = [load_protocol(word.strip()) for word in names.split(",") if word.strip()]
-    measures = list({m.layer: m for protocol in protocols for m in protocol.measures}.values())
+    task, names, command = work
+    running_command.set(command or None)
+    measures = _measures(_protocols(names))
     if any(measure.module.weights(measure.options) for measure in measures):
-        set_threads(1 if workers else None)
+        set_threads(None)
     try:
         status, seconds = measure_clip(task, measures, progress)
     except StageError as error:
@@ -269,11 +312,26 @@ def _attempt(work: tuple[Task, str, int], progress: Progress | None = None) -> R
         if not is_out_of_resources(error):
             raise
         return Record(STAGE, task.bundle, "failed", error=f"{task.bundle}: {error.strerror}. Free some space", exit=7)
+    return _record(task, status, seconds)
+
+
+def _record(task: Task, status: str, seconds: float) -> Record:
     return Record(STAGE, task.bundle, status, seconds=seconds, data={"clip": task.pair.name, "floor": task.floor})
 
 
 def _failed(task: Task, error: StageError) -> Record:
     return Record(STAGE, task.pair.generated, "failed", error=str(error), exit=error.exit_code)
+
+
+def _protocols(names: str) -> list[Protocol]:
+    from stages.metrics.protocol import load_protocol
+
+    return [load_protocol(word.strip()) for word in names.split(",") if word.strip()]
+
+
+def _measures(protocols: Sequence[Protocol]) -> list[Measure]:
+    """Each measurement once, whatever the number of protocols that ask for it."""
+    return list({m.layer: m for protocol in protocols for m in protocol.measures}.values())
 
 
 def _names(inputs: Sequence[str | Record]) -> list[str]:
@@ -302,24 +360,6 @@ def _rate(text: str) -> Fraction | None:
     if rate is not None and not 0 < rate <= 1000:
         raise UsageError(f"--fps: found {text!r}, expected a rate such as 24 or 30000/1001")
     return rate
-
-
-def _merge_paths(names: Sequence[str]) -> list[str]:
-    """Clip score bundles of the bundles, run folders and folders of bundles that are named."""
-    paths = []
-    for name in names:
-        folder = Path(name)
-        if folder.suffix == ".zarr":
-            paths.append(name)
-            continue
-        within = folder / "clips" if (folder / "clips").is_dir() else folder
-        found = sorted(str(path) for path in within.glob("*.zarr")) if within.is_dir() else []
-        if not found:
-            raise InputError(f"{name}: found no measured clips, expected a run's folder or clip bundles made by score")
-        paths += found
-    if not paths:
-        raise UsageError("--merge: found no clips, expected bundles or run folders")
-    return paths
 
 
 def _floor_paths(clips: Sequence[str], kind: str) -> list[str]:

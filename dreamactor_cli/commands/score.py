@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import Annotated
 
@@ -9,9 +10,11 @@ import typer
 from typer.core import TyperGroup
 
 from dreamactor_cli import options
+from dreamactor_cli.provenance import words_for
 from dreamactor_cli.runner import read_items, run_made
 from dreamactor_cli.score_table import show_scores
 from stages import score
+from stages.core.command import running_command
 from stages.score import Params
 
 # First words that mean another command than scoring: word -> module with a function `command`.
@@ -26,6 +29,11 @@ class ScoreGroup(TyperGroup):
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
         """Put the name of the default command before words that name no other."""
         return super().parse_args(ctx, args if args and args[0] in SUBCOMMANDS else ["run", *args])
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]):
+        """(name, command, further words); the default command has no name of its own in its help."""
+        name, command, words = super().resolve_command(ctx, args)
+        return ("" if name == "run" else name), command, words
 
     def get_command(self, ctx: typer.Context, cmd_name: str):
         """The command of a name; other modules than this one are imported when they are named."""
@@ -115,6 +123,7 @@ def command(
     )
     flags = options.Flags(json=as_json, dry_run=dry_run, quiet=quiet, verbose=verbose, debug=debug)
     given = inputs or []
+    running_command.set(_words(given, params))
     run_made(
         score,
         lambda say: score.run_all(list(read_items(given)), params, say),
@@ -123,3 +132,10 @@ def command(
         plans=lambda: score.plan(list(read_items(given)), params),
         show=show_scores,
     )
+
+
+def _words(given: list[str], params: Params) -> tuple[str, ...]:
+    """The words of this call, for scores.json and the layers' provenance; films last."""
+    bare = words_for(score.STAGE, "", replace(params, require=()))
+    requirements = [word for text in params.require for word in ("--require", text)]
+    return ("dreamactor", "score", *bare[3:], *requirements, *given)

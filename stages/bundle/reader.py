@@ -22,6 +22,7 @@ _MAKERS = {
     "head": "dreamactor render-spheres {path} --ref PHOTO",
     "face": "dreamactor encode-face {path}",
     "refs": "dreamactor pick-refs {path}",
+    "frames": "dreamactor score GENERATED --real REAL -o RUN",
     "video": "dreamactor animate {path} --ref PHOTO",
 }
 

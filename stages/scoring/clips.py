@@ -155,6 +155,7 @@ def clip_facts(clip: Clip) -> dict[str, Any]:
         "codecs": {role: film.codec for role, film in films.items()},
         "uneven": sorted(role for role, film in films.items() if film.uneven),
         "reference_frame": clip.reference_frame,
+        "made": getattr(clip.generated, "made", ""),
     }
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stages.media.exact import Film
     from stages.scoring.clips import Clip
 
+HALVES = "one half of the real films against the other"
 FLOORS = ("codec", "static", "halves")
 MADE = ("codec", "static")  # those that have frames
 _CRF = 23
@@ -46,23 +47,18 @@ def floor_clip(clip: Clip, kind: str) -> Clip:
     if clip.real is None:
         raise InputError(f"clip {clip.pair.name}: floors are made from the real film, found none. Give --real")
     if kind == "codec":
-        return replace(clip, generated=CodecFilm(clip.real, clip.fps))
-    picture = None if clip.reference_frame >= 0 or not clip.pair.reference else clip.reference_u8()
-    if picture is not None:
+        return replace(
+            clip, generated=CodecFilm(clip.real, clip.fps, f"real film through {encoder_version()}, crf {_CRF}")
+        )
+    photo = None if clip.reference_frame >= 0 else clip.reference_u8()
+    if photo is not None:
         height, width = clip.real.size
-        if abs(picture.shape[0] * width / (picture.shape[1] * height) - 1) <= _ASPECT_SLACK:
-            return replace(clip, generated=StillFilm(resize_u8(picture[None], clip.real.size, "lanczos")[0], clip.real))
+        if abs(photo.shape[0] * width / (photo.shape[1] * height) - 1) <= _ASPECT_SLACK:
+            still = resize_u8(photo[None], clip.real.size, "lanczos")[0]
+            return replace(clip, generated=StillFilm(still, clip.real, "reference picture held still"))
     frame = max(clip.reference_frame, 0)
-    return replace(clip, generated=StillFilm(clip.real.frame(frame), clip.real))
-
-
-def floor_name(kind: str) -> str:
-    """The row's name in tables."""
-    return {
-        "codec": f"real film through {encoder_version()}, crf {_CRF}",
-        "static": "reference picture held still",
-        "halves": "one half of the real films against the other",
-    }[kind]
+    made = "reference frame held still" if clip.reference_frame >= 0 else "first real frame held still"
+    return replace(clip, generated=StillFilm(clip.real.frame(frame), clip.real, made))
 
 
 @cache
@@ -80,6 +76,7 @@ class StillFilm:
 
     picture_u8: np.ndarray
     real: Film
+    made: str
     kind: str = "still"
     codec: str = "raw"
     uneven: bool = False
@@ -112,6 +109,7 @@ class CodecFilm:
 
     real: Film
     rate: Fraction
+    made: str
     kind: str = "codec"
     codec: str = "h264"
     uneven: bool = False

@@ -1,4 +1,4 @@
-"""The files of a run: scores.json, clips.csv (every value) and manifest.json (every frame's hash)."""
+"""The files of a run: scores.json, clips.csv (every value), manifest.json (every frame's hash), set.json (names)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from stages.core.errors import ConflictError, InputError, ResourceError
+from stages.core.errors import ConflictError, InputError, ResourceError, UsageError
 from stages.metrics.protocol import Protocol
 from stages.metrics.results import Run, read_run, write_run
 from stages.scoring.measure import FRAMES
@@ -37,6 +37,45 @@ def write_outputs(run: Run, clips: Sequence[Measured], protocols: Sequence[Proto
     return "written" if before is None else "replaced"
 
 
+def write_set(folder: Path, names: Sequence[str]) -> None:
+    """Write set.json, the names of all clips of the run: a merge knows by it when one is still missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(folder / "set.json", json.dumps({"clips": list(names)}, ensure_ascii=False, indent=1) + "\n")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror})") from None
+
+
+def merge_paths(names: Sequence[str]) -> list[str]:
+    """The clip score bundles of bundles, run folders and folders of bundles.
+
+    errors  InputError: a folder without any, a clip of a run that is in none of the folders. UsageError: no names
+    """
+    paths, wanted = [], set()
+    for name in names:
+        folder = Path(name)
+        if folder.suffix == ".zarr":
+            paths.append(name)
+            continue
+        within = folder / "clips" if (folder / "clips").is_dir() else folder
+        found = sorted(str(path) for path in within.glob("*.zarr")) if within.is_dir() else []
+        if not found:
+            raise InputError(f"{name}: found no measured clips, expected a run's folder or clip bundles made by score")
+        if (folder / "set.json").is_file():
+            of_run = set(json.loads((folder / "set.json").read_text("utf-8"))["clips"])
+            wanted |= of_run
+            found = [path for path in found if Path(path).stem in of_run]
+        paths += found
+    missing = sorted(wanted - {Path(path).stem for path in paths})
+    if missing:
+        raise InputError(
+            f"--merge: {len(missing)} of {len(wanted)} clips are not measured, the first is {missing[0]!r}"
+        )
+    if not paths:
+        raise UsageError("--merge: found no clips, expected bundles or run folders")
+    return paths
+
+
 def check_before(folder: Path, name: str, seed: int, names: Sequence[str], overwrite: bool) -> None:
     """Nothing when the folder is free or holds a run of the same method and clips.
 
@@ -56,12 +95,11 @@ def check_before(folder: Path, name: str, seed: int, names: Sequence[str], overw
 
 
 def environment(device: str) -> dict[str, Any]:
-    """Versions, device and threads of this run."""
+    """Versions, device and threads of the process that made the table."""
     import sys
     from importlib import metadata
 
     from stages.bundle.keys import run_facts
-    from stages.scoring.floors import encoder_version
 
     facts = {key: value for key, value in run_facts().items() if key != "command"}
     for package in ("scipy", "opencv-python-headless", "pillow", "imageio-ffmpeg"):
@@ -71,7 +109,7 @@ def environment(device: str) -> dict[str, Any]:
             continue
     torch = sys.modules.get("torch")
     threads = torch.get_num_threads() if torch else None
-    return {**facts, "machine": platform.machine(), "device": device, "threads": threads, "encoder": encoder_version()}
+    return {**facts, "machine": platform.machine(), "device": device, "threads": threads}
 
 
 def _values_text(run: Run, clips: Sequence[Measured], protocols: Sequence[Protocol]) -> str:

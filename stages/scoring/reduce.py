@@ -19,8 +19,8 @@ from stages.metrics.interface import ClipArrays, Summary
 from stages.metrics.protocol import Measure, Metric, Protocol
 from stages.metrics.results import Row, Run, Score
 from stages.scoring.clips import lacking
-from stages.scoring.floors import floor_name
-from stages.scoring.measure import FRAMES, ROLES, VERSION
+from stages.scoring.floors import HALVES
+from stages.scoring.measure import FRAMES, ROLES, VERSION, measure_key
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _read(clips: Sequence[Measured], measure: Measure) -> tuple[list[ClipArrays]
     there = {role: clips[0].has(role) for role in ("real", "reference", "driving")}
     if why := lacking(measure, there):
         return [], why
-    found, whys, weights = [], {}, set()
+    found, whys = [], {}
     for clip in clips:
         if not clip.bundle.has(measure.layer):
             raise InputError(
@@ -97,18 +97,16 @@ def _read(clips: Sequence[Measured], measure: Measure) -> tuple[list[ClipArrays]
                 "--protocol first"
             )
         attrs = clip.bundle.attrs(measure.layer)
-        weights.add(str(sorted(attrs["weights"].items())))
-        if attrs["measure"] != measure.signature or attrs["decode"] != DECODE or attrs["version"] != VERSION:
+        if clip.bundle.key(measure.layer) != measure_key(measure, clip.facts):
             raise InputError(
-                f"{clip.bundle.path}: {measure.kind} was measured in another way. --overwrite measures again"
+                f"{clip.bundle.path}: {measure.kind} was measured on other frames, with other networks or by another "
+                "version. Measure it again with --overwrite"
             )
         if attrs.get("why"):
             whys[clip.name] = attrs["why"]
             continue
         arrays = {name: clip.bundle.read(measure.layer, name) for name in clip.bundle.array_names(measure.layer)}
         found.append(ClipArrays(clip.name, clip.facts["reference_frame"], arrays))
-    if len(weights) > 1:
-        raise InputError(f"{measure.kind}: the clips were measured with different networks. Measure them again")
     if whys and found:
         raise InputError(
             f"{measure.kind}: measured for clip {found[0].name!r}, not for {next(iter(whys))!r} "
@@ -176,10 +174,11 @@ def make_run(
     rows = []
     for kind, measured in floors.items():
         if kind == "halves":
-            rows.append(Row(floor_name(kind), halves(clips, protocols)))
+            rows.append(Row(HALVES, halves(clips, protocols)))
             continue
         _insist_same_set(kind, clips, measured)
-        rows.append(Row(floor_name(kind), score_clips(measured, protocols)))
+        made = " / ".join(sorted({clip.facts["made"] for clip in measured}))
+        rows.append(Row(made, score_clips(measured, protocols)))
     return Run(
         name=name,
         seed=seed,
