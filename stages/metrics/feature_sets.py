@@ -83,6 +83,9 @@ def one_thread() -> Iterator[None]:
     import torch
 
     threads = torch.get_num_threads()
+    if threads == 1:  # also in a worker, whose setting would become that of threads still to come
+        yield
+        return
     torch.set_num_threads(1)
     try:
         yield

@@ -106,8 +106,10 @@ class _Collector:
         self._options, self._values = options, []
 
     def add(self, block: Block) -> None:
+        from stages.metrics.nets.threads import each
+
         generated = block.aligned(self._options.align)
-        self._values += [ssim(g, r, self._options) for g, r in zip(generated, block.real_u8, strict=True)]
+        self._values += each(lambda g, r: ssim(g, r, self._options), generated, block.real_u8)
 
     def finish(self) -> dict[str, np.ndarray]:
         return {"value": np.asarray(self._values, np.float64)}

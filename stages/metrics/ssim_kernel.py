@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 
-@numba.njit(cache=True, fastmath=True, error_model="numpy")
+@numba.njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
 def windowed_similarity(a, b, weights, covariance_scale, c1, c2):
     """The mean of the structural similarity over all windows that lie inside two planes.
 
@@ -59,7 +59,7 @@ def windowed_similarity(a, b, weights, covariance_scale, c1, c2):
     return total / ((height - k + 1) * across)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def luma(frame_u8):
     """float64 [H, W], BT.601 luma 0..255 of uint8 [H, W, 3].
 
