@@ -206,16 +206,25 @@ def _candidate(
 
 
 def table(candidates: Sequence[Candidate], rows: int = 8) -> list[str]:
-    """Lines for people: for each word all conventions that match, and the nearest others up to `rows`."""
+    """Lines for people: for each word all numbers that match, and the nearest others up to `rows`; conventions that
+    give one and the same number share a line, named by the first of them."""
     lines = []
     for word in dict.fromkeys(candidate.word for candidate in candidates):
         of_word = [candidate for candidate in candidates if candidate.word == word]
-        shown = [c for i, c in enumerate(of_word) if c.matches or i < rows]
         matching = sum(candidate.matches for candidate in of_word)
         lines.append(f"{word} = {of_word[0].published:g}: {matching} of {len(of_word)} conventions give it")
-        for c in shown:
-            found = "-" if c.found is None else f"{c.found:.6g}"
-            lines.append(f"  {'*' if c.matches else ' '} {found:>10}  {c.convention}{f' ({c.why})' if c.why else ''}")
+        groups: dict[str, list[Candidate]] = {}
+        for candidate in of_word:
+            groups.setdefault(candidate.why if candidate.found is None else f"{candidate.found:.12g}", []).append(
+                candidate
+            )
+        for number, group in enumerate(groups.values()):
+            first = group[0]
+            if first.matches or number < rows:
+                found = "-" if first.found is None else f"{first.found:.6g}"
+                more = f" (and {len(group) - 1} more)" if len(group) > 1 else ""
+                why = f": {first.why}" if first.why else ""
+                lines.append(f"  {'*' if first.matches else ' '} {found:>10}  {first.convention}{more}{why}")
     return lines
 
 
