@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from stages.core.errors import CheckFailed, InputError, UsageError, WeightsError
-from stages.metrics.interface import Block, ClipArrays
+from stages.metrics.interface import ClipArrays
 from stages.metrics.protocol import SHIPPED, Measure, Metric, load_protocol
 from stages.scoring.clips import Clip, check_clip, open_clip
 from stages.scoring.known_conventions import GRID
-from stages.scoring.measure import assert_exact, block_frames
+from stages.scoring.one_pass import Progress, assert_exact, one_pass
 from stages.scoring.pairs import Pair
 from stages.scoring.trial import make_measure, make_metric
-
-Progress = Callable[[int, int | None, str], None]
 
 
 @dataclass(frozen=True)
@@ -140,8 +138,8 @@ def audit(
     wanted = [measure for layer, measure in measures.items() if layer not in absent]
     assert_exact(device)
     kept: dict[str, list[ClipArrays]] = {measure.layer: [] for measure in wanted}
-    for done, clip in enumerate(clips):
-        for layer, arrays in _measure(clip, wanted, device, progress, done, len(clips)).items():
+    for clip in clips:
+        for layer, arrays in _measure(clip, wanted, device, progress).items():
             kept[layer].append(arrays)
     candidates = []
     for number in published:
@@ -168,21 +166,11 @@ def _absent(measures: Mapping[str, Measure], clips: Sequence[Clip]) -> dict[str,
     return absent
 
 
-def _measure(
-    clip: Clip, measures: Sequence[Measure], device: str, progress: Progress | None, done: int, total: int
-) -> dict[str, ClipArrays]:
+def _measure(clip: Clip, measures: Sequence[Measure], device: str, progress: Progress | None) -> dict[str, ClipArrays]:
     """Layer -> the arrays of one clip; one pass over its frames."""
     context = clip.context(device)
     collectors = {measure.layer: measure.module.collector(measure.options, context) for measure in measures}
-    films, size, first = clip.films(), block_frames(clip), 0
-    for blocks in zip(*(film.blocks(size) for film in films.values()), strict=True):
-        pictures = dict(zip(films, blocks, strict=True))
-        block = Block(first, pictures["generated"], pictures.get("real"), pictures.get("driving"))
-        for collector in collectors.values():
-            collector.add(block)
-        first += len(block)
-        if progress is not None:
-            progress(done * clip.frames + first, total * clip.frames, clip.pair.name)
+    one_pass(clip, collectors, progress)
     return {
         layer: ClipArrays(clip.pair.name, clip.reference_frame, collector.finish())
         for layer, collector in collectors.items()
