@@ -91,7 +91,8 @@ class Clip:
 
 def lacking(measure: Measure, there: dict[str, bool]) -> str:
     """Why a measurement cannot be made of the inputs that are there, "" when it can."""
-    missing = sorted(need for need in measure.module.NEEDS if not there[need])
+    needs = measure.module.needs(measure.options) if hasattr(measure.module, "needs") else measure.module.NEEDS
+    missing = sorted(need for need in needs if not there[need])
     return "; ".join(NEEDS[need] for need in missing)
 
 
