@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.metrics.collecting import assert_fits_specs, collect
+
 
 def answers(assets: Path, section: str) -> dict[str, dict]:
     """id -> entry of a section of expected.json; skipped without it."""
@@ -63,12 +65,13 @@ def torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def assert_cores_change_nothing(measure) -> None:
-    """measure() -> arrays; the same bits with one core, two and three."""
-    results = []
-    for cores in (1, 2, 3):
-        with torch_threads(cores):
-            results.append(measure())
-    for name, array in results[0].items():
-        for other in results[1:]:
-            assert np.array_equal(array, other[name]), f"{name}: {np.abs(array - other[name]).max()}"
+def assert_blocks_and_cores_change_no_bit(module, options, generated_u8, real_u8, block: int) -> dict[str, np.ndarray]:
+    """The arrays of the whole clip with one core, after comparing: `block` frames at a time with two cores."""
+    with torch_threads(1):
+        whole = collect(module, options, generated_u8, real_u8)
+    with torch_threads(2):
+        parts = collect(module, options, generated_u8, real_u8, block=block)
+    assert_fits_specs(module, options, whole)
+    for name, array in whole.items():
+        assert np.array_equal(array, parts[name]), f"{name}: {np.abs(array - parts[name]).max()}, allowed 0"
+    return whole
