@@ -253,31 +253,25 @@ class _Job:
     def reduce(self, clips: Sequence[str], floors: dict[str, list[str]] | None, started: float | None = None) -> Record:
         """The Record of scores.json. floors  kind -> bundles; None: beside the clips, where a run keeps them"""
         from stages.core.command import running_command
-        from stages.scoring.outputs import environment, write_outputs
-        from stages.scoring.reduce import make_run, open_measured
+        from stages.scoring.outputs import environment, is_made, write_outputs
+        from stages.scoring.reduce import RunPlan, make_run, open_measured
 
         started = time.monotonic() if started is None else started
         if floors is None:
             floors = {kind: [] if kind == "halves" else _floor_paths(clips, kind) for kind in self.floors}
-        measured = open_measured(clips)
-        run = make_run(
-            measured,
-            self.protocols,
-            {kind: open_measured(paths) for kind, paths in floors.items()},
-            name=self.name,
-            seed=self.params.seed,
-            folder=self.params.output,
-            env=environment(self.device),
-            command=running_command.get() or (),
-        )
-        status = write_outputs(run, measured, self.protocols, Path(self.params.output))
+        measured, rows = open_measured(clips), {kind: open_measured(paths) for kind, paths in floors.items()}
+        wanted = RunPlan(measured, rows, self.protocols, self.name, self.params.seed, self.params.output)
+        key, folder, status = wanted.key(), Path(self.params.output), "skipped"
+        if not is_made(folder, key):
+            run = make_run(wanted, env=environment(self.device), command=running_command.get() or ())
+            status = write_outputs(run, measured, self.protocols, folder)
         path = os.path.join(self.params.output, "scores.json")
-        data = {"clips": len(measured), "test_set": run.test_set["sha256"], "generated": run.generated["sha256"]}
+        data = {"clips": len(measured), "frames": sum(clip.facts["frames"] for clip in measured)}
         notes = [f"{c.name}: no rate known, 25 assumed" for c in measured if c.facts["fps_assumed"]]
         notes += [f"{c.name}: uneven rate ({', '.join(c.facts['uneven'])})" for c in measured if c.facts["uneven"]]
         if notes:
             data["notes"] = notes
-        return Record(STAGE, path, status, seconds=time.monotonic() - started, data=data)
+        return Record(STAGE, path, status, key, time.monotonic() - started, data=data)
 
     def check_requirements(self) -> None:
         """errors  CheckFailed: a number of the written scores.json is not as required"""
