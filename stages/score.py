@@ -17,16 +17,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.core.errors import InputError, ResourceError, StageError, UsageError, is_out_of_resources
+from stages.core.errors import InputError, StageError, UsageError
 from stages.core.records import Plan, Record
+from stages.scoring import STAGE, VERSION
 
 if TYPE_CHECKING:
-    from stages.metrics.protocol import Measure, Protocol
     from stages.scoring.measure import Task
     from stages.scoring.pairs import Pair
 
-STAGE = "score"
-VERSION = 1
+__all__ = ["STAGE", "VERSION", "Params", "plan", "run_all"]
 Progress = Callable[[int, int | None, str], None]
 
 
@@ -131,13 +130,14 @@ class _Job:
     def __init__(self, params: Params) -> None:
         from stages.scoring.floors import parse_floors
         from stages.scoring.require import parse_requirements
+        from stages.scoring.workers import load_protocols, measures_of
 
         self.params = params
         if not params.output:
             raise UsageError("score: found no -o, expected the folder of the run")
         if not 1 <= params.workers <= 256:
             raise UsageError(f"--workers: found {params.workers}, expected 1..256")
-        self.protocols = _protocols(params.protocol)
+        self.protocols = load_protocols(params.protocol)
         names = [protocol.name for protocol in self.protocols]
         if not names or len(set(names)) != len(names):
             raise UsageError(f"--protocol: found {params.protocol!r}, expected one or more, each once")
@@ -145,7 +145,7 @@ class _Job:
         self.requirements = parse_requirements(params.require, self.protocols)
         self.shard = _shard(params)
         self.fps = _rate(params.fps)
-        self.measures = _measures(self.protocols)
+        self.measures = measures_of(self.protocols)
         if self.floors and not (params.real or params.pairs or params.merge):
             raise UsageError("--floors: found without --real, expected real films to make them from")
         self.device = "none"
@@ -190,18 +190,19 @@ class _Job:
     def measure(self, tasks: Sequence[Task], progress: Progress | None) -> Iterator[Record]:
         """A Record of every task. Without features_only nothing is measured when a clip does not fit."""
         from stages.scoring.measure import absent_networks, missing_layers
+        from stages.scoring.workers import measure_all, record_of
 
         missing = {task.bundle: missing_layers(task, self.measures) for task in tasks}
         for task in tasks:
             if not missing[task.bundle]:
-                yield _record(task, "skipped", 0.0)
+                yield record_of(task, "skipped", 0.0)
         needed = {layer for layers in missing.values() for layer in layers}
         absent = absent_networks([measure for measure in self.measures if measure.layer in needed])
         ready, broken = self._checked([replace(t, absent=absent) for t in tasks if missing[t.bundle]], progress)
         yield from broken
         if broken and not self.params.features_only:
             return
-        for done, record in enumerate(self._attempts(ready, progress), start=1):
+        for done, record in enumerate(measure_all(ready, self.params.protocol, self.params.workers, progress), start=1):
             if progress is not None:
                 progress(done, len(ready), "clips")
             yield record
@@ -209,6 +210,7 @@ class _Job:
     def _checked(self, tasks: Sequence[Task], progress: Progress | None) -> tuple[list[Task], list[Record]]:
         """(tasks whose films fit, failed Records of the others); a clip that fails has no floors either."""
         from stages.scoring.measure import prepare
+        from stages.scoring.workers import failed_record
 
         ready: list[Task] = []
         broken: dict[str, Record] = {}
@@ -218,66 +220,33 @@ class _Job:
                     prepare(task, self.measures)
                     ready.append(task)
             except StageError as error:
-                broken[task.pair.name] = _failed(task, error)
+                broken[task.pair.name] = failed_record(task, error)
             if progress is not None:
                 progress(done, len(tasks), "check")
         return ready, list(broken.values())
 
-    def _attempts(self, tasks: Sequence[Task], progress: Progress | None) -> Iterator[Record]:
-        from stages.core.command import running_command
-
-        work = [(task, self.params.protocol, running_command.get() or ()) for task in tasks]
-        workers = min(self.params.workers, len(tasks))
-        if workers <= 1:
-            yield from (_attempt(item, progress) for item in work)
-            return
-        import multiprocessing
-        from concurrent.futures import ProcessPoolExecutor
-        from concurrent.futures.process import BrokenProcessPool
-
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
-        try:
-            yield from pool.map(_attempt, work)
-        except BrokenProcessPool:
-            raise ResourceError(
-                "score: a worker was killed, perhaps for memory. Run the same command again with fewer --workers"
-            ) from None
-        except BaseException:
-            for child in multiprocessing.active_children():
-                child.terminate()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
-
     def reduce(self, clips: Sequence[str], floors: dict[str, list[str]] | None, started: float | None = None) -> Record:
         """The Record of scores.json. floors  kind -> bundles; None: beside the clips, where a run keeps them"""
         from stages.core.command import running_command
-        from stages.scoring.outputs import environment, write_outputs
-        from stages.scoring.reduce import make_run, open_measured
+        from stages.scoring.outputs import environment, is_made, write_outputs
+        from stages.scoring.reduce import RunPlan, make_run, open_measured
 
         started = time.monotonic() if started is None else started
         if floors is None:
             floors = {kind: [] if kind == "halves" else _floor_paths(clips, kind) for kind in self.floors}
-        measured = open_measured(clips)
-        run = make_run(
-            measured,
-            self.protocols,
-            {kind: open_measured(paths) for kind, paths in floors.items()},
-            name=self.name,
-            seed=self.params.seed,
-            folder=self.params.output,
-            env=environment(self.device),
-            command=running_command.get() or (),
-        )
-        status = write_outputs(run, measured, self.protocols, Path(self.params.output))
+        measured, rows = open_measured(clips), {kind: open_measured(paths) for kind, paths in floors.items()}
+        wanted = RunPlan(measured, rows, self.protocols, self.name, self.params.seed, self.params.output)
+        key, folder, status = wanted.key(), Path(self.params.output), "skipped"
+        if not is_made(folder, key):
+            run = make_run(wanted, env=environment(self.device), command=running_command.get() or ())
+            status = write_outputs(run, measured, self.protocols, folder)
         path = os.path.join(self.params.output, "scores.json")
-        data = {"clips": len(measured), "test_set": run.test_set["sha256"], "generated": run.generated["sha256"]}
+        data = {"clips": len(measured), "frames": sum(clip.facts["frames"] for clip in measured)}
         notes = [f"{c.name}: no rate known, 25 assumed" for c in measured if c.facts["fps_assumed"]]
         notes += [f"{c.name}: uneven rate ({', '.join(c.facts['uneven'])})" for c in measured if c.facts["uneven"]]
         if notes:
             data["notes"] = notes
-        return Record(STAGE, path, status, seconds=time.monotonic() - started, data=data)
+        return Record(STAGE, path, status, key, time.monotonic() - started, data=data)
 
     def check_requirements(self) -> None:
         """errors  CheckFailed: a number of the written scores.json is not as required"""
@@ -286,52 +255,6 @@ class _Job:
 
         if self.requirements:
             check_requirements(self.requirements, read_run(self.params.output).scores)
-
-
-def _one_thread() -> None:
-    """Leave the cores to the other workers."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-
-
-def _attempt(work: tuple[Task, str, tuple[str, ...]], progress: Progress | None = None) -> Record:
-    """The Record of one measured clip; foreseeable errors are failed Records, a bug still raises."""
-    from stages.core.command import running_command
-    from stages.core.device import set_threads
-    from stages.scoring.measure import measure_clip
-
-    task, names, command = work
-    running_command.set(command or None)
-    measures = _measures(_protocols(names))
-    if any(measure.module.weights(measure.options) for measure in measures):
-        set_threads(None)
-    try:
-        status, seconds = measure_clip(task, measures, progress)
-    except StageError as error:
-        return _failed(task, error)
-    except OSError as error:
-        if not is_out_of_resources(error):
-            raise
-        return Record(STAGE, task.bundle, "failed", error=f"{task.bundle}: {error.strerror}. Free some space", exit=7)
-    return _record(task, status, seconds)
-
-
-def _record(task: Task, status: str, seconds: float) -> Record:
-    return Record(STAGE, task.bundle, status, seconds=seconds, data={"clip": task.pair.name, "floor": task.floor})
-
-
-def _failed(task: Task, error: StageError) -> Record:
-    return Record(STAGE, task.pair.generated, "failed", error=str(error), exit=error.exit_code)
-
-
-def _protocols(names: str) -> list[Protocol]:
-    from stages.metrics.protocol import load_protocol
-
-    return [load_protocol(word.strip()) for word in names.split(",") if word.strip()]
-
-
-def _measures(protocols: Sequence[Protocol]) -> list[Measure]:
-    """Each measurement once, whatever the number of protocols that ask for it."""
-    return list({m.layer: m for protocol in protocols for m in protocol.measures}.values())
 
 
 def _names(inputs: Sequence[str | Record]) -> list[str]:

@@ -48,7 +48,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Row:
-    """One method's line: a run, or one of its floors ("codec", "static", "halves")."""
+    """One method's line: a run, or one of its floors (then the name says in words how its films were made)."""
 
     name: str
     scores: tuple[Score, ...]
@@ -66,6 +66,7 @@ class Run:
     scores     the run's own numbers; floors: rows made from the real frames
     clips      [{"name", "generated", "real", "reference", "driving", "frames", "fps", "size"}], paths relative to the
                folder of scores.json where possible
+    key        hash of everything the file was made from but `env` and `command`
     env        versions, device, threads; command: the words that made it
     reported   True: numbers copied from a publication, never ranked
     """
@@ -77,6 +78,7 @@ class Run:
     scores: tuple[Score, ...]
     floors: tuple[Row, ...] = ()
     clips: tuple[Mapping[str, Any], ...] = ()
+    key: str = ""
     env: Mapping[str, Any] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     seed: int = 0

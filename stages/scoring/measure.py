@@ -17,14 +17,13 @@ from stages.bundle import ArraySpec, LayerWriter, layer_key, make_provenance, op
 from stages.core.errors import ConflictError, InputError, WeightsError
 from stages.media.exact import DECODE
 from stages.metrics.protocol import Measure
-from stages.scoring.clips import Clip, check_clip, clip_facts, open_clip, picture_sha256
+from stages.scoring import STAGE, VERSION
+from stages.scoring.clips import Clip, check_clip, clip_facts, lacking, open_clip, picture_sha256
 from stages.scoring.floors import floor_clip
 from stages.scoring.one_pass import Progress, assert_exact, one_pass
 from stages.scoring.pairs import Pair, frame_of
 from stages.scoring.source import digest, stamp
 
-STAGE = "score"
-VERSION = 1
 FRAMES = "frames"
 ROLES = ("generated", "real", "driving", "reference")
 
@@ -66,8 +65,6 @@ def missing_layers(task: Task, measures: Sequence[Measure]) -> list[str]:
 
 
 def _is_missing(task: Task, measure: Measure, attrs: Mapping[str, Any], there: dict[str, bool]) -> bool:
-    from stages.scoring.clips import lacking
-
     if lacking(measure, there):
         return False
     if _plan(task, measure.layer, measure_key(measure, attrs)) != "skip":

@@ -21,20 +21,28 @@ from stages.scoring.reduce import Measured, frame_values
 MANIFEST = "dreamactor.manifest/1"
 
 
+def is_made(folder: Path, key: str) -> bool:
+    """True when the files of a run with this key are there."""
+    if not all((folder / name).is_file() for name in ("scores.json", "clips.csv", "manifest.json")):
+        return False
+    try:
+        return read_run(folder).key == key
+    except InputError:
+        return False
+
+
 def write_outputs(run: Run, clips: Sequence[Measured], protocols: Sequence[Protocol], folder: Path) -> str:
-    """Write the files; "written", "replaced", or "skipped" when scores.json says the same already."""
+    """Write the files, scores.json last; "written" or "replaced"."""
     path = folder / "scores.json"
-    before = _without_circumstances(path) if path.is_file() else None
+    replaced = path.is_file()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _replace(folder / "clips.csv", _values_text(run, clips, protocols))
         _replace(folder / "manifest.json", _manifest_text(run, clips))
-        if before is not None and before == _plain_run(run):
-            return "skipped"
         write_run(run, path)
     except OSError as error:
         raise ResourceError(f"{folder}: cannot be written ({error.strerror})") from None
-    return "written" if before is None else "replaced"
+    return "replaced" if replaced else "written"
 
 
 def write_set(folder: Path, names: Sequence[str]) -> None:
@@ -162,20 +170,3 @@ def _replace(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text, "utf-8")
     os.replace(partial, path)
-
-
-def _without_circumstances(path: Path) -> Any:
-    """The contents of a scores.json but for when and with what it was made; None when it is not readable."""
-    try:
-        return _plain_run(read_run(path))
-    except InputError:
-        return None
-
-
-def _plain_run(run: Run) -> Any:
-    from dataclasses import asdict
-
-    from stages.metrics.results import plain
-
-    values = plain({**asdict(run), "env": {}, "command": (), "path": ""})
-    return json.loads(json.dumps(values))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from stages.media.exact import DECODE
 from stages.metrics.interface import ClipArrays, Summary
 from stages.metrics.protocol import Measure, Metric, Protocol
 from stages.metrics.results import Row, Run, Score
+from stages.scoring import VERSION
 from stages.scoring.clips import lacking
 from stages.scoring.floors import HALVES
-from stages.scoring.measure import FRAMES, ROLES, VERSION, measure_key
+from stages.scoring.measure import FRAMES, ROLES, measure_key
 
 
 @dataclass(frozen=True)
@@ -155,33 +156,53 @@ def _score(
     )
 
 
-def make_run(
-    clips: Sequence[Measured],
-    protocols: Sequence[Protocol],
-    floors: Mapping[str, Sequence[Measured]],
-    *,
-    name: str,
-    seed: int,
-    folder: str,
-    env: Mapping[str, Any],
-    command: Sequence[str],
-) -> Run:
-    """The Run over the clips.
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run is made from.
 
-    floors   kind -> clips of that row, of the same names and real frames; "halves" needs none
-    folder   of scores.json, which paths are relative to
+    clips     measured clips
+    floors    kind -> clips of that row, of the same names and real frames; "halves" has none of its own
+    name, seed of the method;  folder  of scores.json, which paths are relative to
     """
-    rows = []
-    for kind, measured in floors.items():
+
+    clips: Sequence[Measured]
+    floors: Mapping[str, Sequence[Measured]]
+    protocols: Sequence[Protocol]
+    name: str
+    seed: int
+    folder: str
+
+    def key(self) -> str:
+        """Hash of everything that decides scores.json; reads metadata only."""
+        from stages.bundle.keys import digest_of
+
+        measures = {m.layer: m for protocol in self.protocols for m in protocol.measures}.values()
+        metrics = {p.name: [p.sha256, *(metric.signature for metric in p.metrics)] for p in self.protocols}
+        parts = {"": self.clips, **self.floors}
+        layers = {kind: [_layer_keys(clip, measures) for clip in clips] for kind, clips in parts.items()}
+        entries = [_clip_entry(clip, self.folder) for clip in self.clips]
+        return digest_of([VERSION, self.name, self.seed, metrics, layers, entries])
+
+
+def _layer_keys(clip: Measured, measures: Iterable[Measure]) -> list[list[str]]:
+    there = [FRAMES, *(measure.layer for measure in measures if clip.bundle.has(measure.layer))]
+    return [[layer, clip.bundle.key(layer), clip.bundle.attrs(layer).get("why", "")] for layer in there]
+
+
+def make_run(plan: RunPlan, *, env: Mapping[str, Any], command: Sequence[str]) -> Run:
+    """The Run over the clips. errors  InputError: clips that do not fit together, or are not measured"""
+    clips, rows = plan.clips, []
+    for kind, measured in plan.floors.items():
         if kind == "halves":
-            rows.append(Row(HALVES, halves(clips, protocols)))
+            rows.append(Row(HALVES, halves(clips, plan.protocols)))
             continue
         _insist_same_set(kind, clips, measured)
         made = " / ".join(sorted({clip.facts["made"] for clip in measured}))
-        rows.append(Row(made, score_clips(measured, protocols)))
+        rows.append(Row(made, score_clips(measured, plan.protocols)))
     return Run(
-        name=name,
-        seed=seed,
+        name=plan.name,
+        seed=plan.seed,
+        key=plan.key(),
         test_set={
             "sha256": set_sha256(clips),
             "clips": len(clips),
@@ -189,10 +210,10 @@ def make_run(
             "decode": DECODE,
         },
         generated={"sha256": _hash_lines([f"{clip.name} {clip.facts['roots']['generated']}" for clip in clips])},
-        protocols={p.name: {"title": p.title, "faithful": p.faithful, "sha256": p.sha256} for p in protocols},
-        scores=score_clips(clips, protocols),
+        protocols={p.name: {"title": p.title, "faithful": p.faithful, "sha256": p.sha256} for p in plan.protocols},
+        scores=score_clips(clips, plan.protocols),
         floors=tuple(rows),
-        clips=tuple(_clip_entry(clip, folder) for clip in clips),
+        clips=tuple(_clip_entry(clip, plan.folder) for clip in clips),
         env=env,
         command=tuple(command),
     )

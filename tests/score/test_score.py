@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -16,7 +17,7 @@ from stages.core.records import Record
 from stages.media import write_png, write_video
 from stages.metrics import registry
 from stages.metrics.results import read_run
-from tests.process import DREAMACTOR
+from tests.process import DREAMACTOR, ROOT
 from tests.score import fake_measure
 from tests.score.films import TINY, film_set, frames, score, worse
 
@@ -346,3 +347,29 @@ def test_a_bundle_serves_as_its_film(here, capfd):
     (here / "film.mp4").unlink()
     gone = score(capfd, *words[:2], "run4", *words[3:], "--real", "film.zarr")
     assert gone.code == 3 and "is not there" in gone.err
+
+
+def test_the_example_of_a_job_array_runs_without_slurm(here, environment, capfd):
+    """examples/score_array.sh gives what one call gives where there is no sbatch; with a fake one, the jobs."""
+    (here / "bin").mkdir()
+    program = here / "bin/dreamactor"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -c "from dreamactor_cli.main import main; main()" "$@"\n')
+    program.chmod(0o755)
+    path = f"{here / 'bin'}:/usr/bin:/bin"
+    words = ["bash", str(ROOT / "examples/score_array.sh"), "2"]
+    films = ["gen", "--real", "real", "--protocol", "tiny.toml", "--name", "m"]
+    options = {"cwd": here, "env": {**environment, "PATH": path}, "capture_output": True, "text": True, "timeout": 100}
+    done = subprocess.run([*words, "array", *films], check=False, **options)
+    assert done.returncode == 0, done.stderr
+    assert "array/scores.json" in done.stdout and "PSNR" in done.stdout
+    assert score(capfd, *films, "-o", "whole").code == 0 and same_run(here / "whole", here / "array")
+    (here / "bin/sbatch").write_text('#!/bin/sh\nfor word in "$@"; do echo "$word" >> jobs; done\necho 7\n')
+    (here / "bin/sbatch").chmod(0o755)
+    assert subprocess.run([*words, "two", *films], check=False, **options).returncode == 0
+    jobs = (here / "jobs").read_text().splitlines()
+    assert "--array=1-2" in jobs and "--dependency=afterok:7" in jobs
+    assert any(line.endswith("--features-only --shard $SLURM_ARRAY_TASK_ID/2") for line in jobs)
+    assert any("score --merge two -o two --protocol tiny.toml --name m" in line for line in jobs)
+    (here / "bin/sbatch").unlink()
+    wrong = subprocess.run([*words, "three", "gen", "--real", "nowhere"], check=False, **options)
+    assert wrong.returncode == 3 and "nowhere" in wrong.stderr
