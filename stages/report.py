@@ -6,6 +6,8 @@ Writes  text for the terminal, or one file each: .md, .tex, .csv, .html, .txt.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -65,8 +67,6 @@ def text(items: Sequence[str | os.PathLike[str]], params: Params, *, width: int 
 
 def lines(items: Sequence[str | os.PathLike[str]], params: Params) -> list[str]:
     """One JSON object per number, with the names of stages.reporting.commas.FIELDS; errors as in `text`."""
-    import json
-
     from stages.reporting.commas import entries
 
     return [json.dumps(entry, ensure_ascii=False) for entry in entries(gather(items, params))]
@@ -78,6 +78,7 @@ def gather(items: Sequence[str | os.PathLike[str]], params: Params):
     from stages.reporting.collect import collect
     from stages.reporting.published import read_published
 
+    _check(params)
     if not items:
         raise UsageError("inputs: found none, expected folders of `dreamactor score` or their scores.json")
     unique = dict.fromkeys(os.path.realpath(item) for item in items)
@@ -109,8 +110,8 @@ def run(
 ) -> list[Record]:
     """One Record per output, its path is the file.
 
-    progress  called with (videos done, videos, "previews") while a page is made
-    errors    those of `plan`; InputError: a video cannot be read
+    progress  called with (clips done, clips, "previews") while a page is made
+    errors    those of `plan`. A film that cannot be read is no error: the page says so in its place
     """
     report = gather(items, params)
     records = []
@@ -130,24 +131,31 @@ def _plans(report, params: Params):
 
 
 def _planned(report, params: Params, path: Path):
-    import hashlib
-
     kind = _kind(path, params)
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
     if path.is_dir():
         raise InputError(f"{path}: is a directory, expected a file name for the output")
-    content = _render(report, kind)
-    key = hashlib.sha256(content.encode()).hexdigest()
-    action = "write"
-    if path.exists():
-        if path.read_bytes() == content.encode():
-            action = "skip"
-        elif params.overwrite:
-            action = "replace"
-        else:
-            raise ConflictError(f"{path}: exists and holds something else. --overwrite replaces it")
-    return Plan(action, key, str(path), {}), lambda progress: content
+    if kind == "html":
+        from stages.reporting import html
+
+        key = html.page_key(report, params.embed_mb)
+        same = path.exists() and html.key_in(path) == key
+
+        def content(progress) -> str:
+            return html.render(report, path, params.embed_mb, progress)
+    else:
+        made = _render(report, kind)
+        key = hashlib.sha256(made.encode()).hexdigest()
+        same = path.exists() and path.read_bytes() == made.encode()
+
+        def content(progress) -> str:
+            return made
+
+    if path.exists() and not same and not params.overwrite:
+        raise ConflictError(f"{path}: exists and holds something else. --overwrite replaces it")
+    action = "skip" if same else "replace" if path.exists() else "write"
+    return Plan(action, key, str(path), {}), content
 
 
 def _kind(path: Path, params: Params) -> str:
@@ -176,6 +184,11 @@ def _write(path: Path, content: str) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _check(params: Params) -> None:
+    if not 0 <= params.embed_mb <= 2000:
+        raise UsageError(f"--embed-mb: found {params.embed_mb:g}, expected 0 to 2000")
 
 
 def _names(words: str) -> list[str]:

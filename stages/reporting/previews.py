@@ -1,4 +1,4 @@
-"""Small films a browser plays, of whatever was scored: H.264 MP4 with every frame once, marked as AI-made where it is."""
+"""Small films a browser plays, of whatever was scored: H.264 MP4, every frame once, marked as AI-made where it is."""
 
 from __future__ import annotations
 
@@ -175,7 +175,9 @@ def smaller(frame_u8: np.ndarray, side: int) -> np.ndarray:
     scale = side / max(height, width)
     if scale >= 1:
         return frame_u8
-    return cv2.resize(frame_u8, (max(2, round(width * scale)), max(2, round(height * scale))), interpolation=cv2.INTER_AREA)
+    return cv2.resize(
+        frame_u8, (max(2, round(width * scale)), max(2, round(height * scale))), interpolation=cv2.INTER_AREA
+    )
 
 
 def _jpeg(picture_u8: np.ndarray, side: int) -> str:

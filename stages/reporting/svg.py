@@ -92,7 +92,11 @@ def difference_plot(
 
     rows  (method, number, clip -> difference, (mean, low, high) or None)
     """
-    numbers = [0.0, *(v for _, _, clips, _ in rows for v in clips.values()), *(v for *_, ends in rows for v in ends or ())]
+    numbers = [
+        0.0,
+        *(v for _, _, clips, _ in rows for v in clips.values()),
+        *(v for *_, ends in rows for v in ends or ()),
+    ]
     scale = _scale(numbers, _NAMES, WIDTH - _RIGHT)
     row_height = _ROW + 14
     top, height = 4, len(rows) * row_height
@@ -110,7 +114,9 @@ def difference_plot(
             )
         if ends is not None:
             mean, low, high = ends
-            parts.append(f'<line class="bar" x1="{scale(low):.1f}" x2="{scale(high):.1f}" y1="{y - 6:.1f}" y2="{y - 6:.1f}"/>')
+            parts.append(
+                f'<line class="bar" x1="{scale(low):.1f}" x2="{scale(high):.1f}" y1="{y - 6:.1f}" y2="{y - 6:.1f}"/>'
+            )
             parts.append(shape(number, scale(mean), y - 6, f"{name}: {mean:+.4g}{_interval_words((low, high))}"))
         parts.append(f"</g>{_name(name, y)}")
     return _svg(parts, top + height + _AXIS, caption)
@@ -137,7 +143,8 @@ def curve_plot(curves: Sequence[tuple[str, int, Sequence[float], Sequence[float]
         points = " ".join(f"{across(a):.1f},{values(b):.1f}" for a, b in zip(x, y, strict=True))
         end = shape(number, across(x[-1]), values(y[-1]))
         parts.append(
-            f'<g class="{colour(number)}"><title>{escape(name)}</title><polyline class="curve" points="{points}"/>{end}</g>'
+            f'<g class="{colour(number)}"><title>{escape(name)}</title>'
+            f'<polyline class="curve" points="{points}"/>{end}</g>'
         )
     return _svg(parts, bottom + 40, caption)
 
@@ -179,8 +186,13 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     if not math.isfinite(span) or span <= 0:
         return [low]
     power = 10.0 ** math.floor(math.log10(span / most))
-    step = next(power * factor for factor in (1, 2, 5, 10, 20, 50) if span / (power * factor) <= most)
-    return [step * n for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+    found: list[float] = []
+    for factor in (1, 2, 5, 10, 20, 50):
+        step = power * factor
+        found = [step * n for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+        if len(found) <= most:
+            break
+    return found
 
 
 def _scale(values: Sequence[float], left: float, right: float) -> Scale:

@@ -31,7 +31,7 @@ def render(report: Report, width: int = 100, colour: bool = False) -> str:
     if report.published:
         heads, rows = wording.published_table(report)
         console.print(_plain(wording.PUBLISHED_TITLE, heads, [[Text(word) for word in row] for row in rows]))
-    for note in wording.footnotes(report):
+    for note in wording.footnotes(report, "*"):
         for line in wording.wrapped(f"- {note}", width):
             console.print(Text(line, style="dim"))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())

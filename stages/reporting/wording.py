@@ -125,8 +125,8 @@ def protocol_words(report: Report, protocol: str) -> str:
     return protocol if faithful else f"{protocol}, {BUG}"
 
 
-def footnotes(report: Report) -> list[str]:
-    """Lines below a table: what was measured, what bold and brackets mean, what must not be compared."""
+def footnotes(report: Report, bold: str = "Bold") -> list[str]:
+    """Lines below a table: what was measured, what bold (or what stands for it) means, what must not be compared."""
     notes = []
     for number, test_set in enumerate(report.test_sets):
         name = f"Test set {letters(number)}" if report.mixed else "Test set"
@@ -144,7 +144,7 @@ def footnotes(report: Report) -> list[str]:
         notes.append(f"Not measured in one way, so not ranked: {', '.join(mixed)}. The signatures say how they differ.")
     if len(report.methods) > 1 and not report.mixed:
         notes.append(
-            "Bold (or *): better than every other method, the 95% interval of the paired difference over clips "
+            f"{bold}: better than every other method, the 95% interval of the paired difference over clips "
             "excludes zero; numbers with N (of the whole set): of the jackknife difference, at equal N."
         )
     notes += [f"Brackets: 95%, {how}." for how in dict.fromkeys(_hows(report))]

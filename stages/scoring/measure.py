@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -16,10 +16,10 @@ import numpy as np
 from stages.bundle import ArraySpec, LayerWriter, layer_key, make_provenance, open_bundle, plan_layer
 from stages.core.errors import ConflictError, InputError, WeightsError
 from stages.media.exact import DECODE
-from stages.metrics.interface import Block
 from stages.metrics.protocol import Measure
 from stages.scoring.clips import Clip, check_clip, clip_facts, open_clip, picture_sha256
 from stages.scoring.floors import floor_clip
+from stages.scoring.one_pass import Progress, assert_exact, one_pass
 from stages.scoring.pairs import Pair, frame_of
 from stages.scoring.source import digest, stamp
 
@@ -27,10 +27,6 @@ STAGE = "score"
 VERSION = 1
 FRAMES = "frames"
 ROLES = ("generated", "real", "driving", "reference")
-_BLOCK_BYTES = 48 << 20
-_MOST_FRAMES = 16
-
-Progress = Callable[[int, int | None, str], None]
 
 
 @dataclass(frozen=True)
@@ -65,8 +61,7 @@ def missing_layers(task: Task, measures: Sequence[Measure]) -> list[str]:
     if _plan(task, FRAMES, key) != "skip":
         return [FRAMES, *(measure.layer for measure in measures)]
     attrs = open_bundle(task.bundle).attrs(FRAMES)
-    there = {role: role in attrs["roots"] for role in ("real", "reference")}
-    there["driving"] = "driving" in attrs["roots"] or there["real"]
+    there = {role: role in attrs["roots"] for role in ("real", "reference", "driving")}
     return [measure.layer for measure in measures if _is_missing(task, measure, attrs, there)]
 
 
@@ -105,7 +100,7 @@ def measure_clip(task: Task, measures: Sequence[Measure], progress: Progress | N
     assert_exact(task.device)
     context = clip.context(task.device)
     collectors = {m.layer: m.module.collector(m.options, context) for m in wanted}
-    hashes = _one_pass(clip, collectors, progress)
+    hashes = one_pass(clip, collectors, progress)
     key, sources = _frames_key(task)
     roots = {role: _root(values) for role, values in hashes.items()}
     if context.reference_u8 is not None:
@@ -132,53 +127,6 @@ def weights_of(measure: Measure) -> dict[str, str]:
     from stages.weights import describe
 
     return {name: describe(name)["sha256"] for name in measure.module.weights(measure.options)}
-
-
-def assert_exact(device: str) -> None:
-    """Full float32 from here on, TF32 switched off, or an error; does not import torch for nothing.
-
-    errors  InputError: the process runs with another default type
-    """
-    import sys
-
-    torch = sys.modules.get("torch")
-    if torch is None and not device.startswith("cuda"):
-        return
-    import torch
-
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    torch.set_float32_matmul_precision("highest")
-    if torch.get_default_dtype() != torch.float32 or torch.is_autocast_enabled():
-        raise InputError(f"torch: default type {torch.get_default_dtype()} or autocast, expected plain float32")
-
-
-def block_frames(clip: Clip) -> int:
-    """Frames to hold at a time: some 48 MB of pictures, at least one, at most 16."""
-    size = sum(film.size[0] * film.size[1] * 3 for film in clip.films().values())
-    return int(min(_MOST_FRAMES, max(1, _BLOCK_BYTES // size)))
-
-
-def _one_pass(clip: Clip, collectors: Mapping[str, Any], progress: Progress | None) -> dict[str, np.ndarray]:
-    """Give every block to every collector; role -> uint8 [T, 32], the sha256 of each frame."""
-    films, size, first = clip.films(), block_frames(clip), 0
-    hashes: dict[str, list[bytes]] = {role: [] for role in films}
-    streams = [film.blocks(size) for film in films.values()]
-    try:
-        for blocks in zip(*streams, strict=True):
-            pictures = dict(zip(films, blocks, strict=True))
-            for role, block in pictures.items():
-                hashes[role] += [hashlib.sha256(np.ascontiguousarray(frame)).digest() for frame in block]
-            block = Block(first, pictures["generated"], pictures.get("real"), pictures.get("driving"))
-            for collector in collectors.values():
-                collector.add(block)
-            first += len(block)
-            if progress is not None:
-                progress(first, clip.frames, clip.pair.name)
-    finally:
-        for stream in streams:
-            stream.close()
-    return {role: np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32) for role, values in hashes.items()}
 
 
 def _root(hashes: np.ndarray) -> str:

@@ -38,12 +38,12 @@ def fake_run(
     *,
     test_set: str = "one",
     missing_faces: int = 0,
-    folder: Path | None = None,
+    films: int = 0,
 ) -> Run:
     """A run whose numbers are better by `quality` standard deviations of the clips than level 0."""
     rng = np.random.default_rng([seed, *name.encode()])
     scores = tuple(_score(metric, quality, rng, missing_faces) for metric in METRICS)
-    clips = tuple(_clip(clip, folder, name) for clip in CLIPS) if folder else ()
+    clips = tuple(_clip(clip, name) for clip in CLIPS[:films])
     return Run(
         name=name,
         seed=seed,
@@ -109,7 +109,7 @@ def _floors() -> tuple[Row, ...]:
     )
 
 
-def _clip(name: str, folder: Path, method: str) -> dict[str, object]:
+def _clip(name: str, method: str) -> dict[str, object]:
     return {
         "name": name, "generated": f"../films/{method}/{name}.mp4", "real": f"../films/real/{name}.mp4",
         "reference": f"../films/reference/{name}.png", "driving": None, "frames": FRAMES, "fps": f"{FPS}/1",
@@ -117,13 +117,13 @@ def _clip(name: str, folder: Path, method: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def write_fake_runs(folder: Path, *, films: bool = False) -> list[Path]:
-    """Folders of the runs: ours (seeds 0 and 1), warp, still; with `films` also every video they name."""
+def write_fake_runs(folder: Path, *, films: int = 0) -> list[Path]:
+    """Folders of the runs: ours (seeds 0 and 1), warp, still; the first `films` clips get real films."""
     runs = [
-        fake_run("ours", 2.0, 0, folder=folder if films else None),
-        fake_run("ours", 2.0, 1, folder=folder if films else None),
-        fake_run("warp", 1.7, 0, missing_faces=3, folder=folder if films else None),
-        fake_run("still", 0.0, 0, folder=folder if films else None),
+        fake_run("ours", 2.0, 0, films=films),
+        fake_run("ours", 2.0, 1, films=films),
+        fake_run("warp", 1.7, 0, missing_faces=3, films=films),
+        fake_run("still", 0.0, 0, films=films),
     ]
     paths = []
     for run in runs:
@@ -133,7 +133,7 @@ def write_fake_runs(folder: Path, *, films: bool = False) -> list[Path]:
         _write_long_table(path / "clips.csv", run)
         paths.append(path)
     if films:
-        _write_films(folder / "films")
+        _write_films(folder / "films", CLIPS[:films])
     return paths
 
 
@@ -150,17 +150,17 @@ def _write_long_table(path: Path, run: Run) -> None:
                         writer.writerow((clip, frame, score.protocol, score.name, value + 2 - frame / 9 + noise))
 
 
-def _write_films(folder: Path) -> None:
+def _write_films(folder: Path, clips: Sequence[str]) -> None:
     from stages.media import ai_mark, write_png, write_video
 
     for place, jitter in (("real", 0), ("ours", 1), ("warp", 3), ("still", None)):
         (folder / place).mkdir(parents=True)
-        for number, clip in enumerate(CLIPS):
+        for number, clip in enumerate(clips):
             frames = [picture(number, 0 if jitter is None else frame, jitter or 0) for frame in range(FRAMES)]
             mark = None if place == "real" else ai_mark(what="a test")
             write_video(folder / place / f"{clip}.mp4", frames, Fraction(FPS), metadata=mark)
     (folder / "reference").mkdir()
-    for number, clip in enumerate(CLIPS):
+    for number, clip in enumerate(clips):
         write_png(folder / "reference" / f"{clip}.png", picture(number, 0, 0))
 
 
