@@ -158,7 +158,9 @@ def footnotes(report: Report, bold: str = "Bold") -> list[str]:
                 whys.setdefault(cell.why, []).append(report.name_of(line))
         notes += [f"{DASH} {column.label} ({column.protocol}), {', '.join(who)}: {why}." for why, who in whys.items()]
     if report.floors:
-        notes.append("Real rows are floors: what the metric says of real frames. They take no part in the ranking.")
+        notes.append(
+            "The last rows (grey) are floors, made from the real films alone; they take no part in the ranking."
+        )
     return [*notes, *report.notes]
 
 
