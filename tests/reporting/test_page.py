@@ -90,7 +90,7 @@ def test_the_page_has_headings_in_order_labels_and_names(page):
 
 def test_the_page_shows_what_the_tables_show(page):
     text = page[0]
-    for words in ("25.74", "[24.91, 26.58]", "N=24, 12 clips", "75 % covered, at worst 0.526", "bug-compatible",
+    for words in ("25.74", "[24.91, 26.58]", "N=24, 12 clips", "75 % covered", "at worst 0.526", "bug-compatible",
                   "Reported elsewhere, not comparable", "122.0", "real, own codec round trip",
                   "psnr|uint8-overflow|v:1", "89.8"):  # fmt: skip
         assert words in text, words
