@@ -20,6 +20,7 @@ from stages.score import Params
 # First words that mean another command than scoring: word -> module with a function `command`.
 SUBCOMMANDS: dict[str, str] = {
     "doctor": "dreamactor_cli.commands.score_doctor",
+    "audit": "dreamactor_cli.commands.score_audit",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from dreamactor_cli import options
 from dreamactor_cli.console import Console
 from dreamactor_cli.runner import guarded
+from stages.core.errors import UsageError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +20,10 @@ app = typer.Typer(
     help="Pretrained networks: what, whence, licence.",
 )
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Registered names; none = all.")]
+Own = Annotated[
+    list[Path] | None,
+    typer.Option("--from", metavar="FILE", help="Your own file of the network; twice for trunk and heads."),
+]
 
 
 @app.command("list")
@@ -39,12 +45,21 @@ def list_weights(as_json: options.Json = False) -> None:
 
 
 @app.command("fetch")
-def fetch(names: Names = None, quiet: options.Quiet = False, debug: options.Debug = False) -> None:
-    """Fetch networks into the cache, check their sha256 and print their paths."""
+def fetch(names: Names = None, own: Own = None, quiet: options.Quiet = False, debug: options.Debug = False) -> None:
+    """Fetch networks into the cache, check their sha256 and print their paths.
+
+    With --from, take one network from your own file instead: a torch, TorchScript or numpy file of the original
+    weights, whoever saved it; nothing in it runs, and its tensors must be the registered ones.
+    """
 
     def work(console: Console) -> None:
-        from stages.weights import SOURCES, resolve
+        from stages.weights import SOURCES, adopt, resolve
 
+        if own:
+            if len(names or ()) != 1:
+                raise UsageError(f"--from: found {len(names or ())} names, expected one network that the files hold")
+            console.result(str(adopt(names[0], own)))
+            return
         for name in names or list(SOURCES):
             console.result(str(resolve(name)))
 

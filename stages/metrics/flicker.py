@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.bundle import ArraySpec
-from stages.core.errors import UsageError
+from stages.core.errors import InputError, UsageError
 from stages.metrics.interface import ALIGNMENTS, Block, ClipContext
 
 NEEDS = frozenset({"real"})
@@ -55,6 +55,12 @@ def arrays(options: Options) -> dict[str, ArraySpec]:
         "vbench": ArraySpec("float64", (), "", meaning="VBench temporal flickering, 1 - mean of generated / 255"),
         "vbench_real": ArraySpec("float64", (), "", meaning="the same of the real video"),
     }
+
+
+def check(options: Options, context: ClipContext) -> None:
+    """errors  InputError: a clip of one frame"""
+    if context.frames < 2:
+        raise InputError(f"{context.name}: found 1 frame, flicker needs 2 or more")
 
 
 class _Collector:

@@ -138,14 +138,19 @@ def _cut_to_u8(frame_u8: np.ndarray, side: int) -> np.ndarray:
     return (centre(pixels, side) * np.float32(255)).astype(np.uint8)
 
 
+def check(options: Options, context: ClipContext) -> None:
+    """errors  InputError: the clip is shorter than one window"""
+    least = options.offset + (options.length or LEAST_FRAMES)
+    if context.frames < least:
+        found = f"{context.name}: found {context.frames} frames, FVD needs at least {least}"
+        raise InputError(f"{found} (windows of {options.length or 'all'} from frame {options.offset} on)")
+
+
 class _Collector:
     def __init__(self, options: Options, context: ClipContext) -> None:
         from stages.metrics.nets.i3d import load_i3d
 
-        least = options.offset + (options.length or LEAST_FRAMES)
-        if context.frames < least:
-            found = f"{context.name}: found {context.frames} frames, FVD needs at least {least}"
-            raise InputError(f"{found} (windows of {options.length or 'all'} from frame {options.offset} on)")
+        check(options, context)
         self._options, self._device, self._net = options, context.device, load_i3d(context.device, options.epsilon)
         self._length = options.length or context.frames - options.offset
         self._stride = options.stride or context.frames

@@ -11,6 +11,7 @@ merging is exact. A measurement module has
     arrays      Options -> {array name: stages.bundle ArraySpec}
     collector   (Options, ClipContext) -> Collector
 and may have
+    needs       Options -> frozenset, where NEEDS depends on the options
     check       (Options, ClipContext) -> None; InputError when this clip cannot be measured (too few frames, ...);
                 asked for every clip before any network runs
     OPTIONAL    True: where its network cannot be had, the number is "not measured" instead of an error

@@ -13,7 +13,7 @@ from stages.metrics.feature_sets import FeatureSets, gather, halves, one_thread
 from stages.metrics.interface import ClipArrays, Summary
 
 PAIRS = ("all", "across-clips")
-_ROWS = 1024  # rows of the kernel matrix held at a time
+_ROWS = 256  # rows of the kernel matrix that one core holds at a time
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,23 @@ def kernel_sums(parts_a: Sequence[np.ndarray], parts_b: Sequence[np.ndarray]) ->
     """
     import torch
 
-    sums = np.zeros((len(parts_a), len(parts_b)))
+    from stages.metrics.nets.threads import each
+
     if not any(map(len, parts_a)) or not any(map(len, parts_b)):
-        return sums
+        return np.zeros((len(parts_a), len(parts_b)))
     b = torch.from_numpy(np.concatenate(parts_b).astype(np.float64)).clone()
     of_row = torch.from_numpy(np.repeat(np.arange(len(parts_b)), [len(part) for part in parts_b]))
-    with one_thread():
-        for index, part in enumerate(parts_a):
+
+    def sums(part: np.ndarray) -> np.ndarray:
+        total = torch.zeros(len(parts_b), dtype=torch.float64)
+        with one_thread():
             for first in range(0, len(part), _ROWS):
                 rows = torch.from_numpy(part[first : first + _ROWS].astype(np.float64)).clone()
                 columns = (rows @ b.T).div_(b.shape[1]).add_(1.0).pow_(3).sum(dim=0)
-                sums[index] += torch.zeros(len(parts_b), dtype=torch.float64).index_add_(0, of_row, columns).numpy()
-    return sums
+                total.index_add_(0, of_row, columns)
+        return total.numpy()
+
+    return np.stack(each(sums, parts_a))
 
 
 def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:

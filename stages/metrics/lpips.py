@@ -55,13 +55,18 @@ def arrays(options: Options) -> dict[str, ArraySpec]:
     return {"value": ArraySpec("float64", ("T",), "", meaning="LPIPS of each frame, 0 for equal frames")}
 
 
+def check(options: Options, context: ClipContext) -> None:
+    """errors  InputError: the frames are smaller than the network can take"""
+    size, least = context.real_size or context.size, NETS[options.net]
+    if min(size) < least:
+        raise InputError(f"{context.name}: frames are {size[0]}x{size[1]}, LPIPS needs {least} pixels per side")
+
+
 class _Collector:
     def __init__(self, options: Options, context: ClipContext) -> None:
         from stages.metrics.nets.perceptual import load_perceptual
 
-        size, least = context.real_size or context.size, NETS[options.net]
-        if min(size) < least:
-            raise InputError(f"{context.name}: frames are {size[0]}x{size[1]}, LPIPS needs {least} pixels per side")
+        check(options, context)
         self._options, self._net = options, load_perceptual(options.net, context.device)
         self._device = context.device
         self._values: list[float] = []

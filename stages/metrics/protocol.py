@@ -25,6 +25,9 @@ SHIPPED = (
     "tf-fvd",
     "cdfvd-i3d",
 )
+DIRECTIONS = ("higher", "lower", "none")
+_ARRAY_FIELDS = ("array", "among", "count", "generated", "real")  # options of reductions that name an array
+_WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number", dict: "a table", list: "a list"}
 
 
 @dataclass(frozen=True)
@@ -107,49 +110,96 @@ class Protocol:
 def load_protocol(name: str) -> Protocol:
     """A shipped protocol by name, or the TOML file of a path.
 
-    errors  UsageError: no such protocol or file, unknown key, kind or option, a metric without its measure
+    errors  UsageError: no such protocol or file; an unknown, missing or doubled name, key, kind or option; a value of
+            another type; a metric without its measure or its array, a measure without a metric
     """
     if name in SHIPPED:
-        text = (resources.files("stages.metrics") / "protocols" / f"{name}.toml").read_text(encoding="utf-8")
+        text = (resources.files("stages.metrics") / "protocols" / f"{name}.toml").read_bytes()
     elif name.endswith(".toml") and Path(name).is_file():
-        text = Path(name).read_text(encoding="utf-8")
+        text = Path(name).read_bytes()
     else:
         raise UsageError(f"--protocol: found {name!r}, expected {', '.join(SHIPPED)}, or a .toml file")
     try:
-        return _parse(tomllib.loads(text), name, hashlib.sha256(text.encode()).hexdigest())
-    except tomllib.TOMLDecodeError as error:
+        return _parse(tomllib.loads(text.decode()), name, hashlib.sha256(text).hexdigest())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"protocol {name}: not readable as TOML ({error})") from None
 
 
 def _parse(table: dict[str, Any], where: str, sha256: str) -> Protocol:
     _only(table, {"name", "title", "faithful", "measure", "metric"}, f"protocol {where}")
-    measures = {}
-    for key, options in table.get("measure", {}).items():
-        kind = options.pop("kind", key)
-        if kind not in MEASURES:
-            raise UsageError(
-                f"protocol {where}: measure {key}: kind is {kind!r}, expected one of {', '.join(MEASURES)}"
-            )
-        measures[key] = Measure(kind, _options(MEASURES[kind], options, f"protocol {where}: measure {key}"))
-    metrics = []
-    for entry in table.get("metric", []):
-        spot = f"protocol {where}: metric {entry.get('name', '?')}"
-        name, measure, reduction = entry.pop("name"), entry.pop("measure"), entry.pop("reduce", "mean")
-        if measure not in measures or reduction not in REDUCTIONS:
-            raise UsageError(f"{spot}: measure is {measure!r} and reduce {reduction!r}, expected ones that exist")
-        label, unit = entry.pop("label", name), entry.pop("unit", "")
-        direction = entry.pop("direction", "none")
-        options = _options(REDUCTIONS[reduction], entry, spot)
-        metrics.append(Metric(name, label, unit, direction, measures[measure], reduction, options))
-    if len({metric.name for metric in metrics}) != len(metrics) or not metrics:
-        raise UsageError(f"protocol {where}: expected one or more metrics, each with its own name")
-    return Protocol(table["name"], table.get("title", ""), bool(table.get("faithful", True)), tuple(metrics), sha256)
+    spot = f"protocol {where}"
+    name, title = _take(table, "name", str, None, spot), _take(table, "title", str, "", spot)
+    faithful = _take(table, "faithful", bool, True, spot)
+    measures = {
+        key: _measure(key, _typed(options, dict, f"{spot}: measure {key}"), f"{spot}: measure {key}")
+        for key, options in _take(table, "measure", dict, {}, spot).items()
+    }
+    entries = _take(table, "metric", list, [], spot)
+    metrics = tuple(_metric(_typed(entry, dict, f"{spot}: metric"), measures, f"{spot}: metric") for entry in entries)
+    names = [metric.name for metric in metrics]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled or not metrics:
+        found = f"{doubled[0]!r} twice" if doubled else "none"
+        raise UsageError(f"protocol {where}: found metric {found}, expected one or more, each with its own name")
+    used = {id(metric.measure) for metric in metrics}
+    idle = sorted(key for key, measure in measures.items() if id(measure) not in used)
+    if idle:
+        raise UsageError(f"protocol {where}: measure {idle[0]!r} serves no metric, expected each to serve one")
+    return Protocol(name, title, faithful, metrics, sha256)
+
+
+def _measure(key: str, options: dict[str, Any], where: str) -> Measure:
+    kind = options.pop("kind", key)
+    if kind not in MEASURES:
+        raise UsageError(f"{where}: kind is {kind!r}, expected one of {', '.join(MEASURES)}")
+    return Measure(kind, _options(MEASURES[kind], options, where))
+
+
+def _metric(entry: dict[str, Any], measures: Mapping[str, Measure], where: str) -> Metric:
+    name = _take(entry, "name", str, None, where)
+    where = f"{where} {name}"
+    measure, reduction = _take(entry, "measure", str, None, where), _take(entry, "reduce", str, "mean", where)
+    if measure not in measures:
+        raise UsageError(f"{where}: measure is {measure!r}, expected one of {', '.join(measures) or 'this file'}")
+    if reduction not in REDUCTIONS:
+        raise UsageError(f"{where}: reduce is {reduction!r}, expected one of {', '.join(REDUCTIONS)}")
+    label, unit = _take(entry, "label", str, name, where), _take(entry, "unit", str, "", where)
+    direction = _take(entry, "direction", str, "none", where)
+    if direction not in DIRECTIONS:
+        raise UsageError(f"{where}: direction is {direction!r}, expected one of {', '.join(DIRECTIONS)}")
+    options = _options(REDUCTIONS[reduction], entry, where)
+    there = measures[measure].module.arrays(measures[measure].options)
+    for field in _ARRAY_FIELDS:
+        array = getattr(options, field, "")
+        if array and array not in there:
+            raise UsageError(f"{where}: {field} is {array!r}, expected one of {', '.join(there)}")
+    return Metric(name, label, unit, direction, measures[measure], reduction, options)
 
 
 def _options(module: str, table: Mapping[str, Any], where: str):
+    """The module's Options from a table. errors  UsageError: unknown option, or a value of another type"""
     kind = import_module(module).Options
-    _only(table, {field.name for field in dataclasses.fields(kind)}, where)
-    return kind(**table)
+    defaults = {field.name: field.default for field in dataclasses.fields(kind)}
+    _only(table, set(defaults), where)
+    values = {name: _typed(value, type(defaults[name]), f"{where}: {name}") for name, value in table.items()}
+    try:
+        return kind(**values)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def _take(table: dict[str, Any], key: str, kind: type, default: Any, where: str) -> Any:
+    """Remove and give a value; default None = it must be there."""
+    if key not in table and default is None:
+        raise UsageError(f"{where}: found no {key!r}, expected it")
+    return _typed(table.pop(key, default), kind, f"{where}: {key}")
+
+
+def _typed(value: Any, kind: type, where: str) -> Any:
+    whole = kind is float and isinstance(value, int) and not isinstance(value, bool)
+    if not whole and type(value) is not kind:
+        raise UsageError(f"{where}: found {value!r}, expected {_WORDS.get(kind, kind.__name__)}")
+    return float(value) if whole else value
 
 
 def _only(table: Mapping[str, Any], known: set[str], where: str) -> None:

@@ -14,6 +14,7 @@ NEEDS = frozenset({"real"})
 WINDOWS = ("gaussian", "uniform")
 COLOURS = ("luma", "luma-rounded", "cv2-gray", "rgb")
 COVARIANCES = ("population", "sample")
+BORDERS = ("inside", "reflect")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Options:
     colour      "luma" 0.299 R + 0.587 G + 0.114 B, "luma-rounded" to integers (Wang's Matlab), "cv2-gray" (OpenCV's
                 rounding, as DisCo), "rgb" the mean of the three channels' values
     covariance  "population" or "sample" (n/(n-1) of the window's 49 or 121 values, scikit-image's default)
+    border      "inside": only windows inside the picture (Wang; scikit-image's crop is the same); "reflect": a window
+                around every pixel of the picture mirrored at its edges (torchmetrics)
     data_range  L of (0.01 L)^2 and (0.03 L)^2
     """
 
@@ -32,11 +35,12 @@ class Options:
     window: str = "gaussian"
     colour: str = "luma"
     covariance: str = "population"
+    border: str = "inside"
     data_range: float = 255.0
 
     def __post_init__(self) -> None:
-        choices = {"align": ALIGNMENTS, "window": WINDOWS, "colour": COLOURS, "covariance": COVARIANCES}
-        for name, known in choices.items():
+        choices = {"align": ALIGNMENTS, "window": WINDOWS, "colour": COLOURS}
+        for name, known in (choices | {"covariance": COVARIANCES, "border": BORDERS}).items():
             if getattr(self, name) not in known:
                 raise UsageError(f"ssim: {name} is {getattr(self, name)!r}, expected one of {', '.join(known)}")
         if not self.data_range > 0:
@@ -46,7 +50,7 @@ class Options:
 def signature(options: Options) -> str:
     """Every choice that decides the number."""
     window = {"gaussian": "gauss11s1.5", "uniform": "box7"}[options.window]
-    choices = f"{window}|{options.colour}|cov:{options.covariance}|inside|L:{options.data_range:g}|float64"
+    choices = f"{window}|{options.colour}|cov:{options.covariance}|{options.border}|L:{options.data_range:g}|float64"
     return f"align:{options.align}|{choices}|v:1"
 
 
@@ -83,7 +87,7 @@ def planes(frame_u8: np.ndarray, colour: str) -> np.ndarray:
 
 
 def ssim(generated_u8: np.ndarray, real_u8: np.ndarray, options: Options) -> float:
-    """SSIM of two pictures uint8 [H, W, 3]: mean over the windows that lie inside (so are scikit-image's).
+    """SSIM of two pictures uint8 [H, W, 3], -1..1.
 
     errors  InputError: a picture smaller than the window
     source: Wang et al., IEEE TIP 2004; scikit-image's structural_similarity, equal to 1e-10
@@ -97,7 +101,11 @@ def ssim(generated_u8: np.ndarray, real_u8: np.ndarray, options: Options) -> flo
     values = len(taps) ** 2
     scale = values / (values - 1.0) if options.covariance == "sample" else 1.0
     c1, c2 = (0.01 * options.data_range) ** 2, (0.03 * options.data_range) ** 2
-    pairs = zip(planes(generated_u8, options.colour), planes(real_u8, options.colour), strict=True)
+    sides = [planes(frame, options.colour) for frame in (generated_u8, real_u8)]
+    if options.border == "reflect":
+        edge = len(taps) // 2
+        sides = [np.pad(side, ((0, 0), (edge, edge), (edge, edge)), "reflect") for side in sides]
+    pairs = zip(*sides, strict=True)
     return float(np.mean([windowed_similarity(a, b, taps, scale, c1, c2) for a, b in pairs]))
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.bundle import ArraySpec
-from stages.core.errors import UsageError
+from stages.core.errors import InputError, UsageError
 from stages.metrics.interface import ALIGNMENTS, Block, ClipContext
-from stages.metrics.optical_flow import PRESETS, flow_px, seen_in_both, warp
+from stages.metrics.optical_flow import LEAST_SIDE, PRESETS, flow_px, seen_in_both, warp
 
 NEEDS = frozenset({"real"})
 FLOWS = ("real", "own")
@@ -63,6 +63,17 @@ def arrays(options: Options) -> dict[str, ArraySpec]:
         "paired": ArraySpec("float64", pair, "", meaning="mean squared difference of the residuals; NaN: flow own"),
         "visible": ArraySpec("float64", pair, "01", (0, 1), meaning="share of pixels that count"),
     }
+
+
+def check(options: Options, context: ClipContext) -> None:
+    """errors  InputError: a clip of one frame, or one too small for the flow"""
+    if context.frames < 2:
+        raise InputError(f"{context.name}: found 1 frame, warp_error needs 2 or more")
+    size = context.real_size or context.size
+    if min(size) < LEAST_SIDE:
+        raise InputError(
+            f"{context.name}: frames are {size[0]}x{size[1]}, the optical flow needs {LEAST_SIDE} px a side"
+        )
 
 
 class _Collector:

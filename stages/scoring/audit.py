@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from stages.core.errors import CheckFailed, InputError, UsageError, WeightsError
-from stages.metrics.interface import Block, ClipArrays
+from stages.metrics.interface import ClipArrays
 from stages.metrics.protocol import SHIPPED, Measure, Metric, load_protocol
 from stages.scoring.clips import Clip, check_clip, open_clip
 from stages.scoring.known_conventions import GRID
-from stages.scoring.measure import assert_exact, block_frames
+from stages.scoring.one_pass import Progress, assert_exact, one_pass
 from stages.scoring.pairs import Pair
 from stages.scoring.trial import make_measure, make_metric
-
-Progress = Callable[[int, int | None, str], None]
 
 
 @dataclass(frozen=True)
@@ -140,8 +138,8 @@ def audit(
     wanted = [measure for layer, measure in measures.items() if layer not in absent]
     assert_exact(device)
     kept: dict[str, list[ClipArrays]] = {measure.layer: [] for measure in wanted}
-    for done, clip in enumerate(clips):
-        for layer, arrays in _measure(clip, wanted, device, progress, done, len(clips)).items():
+    for clip in clips:
+        for layer, arrays in _measure(clip, wanted, device, progress).items():
             kept[layer].append(arrays)
     candidates = []
     for number in published:
@@ -168,21 +166,11 @@ def _absent(measures: Mapping[str, Measure], clips: Sequence[Clip]) -> dict[str,
     return absent
 
 
-def _measure(
-    clip: Clip, measures: Sequence[Measure], device: str, progress: Progress | None, done: int, total: int
-) -> dict[str, ClipArrays]:
+def _measure(clip: Clip, measures: Sequence[Measure], device: str, progress: Progress | None) -> dict[str, ClipArrays]:
     """Layer -> the arrays of one clip; one pass over its frames."""
     context = clip.context(device)
     collectors = {measure.layer: measure.module.collector(measure.options, context) for measure in measures}
-    films, size, first = clip.films(), block_frames(clip), 0
-    for blocks in zip(*(film.blocks(size) for film in films.values()), strict=True):
-        pictures = dict(zip(films, blocks, strict=True))
-        block = Block(first, pictures["generated"], pictures.get("real"), pictures.get("driving"))
-        for collector in collectors.values():
-            collector.add(block)
-        first += len(block)
-        if progress is not None:
-            progress(done * clip.frames + first, total * clip.frames, clip.pair.name)
+    one_pass(clip, collectors, progress)
     return {
         layer: ClipArrays(clip.pair.name, clip.reference_frame, collector.finish())
         for layer, collector in collectors.items()
@@ -206,16 +194,25 @@ def _candidate(
 
 
 def table(candidates: Sequence[Candidate], rows: int = 8) -> list[str]:
-    """Lines for people: for each word all conventions that match, and the nearest others up to `rows`."""
+    """Lines for people: for each word all numbers that match, and the nearest others up to `rows`; conventions that
+    give one and the same number share a line, named by the first of them."""
     lines = []
     for word in dict.fromkeys(candidate.word for candidate in candidates):
         of_word = [candidate for candidate in candidates if candidate.word == word]
-        shown = [c for i, c in enumerate(of_word) if c.matches or i < rows]
         matching = sum(candidate.matches for candidate in of_word)
         lines.append(f"{word} = {of_word[0].published:g}: {matching} of {len(of_word)} conventions give it")
-        for c in shown:
-            found = "-" if c.found is None else f"{c.found:.6g}"
-            lines.append(f"  {'*' if c.matches else ' '} {found:>10}  {c.convention}{f' ({c.why})' if c.why else ''}")
+        groups: dict[str, list[Candidate]] = {}
+        for candidate in of_word:
+            groups.setdefault(candidate.why if candidate.found is None else f"{candidate.found:.12g}", []).append(
+                candidate
+            )
+        for number, group in enumerate(groups.values()):
+            first = group[0]
+            if first.matches or number < rows:
+                found = "-" if first.found is None else f"{first.found:.6g}"
+                more = f" (and {len(group) - 1} more)" if len(group) > 1 else ""
+                why = f": {first.why}" if first.why else ""
+                lines.append(f"  {'*' if first.matches else ' '} {found:>10}  {first.convention}{more}{why}")
     return lines
 
 

@@ -27,7 +27,7 @@ _ASPECT_SLACK = 0.01  # sides are rounded to multiples of 2, 8 or 16 by codecs a
 NEEDS = {
     "real": "needs a real film, found none (--real)",
     "reference": "needs the reference picture, found none (--reference)",
-    "driving": "needs the driver's film, found none (--driving or --real)",
+    "driving": "needs the driver's film, found none (--driving)",
 }
 
 
@@ -35,7 +35,7 @@ NEEDS = {
 class Clip:
     """A pair whose films fit together.
 
-    generated, real, driving  Film; None = not given. The driver is the real film where no other is given
+    generated, real, driving  Film; None = not given
     reference_frame           of the real film; -1 = none
     fps                       Fraction; assumed: True when no film says it and nobody gave it
     """
@@ -53,7 +53,7 @@ class Clip:
         return self.generated.frames
 
     def films(self) -> dict[str, Film]:
-        """Role -> film of those that are decoded; a driver that is the real film is not decoded twice."""
+        """Role -> film of those that are given."""
         films = {"generated": self.generated, "real": self.real, "driving": self.driving}
         return {role: film for role, film in films.items() if film is not None}
 
@@ -85,13 +85,14 @@ class Clip:
     def lacks(self, measure: Measure) -> str:
         """Why the measurement cannot be made of what is given, "" when it can."""
         there = {"real": self.real is not None, "reference": bool(self.pair.reference)}
-        there["driving"] = self.driving is not None or self.real is not None
-        return lacking(measure, there)
+        return lacking(measure, {**there, "driving": self.driving is not None})
 
 
 def lacking(measure: Measure, there: dict[str, bool]) -> str:
-    """Why a measurement cannot be made of the inputs that are there, "" when it can."""
-    missing = sorted(need for need in measure.module.NEEDS if not there[need])
+    """Why a measurement cannot be made of the inputs that are there (role -> bool), "" when it can."""
+    needs = getattr(measure.module, "needs", None)
+    wanted = measure.module.NEEDS if needs is None else needs(measure.options)
+    missing = sorted(need for need in wanted if not there[need])
     return "; ".join(NEEDS[need] for need in missing)
 
 

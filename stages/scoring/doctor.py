@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stages.core.errors import CheckFailed, StageError, WeightsError
 from stages.scoring.known_answers import Fixture, fixtures
-from stages.scoring.measure import assert_exact
+from stages.scoring.one_pass import assert_exact
 
 VERDICTS = ("ok", "off", "missing")
 _NEAR = 0.02  # a relative deviation below this smells of reduced precision, not of other weights

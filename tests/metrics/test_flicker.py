@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from stages.core.errors import UsageError
+from stages.core.errors import InputError, UsageError
 from stages.metrics import flicker
-from tests.metrics.collecting import assert_blocks_change_nothing, assert_fits_specs, collect, panned
+from tests.metrics.collecting import assert_blocks_change_nothing, assert_fits_specs, collect, context_of, panned
 
 
 def uniform(values) -> np.ndarray:
@@ -41,10 +41,9 @@ def test_real_video_that_stands_still_has_no_ratio():
     assert np.isnan(arrays["ratio"]) and np.isnan(arrays["departure"])
 
 
-def test_one_frame_has_no_pairs():
-    video = panned(1, 16, 16, 1)
-    arrays = collect(flicker, flicker.Options(), video, video)
-    assert arrays["generated"].shape == (0,) and np.isnan(arrays["ratio"])
+def test_one_frame_is_refused_in_one_line():
+    with pytest.raises(InputError, match="clip: found 1 frame, flicker needs 2 or more"):
+        flicker.check(flicker.Options(), context_of(panned(1, 16, 16, 1)))
 
 
 def test_blocks_change_nothing_and_arrays_fit():

@@ -97,10 +97,19 @@ def test_left_out_groups_equal_new_runs_without_them():
     assert extra["leave_out_01"] == pytest.approx(summarise(Options(), rest).value, rel=1e-11)
 
 
-def test_order_of_clips_changes_no_bit(monkeypatch):
+def test_order_of_clips_and_threads_change_no_bit():
+    import torch
+
     clips = _clips(np.random.default_rng(4), 9, 4, shift=0.2)
     for options in (Options(), Options(subsets=10, subset_size=20)):
-        assert summarise(options, clips[4:] + clips[:4][::-1]) == summarise(options, clips)
+        whole = summarise(options, clips)
+        assert summarise(options, clips[4:] + clips[:4][::-1]) == whole
+        threads = torch.get_num_threads()
+        torch.set_num_threads(2)
+        try:
+            assert summarise(options, clips) == whole
+        finally:
+            torch.set_num_threads(threads)
 
 
 def test_subsets_average_to_the_whole():

@@ -11,6 +11,7 @@ import pytest
 from stages.core.errors import InputError, UsageError
 from stages.metrics import l1, psnr, ssim
 from stages.metrics.interface import Block, ClipContext
+from tests.metrics.calibration import NAMES, calibration_pairs
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,28 @@ def test_ssim_of_disco_is_scikit_image_with_its_defaults(pair):
     assert ssim.ssim(*pair, options) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("window", ssim.WINDOWS)
+def test_ssim_with_mirrored_edges_equals_filters_over_the_whole_picture(pair, window):
+    """As torchmetrics: every pixel has its window, the picture is mirrored without repeating its edge."""
+    from scipy.ndimage import correlate1d
+
+    taps = np.array(ssim.window_taps(window))
+    c1, c2 = 2.55**2, 7.65**2
+
+    def mean(values):
+        return correlate1d(correlate1d(values, taps, 0, mode="mirror"), taps, 1, mode="mirror")
+
+    values = []
+    for x, y in zip(*(picture.astype(float).transpose(2, 0, 1) for picture in pair), strict=True):
+        mx, my = mean(x), mean(y)
+        variances = mean(x * x) - mx**2 + mean(y * y) - my**2
+        covariance = mean(x * y) - mx * my
+        values.append((2 * mx * my + c1) * (2 * covariance + c2) / ((mx**2 + my**2 + c1) * (variances + c2)))
+    options = ssim.Options(colour="rgb", window=window, border="reflect")
+    assert ssim.ssim(*pair, options) == pytest.approx(np.mean(values), abs=1e-12)
+    assert ssim.ssim(*pair, options) != ssim.ssim(*pair, ssim.Options(colour="rgb", window=window))
+
+
 def test_ssim_closed_forms(pair):
     options = ssim.Options(colour="rgb")
     black, white = np.zeros((20, 24, 3), np.uint8), np.full((20, 24, 3), 255, np.uint8)
@@ -94,7 +117,7 @@ def test_ssim_refuses_what_is_too_small_or_unknown():
     small = np.zeros((10, 30, 3), np.uint8)
     with pytest.raises(InputError, match="frames are 10x30, expected at least 11x11"):
         ssim.ssim(small, small, ssim.Options())
-    for wrong in ({"window": "box"}, {"colour": "gray"}, {"covariance": "n"}, {"align": "x"}, {"data_range": 0}):
+    for wrong in ({"window": "box"}, {"colour": "gray"}, {"covariance": "n"}, {"border": "zero"}, {"data_range": 0}):
         with pytest.raises(UsageError, match=r"^ssim: "):
             ssim.Options(**wrong)
     signatures = {ssim.signature(ssim.Options(window=w, colour=c)) for w in ssim.WINDOWS for c in ssim.COLOURS}
@@ -201,3 +224,28 @@ def test_known_answers(assets):
     entry = entries["ssim-zeros-ones"]
     assert ssim.ssim(black, white, ssim.Options(colour="rgb")) == pytest.approx(entry["measured"], **entry["tolerance"])
     assert psnr.psnr(black, white, psnr.Options()) == entries["psnr-zeros-ones"]["measured"]
+
+
+def test_published_values_of_the_calibration_pictures():
+    """Wang's Matlab SSIM (published to four digits) and scikit-image's PSNR (to two); DisCo's forms as run on them."""
+    pairs = calibration_pairs()
+    columns = {
+        "Matlab SSIM": (ssim.ssim, ssim.Options(colour="luma-rounded"), (0.6993, 0.9978, 0.9989, 0.9669, 0.6519), 1e-4),
+        "PSNR": (psnr.psnr, psnr.Options(), (21.1136, 20.9872, 27.0139, 23.3002, 21.6186), 6e-5),
+        "DisCo's SSIM": (
+            ssim.ssim,
+            ssim.Options(window="uniform", colour="cv2-gray", covariance="sample"),
+            (0.66522, 0.99786, 0.99891, 0.96785, 0.65042),
+            6e-6,
+        ),
+        "SSIM of the channels": (
+            ssim.ssim,
+            ssim.Options(colour="rgb"),
+            (0.67317, 0.93252, 0.98963, 0.96743, 0.63073),
+            6e-6,
+        ),
+        "DisCo's PSNR": (psnr.psnr, psnr.Options(overflow=True), (28.99, 28.39, 30.89, 42.98, 28.95), 6e-3),
+    }
+    for name, (metric, options, expected, tolerance) in columns.items():
+        deviation = np.abs([metric(*pairs[picture], options) for picture in NAMES] - np.array(expected))
+        assert deviation.max() < tolerance, f"{name}: off by {deviation} > {tolerance}"

@@ -9,6 +9,7 @@ from tests.metrics.collecting import (
     assert_fits_specs,
     blurred,
     collect,
+    context_of,
     panned,
     texture,
 )
@@ -91,5 +92,9 @@ def test_threads_and_blocks_change_nothing():
 def test_wrong_inputs_in_one_line():
     with pytest.raises(UsageError, match="flow is 'raft', expected one of real, own"):
         warp_error.Options(flow="raft")
+    with pytest.raises(InputError, match="clip: frames are 8x12, the optical flow needs 16 px a side"):
+        warp_error.check(REAL, context_of(panned(2, 8, 12, 1), panned(2, 8, 12, 1)))
+    with pytest.raises(InputError, match="clip: found 1 frame, warp_error needs 2 or more"):
+        warp_error.check(REAL, context_of(panned(1, 64, 64, 1)))
     with pytest.raises(InputError, match="optical flow: frames are 8x12, expected 16 px or more"):
         collect(warp_error, REAL, panned(2, 8, 12, 1), panned(2, 8, 12, 1))
