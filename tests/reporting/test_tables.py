@@ -13,6 +13,7 @@ import pytest
 
 from stages import report as stage
 from stages.core.errors import CheckFailed, ConflictError, InputError, UsageError
+from stages.core.records import Record
 from stages.metrics.results import write_run
 from stages.report import Params
 from stages.reporting import latex, markdown, terminal, wording
@@ -249,6 +250,15 @@ def test_signature_difference():
     assert signature_difference("a|b:1|c", "a|b:2|c") == ("b:1", "b:2")
 
 
+def test_runs_marked_as_reported_stand_apart_and_are_never_ranked():
+    printed = replace(fake_run("theirs", 9.0, test_set="theirs"), reported=True, path="r/theirs")
+    report = collect([*runs(), printed])
+    assert "theirs" not in {line.name for line in report.methods}
+    assert {entry.method for entry in report.published} == {"theirs"} and report.published[0].source == "r/theirs"
+    with pytest.raises(InputError, match="no run with scores of its own"):
+        collect([printed])
+
+
 def test_published_files_are_checked(tmp_path):
     file = tmp_path / "p.csv"
     file.write_text("method,paper,metric,value,source\nA,P,FVD,122.0,T1\n")
@@ -289,6 +299,11 @@ def test_the_command(tmp_path, dreamactor):
     assert "codec" not in shown.stdout and "LPIPS" not in shown.stdout and "\x1b" not in shown.stdout
     written = dreamactor("report", "-", "-o", "t.md", "-o", "t.csv", stdin="\n".join(folders))
     assert (written.returncode, written.stdout) == (0, "t.md\nt.csv\n")
+    planned = dreamactor("report", *folders, "-o", "t.tex", "-o", "t.md", "-n")
+    assert planned.returncode == 0 and planned.stdout == "" and not (tmp_path / "t.tex").exists()
+    assert "would write t.tex" in planned.stderr and "would skip t.md" in planned.stderr
+    failed = Record("score", "runs/x", "failed", error="no", exit=3).to_json()
+    assert dreamactor("report", "-", stdin=f"{failed}\n{folders[0]}\n").returncode == 3  # never a table that lacks one
     lines = dreamactor("report", *folders, "--json").stdout.splitlines()
     assert all(entry.startswith('{"kind": ') for entry in lines)
     assert dreamactor("report", *folders, "--metrics", "psn").returncode == 2
