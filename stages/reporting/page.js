@@ -111,7 +111,7 @@
       if (Math.abs(ahead) > 4 / player.fps) {
         film.currentTime = master.currentTime;
       } else if (Math.abs(ahead) > 0.15 / player.fps) { // drift: a little slower or faster until they agree
-        film.playbackRate = player.rate * Math.min(1.25, Math.max(0.75, 1 - 3 * ahead));
+        film.playbackRate = player.rate * Math.min(1.6, Math.max(0.6, 1 - 8 * ahead));
       } else if (film.playbackRate !== player.rate) {
         film.playbackRate = player.rate;
       }
@@ -244,8 +244,8 @@
   function values(clip) {
     const head = make("tr", {}, make("th", { scope: "col", textContent: "This clip" }));
     for (const c of data.columns) {
-      const protocol = make("span", { className: "protocol", textContent: c.protocol });
-      head.append(make("th", { scope: "col" }, c.label, protocol));
+      const protocol = c.protocol.split(", ").map((part) => make("span", { className: "protocol", textContent: part }));
+      head.append(make("th", { scope: "col" }, c.label, ...protocol));
     }
     const rows = data.methods.map((name, place) => {
       const row = make("tr", {}, make("th", { scope: "row" }, keyOf(place), name));
