@@ -11,8 +11,10 @@ from torch import nn
 from stages.core.errors import WeightsError
 
 FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
+MAX_PACKED = 6  # shapes for which a layer keeps its weights in oneDNN's order
 # Convolution and relu in one pass of oneDNN. The ordinary convolution takes another code for 1x1 kernels when torch has
 # one thread, so its numbers depend on the number of threads; this one is also 3 to 4 times faster for those kernels.
+_reordered = torch.ops.mkldnn._reorder_convolution_weight
 _fused = torch.ops.mkldnn._convolution_pointwise
 
 
@@ -38,15 +40,27 @@ class ConvRelu(nn.Module):
         self.stride = stride or (1,) * len(kernel)
         self.padding = padding or (0,) * len(kernel)
         self.relu = relu
+        self._packed: dict[tuple[int, ...], torch.Tensor] = {}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if x.device.type == "cpu" and torch.backends.mkldnn.is_available():
             ones = (1,) * len(self.stride)
             last = "relu" if self.relu else "none"
-            return _fused(x, self.weight, self.bias, self.padding, self.stride, ones, 1, last, [], "")
+            return _fused(x, self._weight_for(x), self.bias, self.padding, self.stride, ones, 1, last, [], "")
         convolve = nn.functional.conv3d if x.ndim == 5 else nn.functional.conv2d
         y = convolve(x, self.weight, self.bias, self.stride, self.padding)
         return y.relu_() if self.relu else y
+
+    def _weight_for(self, x: torch.Tensor) -> torch.Tensor:
+        """The weight in the order that oneDNN wants for this shape, kept for the next time."""
+        shape = tuple(x.shape)
+        packed = self._packed.get(shape)
+        if packed is None:
+            ones = (1,) * len(self.stride)
+            packed = _reordered(self.weight.contiguous(), self.padding, self.stride, ones, 1, shape)
+            if len(self._packed) < MAX_PACKED:
+                self._packed[shape] = packed
+        return packed
 
 
 def load_convolutions(net: nn.Module, tensors: Mapping[str, np.ndarray], where: str, epsilon: float = 1e-3) -> None:

@@ -83,7 +83,6 @@ class Perceptual(nn.Module):
         a_u8, b_u8   uint8 [H, W, 3], one size, at least 16 pixels per side (alex: 31); float32 is taken as it is
         value_range  "pm1": scaled to -1..1 as the network was trained; "01": left at 0..1 (a known mistake)
         """
-        table = _scaled(_levels(value_range)[:, None])
         flows: list[_Flow] = []
         for number in reversed(range(5)):
             flows.insert(0, _Flow(self.stages[number], getattr(self, f"linear{number}"), flows[0] if flows else None))
@@ -91,7 +90,8 @@ class Perceptual(nn.Module):
         rows = height if not self.stages[0].stripable else _strip(self.stages[0], width)
         for first in range(0, height, rows):
             last = min(first + rows, height)
-            flows[0].push(*(self._rows(picture[first:last], table) for picture in (a_u8, b_u8)), last == height)
+            strips = (self._input(picture[first:last], value_range) for picture in (a_u8, b_u8))
+            flows[0].push(*strips, last == height)
         return [torch.cat(flow.distances).cpu().numpy() for flow in flows]
 
     def distance(self, a_u8: np.ndarray, b_u8: np.ndarray, value_range: str = "pm1", spatial: bool = False) -> float:
@@ -104,10 +104,18 @@ class Perceptual(nn.Module):
             maps = [_enlarged(distance, a_u8.shape[:2]) for distance in maps]
         return float(sum(np.mean(distance, dtype=np.float64) for distance in maps))
 
-    def _rows(self, picture_u8: np.ndarray, table: np.ndarray) -> torch.Tensor:
-        """[1, 3, n, W] in channels-last memory."""
-        values = table[picture_u8, np.arange(3)] if picture_u8.dtype == np.uint8 else _scaled(picture_u8)
-        return torch.from_numpy(values).to(self.linear0.device).permute(2, 0, 1)[None]
+    def _input(self, picture: np.ndarray, value_range: str) -> torch.Tensor:
+        """[1, 3, n, W] in channels-last memory, as the trunks were trained on it."""
+        height, width = picture.shape[:2]
+        factor = (2 / 255 if value_range == "pm1" else 1 / 255) if picture.dtype == np.uint8 else 1
+        offset = -1 if value_range == "pm1" and picture.dtype == np.uint8 else 0
+        scale = np.asarray(SCALE)
+        times, plus = (
+            torch.from_numpy(np.tile(values.astype(np.float32), width)).to(self.linear0.device)
+            for values in (factor / scale, (offset - np.asarray(SHIFT)) / scale)
+        )
+        values = torch.tensor(np.ascontiguousarray(picture).reshape(height, -1), device=times.device)
+        return values.float().mul_(times).add_(plus).view(1, height, width, 3).permute(0, 3, 1, 2)
 
 
 @lru_cache(maxsize=4)
@@ -183,6 +191,11 @@ def _features(stage: Stage, x: torch.Tensor, rows: slice, top: int, height: int 
 
 
 def _pooled(stage: Stage, features: torch.Tensor) -> torch.Tensor:
+    if stage.pool == (2, 2):  # four times as fast as torch's own pooling
+        rows, columns = features.shape[2] // 2 * 2, features.shape[3] // 2 * 2
+        upper, lower = (features[:, :, row:rows:2] for row in (0, 1))
+        pairs = [torch.maximum(x[..., 0:columns:2], x[..., 1:columns:2]) for x in (upper, lower)]
+        return torch.maximum(*pairs)
     return nn.functional.max_pool2d(features, *stage.pool) if stage.pool else features
 
 
@@ -202,17 +215,6 @@ def _distance(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor) -> torch.T
 def _unit(features: torch.Tensor) -> torch.Tensor:
     """Features divided by their length, [n, C]."""
     return features / features.square().sum(-1, keepdim=True).sqrt_().add_(EPSILON)
-
-
-def _levels(value_range: str) -> np.ndarray:
-    """float32 [256]: what a level counts as."""
-    levels = np.arange(256, dtype=np.float32) / np.float32(255)
-    return levels * 2 - 1 if value_range == "pm1" else levels
-
-
-def _scaled(values: np.ndarray) -> np.ndarray:
-    """float32 [..., 3] as the trunks were trained on it."""
-    return ((values - np.float32(SHIFT)) / np.float32(SCALE)).astype(np.float32)
 
 
 def _enlarged(distance: np.ndarray, size: tuple[int, int]) -> np.ndarray:
