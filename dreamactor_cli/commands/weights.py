@@ -31,14 +31,14 @@ def list_weights(as_json: options.Json = False) -> None:
     """Print every registered network: name, licence, package, and whether it is here."""
 
     def work(console: Console) -> None:
-        from stages.weights import SOURCES, describe, is_here
+        from stages.weights import GIVEN, SOURCES, describe, is_here
 
-        for name in SOURCES:
+        for name in (*SOURCES, *GIVEN):
             facts = describe(name)
             if as_json:
                 console.result(json.dumps({"name": name, "here": is_here(name), **facts}))
             else:
-                here = "here" if is_here(name) else "to fetch"
+                here = "here" if is_here(name) else "to fetch" if name in SOURCES else f"${GIVEN[name].variable}"
                 console.result(f"{name:22} {facts['licence']:12} {facts['package']:24} {here}")
 
     guarded(work)
@@ -71,11 +71,11 @@ def show(names: Names = None) -> None:
     """Print everything that is registered about networks, as JSON."""
 
     def work(console: Console) -> None:
-        from stages.weights import SOURCES, describe
+        from stages.weights import GIVEN, SOURCES, describe
 
-        for name in names or list(SOURCES):
+        for name in names or (*SOURCES, *GIVEN):
             facts = describe(name)
-            note = SOURCES[name].note
+            note = (SOURCES.get(name) or GIVEN[name]).note
             console.result(json.dumps({"name": name, "maps": note, **facts}, indent=1, ensure_ascii=False))
 
     guarded(work)

@@ -139,11 +139,14 @@ def _cut_to_u8(frame_u8: np.ndarray, side: int) -> np.ndarray:
 
 
 def check(options: Options, context: ClipContext) -> None:
-    """errors  InputError: the clip is shorter than one window"""
+    """InputError where the clip is shorter than one window: it is never padded, repeated or left out silently."""
     least = options.offset + (options.length or LEAST_FRAMES)
     if context.frames < least:
-        found = f"{context.name}: found {context.frames} frames, FVD needs at least {least}"
-        raise InputError(f"{found} (windows of {options.length or 'all'} from frame {options.offset} on)")
+        window = f"a window of {options.length} frames" if options.length else "one window"
+        after = f" from frame {options.offset} on" if options.offset else ""
+        raise InputError(
+            f"clip {context.name}: found {context.frames} frames, FVD needs at least {least} for {window}{after}"
+        )
 
 
 class _Collector:

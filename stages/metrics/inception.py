@@ -104,7 +104,7 @@ class _Collector:
 
 def against(block: Block, which: str) -> np.ndarray:
     """The frames the generated ones are compared with as a set; InputError where they are not given."""
-    frames = block.real_u8 if which == "real" else block.driving_u8
+    frames = block.real_u8 if which == "real" or block.driving_u8 is None else block.driving_u8
     if frames is None:
         raise InputError(f"a distance between sets was asked for, found no {which} video. Give --{which}")
     return frames

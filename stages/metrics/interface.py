@@ -5,6 +5,7 @@ A *measurement* (one module of `MEASURES`) maps one clip to arrays that are kept
 merging is exact. A measurement module has
 
     NEEDS       frozenset of "real", "reference", "driving": what must be there besides the generated frames
+                (`needs`, Options -> frozenset, stands in its place where the options decide it)
     Options     frozen dataclass, the table of the protocol file; unknown or wrong values raise UsageError
     signature   Options -> str, every choice that decides the number, "key:value" joined by "|"
     weights     Options -> tuple of registered network names that take part, () for none

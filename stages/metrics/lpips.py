@@ -56,10 +56,12 @@ def arrays(options: Options) -> dict[str, ArraySpec]:
 
 
 def check(options: Options, context: ClipContext) -> None:
-    """errors  InputError: the frames are smaller than the network can take"""
+    """InputError where the frames are too small for the network."""
     size, least = context.real_size or context.size, NETS[options.net]
     if min(size) < least:
-        raise InputError(f"{context.name}: frames are {size[0]}x{size[1]}, LPIPS needs {least} pixels per side")
+        raise InputError(
+            f"clip {context.name}: frames are {size[0]}x{size[1]}, LPIPS ({options.net}) needs {least} pixels per side"
+        )
 
 
 class _Collector:

@@ -60,5 +60,11 @@ def seen_in_both(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     y = np.arange(height, dtype=np.float32)[:, None] + there[..., 1]
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     returned = warp(back, there)
-    gap2 = ((there + returned) ** 2).sum(-1)
-    return inside & (gap2 < 0.01 * ((there**2).sum(-1) + (returned**2).sum(-1)) + 0.5)
+    length2 = _square(there) + _square(returned)
+    returned += there
+    return inside & (_square(returned) < np.float32(0.01) * length2 + np.float32(0.5))
+
+
+def _square(vectors: np.ndarray) -> np.ndarray:
+    """float32 [H, W]: squared lengths."""
+    return np.einsum("hwc,hwc->hw", vectors, vectors)

@@ -126,13 +126,17 @@ def _motion(frame0: np.ndarray, frame1: np.ndarray, preset: str) -> tuple[np.nda
 
 def _residual(frame0: np.ndarray, frame1: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """float32 [H, W, 3] in -1..1: the second frame less the first one carried along."""
-    return (frame1.astype(np.float32) - warp(frame0.astype(np.float32), flow)) / np.float32(255.0)
+    residual = warp(frame0.astype(np.float32), flow)
+    np.subtract(frame1, residual, out=residual)
+    residual *= np.float32(1.0 / 255.0)
+    return residual
 
 
 def _mean_square(residual: np.ndarray, seen: np.ndarray) -> float:
     """Mean over the pixels that count; NaN where there are none."""
-    chosen = residual[seen].astype(np.float64)
-    return float((chosen * chosen).mean()) if chosen.size else float("nan")
+    count = 3 * int(np.count_nonzero(seen))
+    squares = np.einsum("hwc,hwc->hw", residual, residual)
+    return float(squares.sum(where=seen, dtype=np.float64)) / count if count else float("nan")
 
 
 def collector(options: Options, context: ClipContext) -> _Collector:

@@ -11,7 +11,7 @@ from stages.core.geometry import euler_yaw_pitch_roll_rad, rotation_angle_deg
 from stages.core.headpose import kabsch
 from stages.core.skeleton import BODY_INDEX, BODY_JOINTS, BONES, HAND_INDEX
 from stages.head.template import face_template
-from stages.head.track import SOURCE_FACE, track_head
+from stages.head.track import SOURCE_FACE, HeadParams, track_head
 from stages.pose.cleaning import px_per_metre
 from stages.pose.layer import finish_track
 from stages.pose.sides import mend_sides
@@ -31,6 +31,7 @@ _NOSE_TIP = {"mediapipe478": 1, "ibug68": 30}
 # In outer eye distances, between the noses of face mesh and body. Measured on five real clips: 0.1 to 0.4 where the
 # mesh lies on the face, 0.8 to 1.7 where it lies on hair or collar, as it does for a frame or two after a jump.
 _NOSES_APART_MOST = 0.6
+_WHOLE = [BODY_INDEX[name] for name in ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip")]
 _LEAST_FRAMES = 8  # below this a bone's steadiness is not measured
 
 
@@ -86,7 +87,7 @@ def person_of_track(track: PoseTrack) -> Person:
     joints_m = np.where(mended.present[:, None, None], mended.joints_m.astype(np.float64), np.nan)
     torso = np.linalg.norm(joints_m[:, BODY_INDEX["neck"]] - joints_m[:, BODY_INDEX["pelvis"]], axis=-1)
     torso_m = _median(torso)
-    head = track_head(arrays, arrays["K_px"], track.face_layout)
+    head = track_head(arrays, arrays["K_px"], track.face_layout, HeadParams(blend_frames=0))  # a frame is its own
     face = np.where(mended.face_valid[:, None, None], mended.face_px.astype(np.float64), np.nan)
     hands = np.where(mended.hand_valid[..., None, None], mended.hands_m.astype(np.float64), np.nan)
     return Person(
@@ -206,11 +207,14 @@ def _face_in_head(face_px: np.ndarray, layout: str) -> np.ndarray:
 
 
 def _on_the_face(track: PoseTrack) -> np.ndarray:
-    """bool [T]: the face mesh lies where the body has its nose; True where that is not seen."""
+    """bool [T]: the face mesh lies where the body has its nose; True where nose, shoulders and hips are not all seen.
+
+    In a close-up the mesh is right and the body network, which sees no body there, puts the nose on the brow.
+    """
     aligned, scale = _aligned(track.face_px.astype(np.float64), track.face_layout)
     nose = BODY_INDEX["nose"]
     away = np.linalg.norm(track.face_px[:, _NOSE_TIP[track.face_layout], :2] - track.joints_px[:, nose], axis=-1)
-    known = track.joint_valid[:, nose] & np.isfinite(away)
+    known = track.joint_valid[:, _WHOLE].all(1) & np.isfinite(away)
     return ~known | (away <= _NOSES_APART_MOST * scale * _eyes_apart(aligned))
 
 

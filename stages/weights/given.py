@@ -25,7 +25,7 @@ class Given:
 
 
 GIVEN: dict[str, Given] = {
-    "syncnet_v2": Given("DREAMACTOR_SYNCNET", "MIT", "syncnet_v2.model of joonson/syncnet_python"),
+    "syncnet_v2": Given("DREAMACTOR_SYNCNET", "MIT", "your syncnet_v2.model of joonson/syncnet_python"),
 }
 
 

@@ -80,10 +80,10 @@ class Perceptual(nn.Module):
     def maps(self, a_u8: np.ndarray, b_u8: np.ndarray, value_range: str = "pm1") -> list[np.ndarray]:
         """Distance per position of each of the five layers, float32 [h, w].
 
-        a_u8, b_u8   uint8 [H, W, 3], one size, at least 16 pixels per side (alex: 31)
+        a_u8, b_u8   uint8 [H, W, 3], one size, at least 16 pixels per side (alex: 31); float32 is taken as it is
         value_range  "pm1": scaled to -1..1 as the network was trained; "01": left at 0..1 (a known mistake)
         """
-        table = _levels(value_range)
+        table = _scaled(_levels(value_range)[:, None])
         flows: list[_Flow] = []
         for number in reversed(range(5)):
             flows.insert(0, _Flow(self.stages[number], getattr(self, f"linear{number}"), flows[0] if flows else None))
@@ -106,7 +106,8 @@ class Perceptual(nn.Module):
 
     def _rows(self, picture_u8: np.ndarray, table: np.ndarray) -> torch.Tensor:
         """[1, 3, n, W] in channels-last memory."""
-        return torch.from_numpy(table[picture_u8, np.arange(3)]).to(self.linear0.device).permute(2, 0, 1)[None]
+        values = table[picture_u8, np.arange(3)] if picture_u8.dtype == np.uint8 else _scaled(picture_u8)
+        return torch.from_numpy(values).to(self.linear0.device).permute(2, 0, 1)[None]
 
 
 @lru_cache(maxsize=4)
@@ -204,10 +205,14 @@ def _unit(features: torch.Tensor) -> torch.Tensor:
 
 
 def _levels(value_range: str) -> np.ndarray:
-    """float32 [256, 3]: what the trunk sees of each level of each channel."""
+    """float32 [256]: what a level counts as."""
     levels = np.arange(256, dtype=np.float32) / np.float32(255)
-    levels = levels * 2 - 1 if value_range == "pm1" else levels
-    return (levels[:, None] - np.float32(SHIFT)) / np.float32(SCALE)
+    return levels * 2 - 1 if value_range == "pm1" else levels
+
+
+def _scaled(values: np.ndarray) -> np.ndarray:
+    """float32 [..., 3] as the trunks were trained on it."""
+    return ((values - np.float32(SHIFT)) / np.float32(SCALE)).astype(np.float32)
 
 
 def _enlarged(distance: np.ndarray, size: tuple[int, int]) -> np.ndarray:
