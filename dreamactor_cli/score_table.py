@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from dreamactor_cli.console import Console
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from stages.core.records import Record
     from stages.metrics.results import Run, Score
 
@@ -23,9 +25,11 @@ def show_scores(console: Console, record: Record) -> None:
     run = read_run(record.path)
     heads, rows = table_of(run)
     if sys.stderr.isatty():
-        _print_rich(run, heads, rows)
+        from rich.console import Console as RichConsole
+
+        RichConsole(stderr=True).print(rich_table(heads, rows))
     else:
-        _print_plain(console, run, heads, rows)
+        _print_plain(console, heads, rows)
     for line in footnotes(run):
         console.note(line)
 
@@ -81,7 +85,7 @@ def footnotes(run: Run) -> list[str]:
     return lines + [f"(*) {', '.join(names)}: not measured, {why}" for why, names in whys.items()]
 
 
-def _print_plain(console: Console, run: Run, heads: list[str], rows: list[list[str]]) -> None:
+def _print_plain(console: Console, heads: list[str], rows: list[list[str]]) -> None:
     widths = [max(len(line[column]) for line in [heads, *rows] if _is_full(line)) for column in range(len(heads))]
     for line in [heads, *rows]:
         text = (
@@ -97,11 +101,14 @@ def _is_full(line: list[str]) -> bool:
     return any(line[1:])
 
 
-def _print_rich(run: Run, heads: list[str], rows: list[list[str]]) -> None:
-    from rich.console import Console as RichConsole
+def rich_table(heads: list[str], rows: list[list[str]]) -> Table:
+    """The table for a terminal; brackets are no markup."""
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(*heads, box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for head in heads:
+        table.add_column(Text(head))
     for line in rows:
-        table.add_row(*line, style=None if _is_full(line) else "italic")
-    RichConsole(stderr=True).print(table)
+        table.add_row(*map(Text, line), style=None if _is_full(line) else "italic")
+    return table

@@ -146,6 +146,10 @@ class _Job:
         self.shard = _shard(params)
         self.fps = _rate(params.fps)
         self.measures = measures_of(self.protocols)
+        if params.features_only and (params.require or params.merge):
+            raise UsageError("--features-only: found with --require or --merge, expected it without: it makes no table")
+        if params.merge and (params.real or params.reference or params.driving or params.pairs):
+            raise UsageError("--merge: found with flags that name films, expected measured clips alone")
         if self.floors and not (params.real or params.pairs or params.merge):
             raise UsageError("--floors: found without --real, expected real films to make them from")
         self.device = "none"

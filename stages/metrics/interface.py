@@ -4,7 +4,8 @@ A *measurement* (one module of `MEASURES`) maps one clip to arrays that are kept
 `REDUCTIONS`) turns the arrays of many clips into one number. So every clip can be measured on another machine, and
 merging is exact. A measurement module has
 
-    NEEDS       frozenset of "real", "reference", "driving": what must be there besides the generated frames
+    NEEDS       frozenset of "real", "reference", "driving": what must be there besides the generated frames; where no
+                driver's film is given, the real one is the driver's
                 (`needs`, Options -> frozenset, stands in its place where the options decide it)
     Options     frozen dataclass, the table of the protocol file; unknown or wrong values raise UsageError
     signature   Options -> str, every choice that decides the number, "key:value" joined by "|"

@@ -27,7 +27,7 @@ _ASPECT_SLACK = 0.01  # sides are rounded to multiples of 2, 8 or 16 by codecs a
 NEEDS = {
     "real": "needs a real film, found none (--real)",
     "reference": "needs the reference picture, found none (--reference)",
-    "driving": "needs the driver's film, found none (--driving)",
+    "driving": "needs the driver's film, found none (--driving or --real)",
 }
 
 
@@ -92,6 +92,7 @@ def lacking(measure: Measure, there: dict[str, bool]) -> str:
     """Why a measurement cannot be made of the inputs that are there (role -> bool), "" when it can."""
     needs = getattr(measure.module, "needs", None)
     wanted = measure.module.NEEDS if needs is None else needs(measure.options)
+    there = {**there, "driving": there["driving"] or there["real"]}  # the real film is the driver's where it is alone
     missing = sorted(need for need in wanted if not there[need])
     return "; ".join(NEEDS[need] for need in missing)
 

@@ -152,8 +152,12 @@ def _score(
         imputed=None if summary.imputed is None else float(summary.imputed),
         extra={name: float(number) for name, number in summary.extra.items()},
         per_clip=per_clip,
-        why="" if value is not None else "nothing could be measured in any clip",
+        why="" if value is not None else _why_nothing(summary),
     )
+
+
+def _why_nothing(summary: Summary) -> str:
+    return summary.method if summary.method.startswith("needs ") else "nothing could be measured in any clip"
 
 
 @dataclass(frozen=True)

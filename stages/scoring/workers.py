@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 
 from stages.core.command import running_command
@@ -68,8 +69,9 @@ def failed_record(task: Task, error: StageError) -> Record:
 
 
 def _take_one_core() -> None:
-    """Leave the other cores to the other workers."""
+    """Leave the other cores to the other workers, and Ctrl-C to the process that started them."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _attempt(work: Work, progress: Progress | None = None) -> Record:

@@ -162,6 +162,8 @@ def test_tables_of_pairs(here, capfd, table, found):
         ("gen", "--real", "real", "--shard", "0/2", "--features-only"),
         ("gen", "--real", "real", "--shard", "1/2"),
         ("gen", "--real", "real", "--workers", "0"),
+        ("gen", "--real", "real", "--features-only", "--require", "psnr>1"),
+        ("gen", "--real", "real", "--merge"),
         ("gen", "--real", "real", "--floors", "ceiling"),
         ("gen", "--real", "real", "--device", "toaster"),
     ],
