@@ -111,22 +111,24 @@ def run(
     """One Record per output, its path is the file.
 
     progress  called with (clips done, clips, "previews") while a page is made
-    errors    those of `plan`. A film that cannot be read is no error: the page says so in its place
+    errors    those of `plan`. A film that cannot be read is no error: the page says so in its place, data["notes"] too
     """
     report = gather(items, params)
     records = []
     for todo, content in _plans(report, params):
         started = time.monotonic()
         status = {"write": "written", "replace": "replaced", "skip": "skipped"}[todo.action]
+        notes: list[str] = []
         if todo.action != "skip":
-            _write(Path(todo.output), content(progress))
-        data = {"methods": len(report.methods), "columns": len(report.columns)}
+            made, notes = content(progress)
+            _write(Path(todo.output), made)
+        data = {"methods": len(report.methods), "columns": len(report.columns), "notes": notes}
         records.append(Record(STAGE, todo.output, status, todo.key, time.monotonic() - started, data=data))
     return records
 
 
 def _plans(report, params: Params):
-    """(Plan, progress -> text of the file) of every output, all checked before the first is made."""
+    """(Plan, progress -> (text of the file, notes)) of every output, all checked before the first is made."""
     return [_planned(report, params, Path(name)) for name in params.output]
 
 
@@ -142,15 +144,15 @@ def _planned(report, params: Params, path: Path):
         key = html.page_key(report, params.embed_mb)
         same = path.exists() and html.key_in(path) == key
 
-        def content(progress) -> str:
+        def content(progress) -> tuple[str, list[str]]:
             return html.render(report, path, params.embed_mb, progress)
     else:
         made = _render(report, kind)
         key = hashlib.sha256(made.encode()).hexdigest()
         same = path.exists() and path.read_bytes() == made.encode()
 
-        def content(progress) -> str:
-            return made
+        def content(progress) -> tuple[str, list[str]]:
+            return made, []
 
     if path.exists() and not same and not params.overwrite:
         raise ConflictError(f"{path}: exists and holds something else. --overwrite replaces it")

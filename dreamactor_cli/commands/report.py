@@ -87,6 +87,8 @@ def command(
         elif params.output:
             with console.progress(params.output[0]) as progress:
                 for record in report.run(runs, params, progress):
+                    for line in record.data["notes"]:
+                        console.note(line)
                     console.note(f"{record.path}: report {record.status} ({record.seconds:.1f} s)")
                     console.result(record.to_json() if as_json else record.path)
         elif as_json:

@@ -10,7 +10,7 @@ from pathlib import Path
 from stages.reporting.curves import Series
 from stages.reporting.previews import Preview, Store
 from stages.reporting.table import Key, Line, Report, Source
-from stages.reporting.wording import Digits, heading, protocol_words
+from stages.reporting.wording import Digits, heading, measured, protocol_words
 
 _MOST_NUMBERS = 250_000  # frame values in one page; more would make it slow to open
 _DIGITS = 5
@@ -28,7 +28,7 @@ def clip_data(
 
     series  path of a run -> its values over time
     """
-    columns = [column for column in report.columns if column.per_clip]
+    columns = [c for name in report.protocols for c in measured(report, name) if c.per_clip]
     firsts = [_first_source(report, line) for line in report.methods]
     places = _places(report, firsts)
     films: dict[str, str] = {}

@@ -57,9 +57,10 @@ def render(
     page: Path,
     embed_mb: float,
     progress: Callable[[int, int | None, str], None] | None = None,
-) -> str:
-    """The page's text; films that do not fit into `embed_mb` are written into a folder beside `page`.
+) -> tuple[str, list[str]]:
+    """(the page's text, a line per film that cannot be shown).
 
+    embed_mb  megabytes of films the page may hold; the others are written into a folder beside `page`
     progress  called with (clips done, clips, "previews")
     """
     digits = wording.column_digits(report)
@@ -87,7 +88,13 @@ def render(
         f'<script type="application/json" id="data">{_json(data)}</script>',
         f"<script>{script}</script></body></html>",
     ]
-    return "\n".join(parts) + "\n"
+    lost = [
+        f"clip {clip['name']}: {tile['title']} cannot be shown: {tile['why']}"
+        for clip in data["clips"]
+        for tile in clip["tiles"]
+        if tile["why"]
+    ]
+    return "\n".join(parts) + "\n", lost
 
 
 def _asset(name: str) -> str:

@@ -16,11 +16,14 @@ def scores(report: Report, digits: Mapping[Key, wording.Digits]) -> str:
     """The section of the score tables, one per protocol."""
     parts = ['<section id="scores"><h2>Scores</h2>', _legend(report)]
     for protocol, facts in report.protocols.items():
-        columns = report.columns_of(protocol)
+        columns = wording.measured(report, protocol)
+        if not columns:
+            continue
         bug = "" if facts.get("faithful", True) else f' <span class="bug">{wording.BUG}</span>'
         title = f"{str(facts['title']).strip().rstrip('.')}. " if facts.get("title") else ""
-        shown = "" if report.mixed else "; bold where the difference to every other method is shown"
-        about = f"{title[:1].upper()}{title[1:]}Below each number its 95% interval{shown}."
+        bold = "; bold where the difference to every other method is shown"
+        rule = "" if report.mixed or len(report.methods) < 2 else bold
+        about = f"{title[:1].upper()}{title[1:]}Below each number its 95% interval{rule}."
         parts.append(f'<h3>{escape(protocol)}{bug}</h3><p class="soft">{escape(about)}</p>')
         parts.append(_table(report, protocol, columns, digits))
     return "".join([*parts, "</section>"])

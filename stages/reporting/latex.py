@@ -23,7 +23,7 @@ def render(report: Report) -> str:
     notes = [f"% {' '.join(f'{name}: {text}'.split())}" for name, text in wording.signature_lines(report)]
     parts = ["\n".join([r"% \usepackage{booktabs,graphicx,xcolor}", *notes])]
     for protocol in report.protocols:
-        columns = report.columns_of(protocol)
+        columns = wording.measured(report, protocol)
         for start in range(0, len(columns), _COLUMNS_PER_TABLE):
             part = columns[start : start + _COLUMNS_PER_TABLE]
             parts.append(_scores(report, protocol, part, digits, first=len(parts) == 1))

@@ -16,7 +16,9 @@ def render(report: Report) -> str:
     digits = wording.column_digits(report)
     parts = [f"# {escape(report.title)}"]
     for protocol in report.protocols:
-        columns = report.columns_of(protocol)
+        columns = wording.measured(report, protocol)
+        if not columns:
+            continue
         name = escape(wording.protocol_words(report, protocol))
         rows = []
         for line, title, floor in _lines(report, columns):

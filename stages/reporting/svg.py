@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH = 380
-_NAMES = 104  # px of the column of names
+_NAME_LETTERS = 15
 _RIGHT = 14
 _ROW = 24
 _AXIS = 34
@@ -51,7 +51,7 @@ def dot_plot(dots: Sequence[Dot], marks: Mapping[str, float], caption: str) -> s
     caption  what a screen reader says
     """
     numbers = [v for dot in dots for v in (dot.value, *(dot.interval or ()), *dot.seeds)]
-    scale = _scale(numbers, _NAMES, WIDTH - _RIGHT)
+    scale = _scale(numbers, _names_px([dot.name for dot in dots]), WIDTH - _RIGHT)
     inside = {name: value for name, value in marks.items() if scale.low <= value <= scale.high}
     outside = {name: value for name, value in marks.items() if name not in inside}
     top, height = 4, len(dots) * _ROW
@@ -68,7 +68,9 @@ def dot_plot(dots: Sequence[Dot], marks: Mapping[str, float], caption: str) -> s
     for name, value in outside.items():
         side = "← " if value < scale.low else ""
         arrow = " →" if value > scale.high else ""
-        parts.append(f'<text class="small" x="{_NAMES}" y="{bottom}">{side}{escape(name)} {value:.4g}{arrow}</text>')
+        parts.append(
+            f'<text class="small" x="{scale.left:.0f}" y="{bottom}">{side}{escape(name)} {value:.4g}{arrow}</text>'
+        )
         bottom += 14
     return _svg(parts, bottom, caption)
 
@@ -81,7 +83,7 @@ def _dot(dot: Dot, scale: Scale, y: float) -> str:
         low, high = map(scale, dot.interval)
         parts.append(f'<line class="bar" x1="{low:.1f}" x2="{high:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>')
     parts += [f'<circle class="seed" cx="{scale(v):.1f}" cy="{y + 6:.1f}" r="1.8"/>' for v in dot.seeds]
-    parts.append(f"{shape(dot.number, x, y)}</g>{_name(dot.name, y)}")
+    parts.append(f"{shape(dot.number, x, y)}</g>{_name(dot.name, scale.left, y)}")
     return "".join(parts)
 
 
@@ -97,7 +99,7 @@ def difference_plot(
         *(v for _, _, clips, _ in rows for v in clips.values()),
         *(v for *_, ends in rows for v in ends or ()),
     ]
-    scale = _scale(numbers, _NAMES, WIDTH - _RIGHT)
+    scale = _scale(numbers, _names_px([name for name, *_ in rows]), WIDTH - _RIGHT)
     row_height = _ROW + 14
     top, height = 4, len(rows) * row_height
     zero = scale(0.0)
@@ -118,7 +120,7 @@ def difference_plot(
                 f'<line class="bar" x1="{scale(low):.1f}" x2="{scale(high):.1f}" y1="{y - 6:.1f}" y2="{y - 6:.1f}"/>'
             )
             parts.append(shape(number, scale(mean), y - 6, f"{name}: {mean:+.4g}{_interval_words((low, high))}"))
-        parts.append(f"</g>{_name(name, y)}")
+        parts.append(f"</g>{_name(name, scale.left, y)}")
     return _svg(parts, top + height + _AXIS, caption)
 
 
@@ -223,9 +225,15 @@ def _tick(value: float, marks: Sequence[float], sign: bool = False) -> str:
     return f"{value:{plus}.{max(0, -math.floor(math.log10(step) + 1e-9))}f}"
 
 
-def _name(name: str, y: float) -> str:
-    short = name if len(name) <= 15 else f"{name[:14]}…"
-    return f'<text x="{_NAMES - 12}" y="{y + 4:.1f}" class="end"><title>{escape(name)}</title>{escape(short)}</text>'
+def _names_px(names: Sequence[str]) -> float:
+    """Width of the column of names."""
+    return 14.0 + 6.6 * min(max(map(len, names)), _NAME_LETTERS)
+
+
+def _name(name: str, right: float, y: float) -> str:
+    short = name if len(name) <= _NAME_LETTERS else f"{name[: _NAME_LETTERS - 1]}…"
+    text = f"<title>{escape(name)}</title>{escape(short)}"
+    return f'<text x="{right - 8:.0f}" y="{y + 4:.1f}" class="end">{text}</text>'
 
 
 def _interval_words(interval: tuple[float, float] | None) -> str:

@@ -23,7 +23,7 @@ def render(report: Report, width: int = 100, colour: bool = False) -> str:
     console.print(Text(report.title, style="bold"))
     for protocol in report.protocols:
         name = wording.protocol_words(report, protocol)
-        for columns in _pieces(report, report.columns_of(protocol), digits, width):
+        for columns in _pieces(report, wording.measured(report, protocol), digits, width):
             console.print(_scores(report, name, columns, digits))
     if report.differences:
         rows = [[Text(word.replace(", bug", "\nbug")) for word in row] for row in wording.difference_rows(report)]
@@ -50,7 +50,7 @@ def _pieces(report: Report, columns: Sequence[Column], digits, width: int) -> li
             left = width - used
         pieces[-1].append(column)
         left -= need
-    return pieces
+    return [piece for piece in pieces if piece]
 
 
 def _needed(report: Report, column: Column, digits) -> int:

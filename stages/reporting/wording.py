@@ -120,6 +120,12 @@ def floors_with(report: Report, columns: Sequence[Column]) -> list[Line]:
     ]
 
 
+def measured(report: Report, protocol: str) -> tuple[Column, ...]:
+    """The protocol's columns in which some method has a number; of the others the notes say why they have none."""
+    columns = report.columns_of(protocol)
+    return tuple(c for c in columns if any(line.cells[c.key].value is not None for line in report.methods))
+
+
 def protocol_words(report: Report, protocol: str) -> str:
     """The protocol's name, bug-compatible ones marked."""
     faithful = report.protocols.get(protocol, {}).get("faithful", True)
@@ -151,18 +157,27 @@ def footnotes(report: Report, bold: str = "Bold") -> list[str]:
     notes += [f"Brackets: 95%, {how}." for how in dict.fromkeys(_hows(report))]
     if any(len(cell.seeds) > 1 for line in report.methods for cell in line.cells.values()):
         notes.append("Several seeds: mean of values and of interval ends; SD is the spread between seeds.")
-    for column in report.columns:
-        whys: dict[str, list[str]] = {}
-        for line in report.methods:
-            cell = line.cells[column.key]
-            if cell.value is None:
-                whys.setdefault(cell.why, []).append(report.name_of(line))
-        notes += [f"{DASH} {column.label} ({column.protocol}), {', '.join(who)}: {why}." for why, who in whys.items()]
+    notes += _missing(report)
     if report.floors:
         notes.append(
             "The last rows (grey) are floors, made from the real films alone; they take no part in the ranking."
         )
     return [*notes, *report.notes]
+
+
+def _missing(report: Report) -> list[str]:
+    """What was not measured and why, one line for all metrics of one reason."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for column in report.columns:
+        whys: dict[str, list[str]] = {}
+        for line in report.methods:
+            if line.cells[column.key].value is None:
+                whys.setdefault(line.cells[column.key].why, []).append(report.name_of(line))
+        for why, names in whys.items():
+            found.setdefault((why, column.protocol, ", ".join(names)), []).append(column.label)
+    return [
+        f"{DASH} {', '.join(labels)} ({protocol}), {names}: {why}." for (why, protocol, names), labels in found.items()
+    ]
 
 
 def _hows(report: Report) -> Iterable[str]:

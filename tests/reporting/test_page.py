@@ -22,6 +22,7 @@ from stages.reporting.curves import Series, curve_of, read_series
 from stages.reporting.previews import Store
 from tests.media.make import ffmpeg
 from tests.reporting.fake import FPS, FRAMES, fake_run, picture, write_fake_runs
+from tests.view.small import small_bundle
 
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
@@ -129,15 +130,16 @@ def test_names_run_nothing(tmp_path):
     csv.write_text(f"method,protocol,metric,value,source\n{quoted},{quoted},{quoted},1,{quoted}\n")
     path = tmp_path / "p.html"
     params = Params(output=(str(path),), title=NASTY, published=(str(csv),), baseline=f"a {NASTY}")
-    stage.run([tmp_path / "a", tmp_path / "b"], params)
+    records = stage.run([tmp_path / "a", tmp_path / "b"], params)
+    assert len(records[0].data["notes"]) == 2 and "no such file" in records[0].data["notes"][0]
     text = path.read_text("utf-8")
     tags = Tags(text)
     assert not tags.wrong and not tags.open
     scripts = [attributes for tag, attributes in tags.found if tag == "script"]
     assert len(scripts) == 2 and scripts[0] == {"type": "application/json", "id": "data"} and scripts[1] == {}
     assert not [tag for tag, attributes in tags.found if tag == "img" or "onerror" in attributes]
-    tile = data_of(text)["clips"][0]["tiles"]
-    assert not tile or "no such file" in tile[0]["why"]
+    tiles = [tile for clip in data_of(text)["clips"] for tile in clip["tiles"]]
+    assert len(tiles) == 2 and all("no such file" in tile["why"] for tile in tiles)
 
 
 def test_previews_of_everything_that_can_be_scored(tmp_path):
@@ -161,7 +163,8 @@ def test_previews_of_everything_that_can_be_scored(tmp_path):
         with VideoReader(film) as reader:
             assert len(reader) == 8 and float(reader.fps) == 12.0
             assert np.abs(reader.frame(5).astype(int) - frames[5]).mean() < 4, name
-    assert store.film(str(tmp_path / "plain.mp4"), Fraction(12), ai=False, what="real").why == ""
+    bundle = store.film(str(small_bundle(tmp_path / "b.zarr", pose=False)), Fraction(12), ai=False, what="real")
+    assert bundle.why == "" and bundle.size == (96, 128)
     bad = store.film(str(tmp_path / "gone.mp4"), Fraction(12), ai=True, what="test")
     assert bad.href == "" and "no such file" in bad.why
     still = store.photo("frame:3", str(tmp_path / "plain.mp4"), Fraction(12))

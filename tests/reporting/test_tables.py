@@ -200,10 +200,12 @@ def test_signatures_stand_in_full():
 
 
 def test_why_a_number_is_missing_is_said():
-    run = changed(fake_run("cross", 0.0), "psnr", value=None, per_clip=None, why="needs a real video, found none")
-    assert "– PSNR (dreamactor-v1), cross: needs a real video, found none." in wording.footnotes(
-        collect([*runs(), run])
-    )
+    why = "needs a real video, found none"
+    run = changed(fake_run("cross", 0.0), "psnr", value=None, per_clip=None, why=why)
+    assert f"– PSNR (dreamactor-v1), cross: {why}." in wording.footnotes(collect([*runs(), run]))
+    alone = collect([changed(run, "ssim", value=None, per_clip=None, why=why)])
+    assert f"– PSNR, SSIM (dreamactor-v1), cross: {why}." in wording.footnotes(alone)
+    assert "SSIM ↑" not in markdown.render(alone)  # a column without any number is said once, not drawn
 
 
 def test_csv_holds_every_number_exactly():
