@@ -86,7 +86,10 @@ def summarise(options: Options, clips: Sequence[ClipArrays]) -> Summary:
 
 
 def _samples(options: Options, clip: ClipArrays, name: str) -> np.ndarray:
-    """float64 [T] of one clip, without the samples that do not count."""
+    """float64 [T] of one clip, without the samples that do not count. errors  UsageError: no such array"""
+    for wanted in (name, options.among):
+        if wanted and wanted not in clip.arrays:
+            raise UsageError(f"mean: array is {wanted!r}, expected one that is measured: {', '.join(clip.arrays)}")
     values = np.atleast_1d(np.asarray(clip.arrays[name], np.float64))
     keep = np.ones(len(values), bool)
     if options.among:

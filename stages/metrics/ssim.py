@@ -72,27 +72,13 @@ def window_taps(window: str) -> tuple[float, ...]:
     return tuple((taps / taps.sum()).tolist())
 
 
-def planes(frame_u8: np.ndarray, colour: str) -> np.ndarray:
-    """[n, H, W] of a frame uint8 [H, W, 3]: float64 for "luma", else uint8."""
-    if colour == "rgb":
-        return np.ascontiguousarray(frame_u8.transpose(2, 0, 1))
-    if colour == "cv2-gray":
-        import cv2
-
-        return cv2.cvtColor(np.ascontiguousarray(frame_u8), cv2.COLOR_RGB2GRAY)[None]
-    from stages.metrics.ssim_kernel import luma
-
-    y = luma(np.ascontiguousarray(frame_u8))[None]
-    return y if colour == "luma" else np.rint(y).astype(np.uint8)
-
-
 def ssim(generated_u8: np.ndarray, real_u8: np.ndarray, options: Options) -> float:
     """SSIM of two pictures uint8 [H, W, 3], -1..1.
 
     errors  InputError: a picture smaller than the window
     source: Wang et al., IEEE TIP 2004; scikit-image's structural_similarity, equal to 1e-10
     """
-    from stages.metrics.ssim_kernel import windowed_similarity
+    from stages.metrics.ssim_kernel import LUMA, LUMA_ROUNDED, windowed_similarity
 
     taps = window_taps(options.window)
     if min(real_u8.shape[:2]) < len(taps):
@@ -101,12 +87,22 @@ def ssim(generated_u8: np.ndarray, real_u8: np.ndarray, options: Options) -> flo
     values = len(taps) ** 2
     scale = values / (values - 1.0) if options.covariance == "sample" else 1.0
     c1, c2 = (0.01 * options.data_range) ** 2, (0.03 * options.data_range) ** 2
-    sides = [planes(frame, options.colour) for frame in (generated_u8, real_u8)]
+    sides = [_prepared(frame, options, len(taps) // 2) for frame in (generated_u8, real_u8)]
+    channels = {"rgb": (0, 1, 2), "cv2-gray": (0,), "luma": (LUMA,), "luma-rounded": (LUMA_ROUNDED,)}[options.colour]
+    found = [windowed_similarity(*sides, channel, taps, scale, c1, c2) for channel in channels]
+    return float(np.mean(found))
+
+
+def _prepared(frame_u8: np.ndarray, options: Options, edge: int) -> np.ndarray:
+    """uint8 [H, W, C] contiguous: the frame or its grey picture, mirrored at the edges where that is asked for."""
+    frame_u8 = np.ascontiguousarray(frame_u8)
+    if options.colour == "cv2-gray":
+        import cv2
+
+        frame_u8 = cv2.cvtColor(frame_u8, cv2.COLOR_RGB2GRAY)[..., None]
     if options.border == "reflect":
-        edge = len(taps) // 2
-        sides = [np.pad(side, ((0, 0), (edge, edge), (edge, edge)), "reflect") for side in sides]
-    pairs = zip(*sides, strict=True)
-    return float(np.mean([windowed_similarity(a, b, taps, scale, c1, c2) for a, b in pairs]))
+        frame_u8 = np.pad(frame_u8, ((edge, edge), (edge, edge), (0, 0)), "reflect")
+    return frame_u8
 
 
 class _Collector:

@@ -15,7 +15,9 @@ def charts(report: Report, series: Mapping[str, Mapping[Key, Series]]) -> str:
     """The section of all charts; series: path of a run -> its values over time."""
     cards = "".join(_card(report, column, series) for column in report.columns)
     base = _baseline(report)
-    words = f" Differences of clips are to {escape(report.methods[base].name)}." if base is not None else ""
+    words = (
+        f" Differences of clips are to the method “{escape(report.methods[base].name)}”." if base is not None else ""
+    )
     return (
         '<section id="charts"><h2>Charts</h2><p class="soft">Bars are 95% intervals, small rings single seeds, dashed '
         f"lines floors (real films).{words} A click on a clip's dot shows the clip.</p>"
@@ -63,7 +65,7 @@ def _details(report: Report, column: Column, title: str, series: Mapping[str, Ma
     if base is not None and not column.mixed:
         rows = _differences(report, column, base)
         if rows:
-            parts.append(f"<h4>Each clip, difference to {escape(report.methods[base].name)}</h4>")
+            parts.append(f"<h4>Each clip, difference to “{escape(report.methods[base].name)}”</h4>")
             parts.append(svg.difference_plot(rows, f"{title}: differences of clips to {report.methods[base].name}"))
     curves = []
     for number, line in enumerate(report.methods):

@@ -142,7 +142,7 @@ def _tile(title: str, method: int | None, preview: Preview, films: dict[str, str
         films[film] = preview.href
     return {
         "title": title, "method": method, "film": film, "href": href, "still": preview.still, "poster": preview.poster,
-        "ai": preview.ai, "why": preview.why, "note": "",
+        "ai": preview.ai, "why": preview.why, "note": "", "sound": preview.sound,
     }  # fmt: skip
 
 

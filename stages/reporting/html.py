@@ -5,26 +5,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping
 from html import escape
 from importlib import resources
 from pathlib import Path
 
-from stages.reporting import svg, wording
+from stages.reporting import wording
 from stages.reporting.charts import charts
 from stages.reporting.clips import clip_data
 from stages.reporting.curves import read_series
+from stages.reporting.html_tables import differences, published, scores
 from stages.reporting.previews import Store
-from stages.reporting.table import Column, Key, Line, Report
+from stages.reporting.table import Report
 
 VERSION = 1
-_LETTERS = re.compile(r"[A-Za-z]{3}")
 _KEY = '<meta name="dreamactor-key" content="'
 
 
 def page_key(report: Report, embed_mb: float) -> str:
-    """sha256 of everything that decides the page: the numbers, the frames' hashes, the curves' files, our version."""
+    """sha256 of everything that decides the page: numbers, frames' hashes, which films are there, our version."""
     from stages.reporting.markdown import render as as_markdown
 
     total = hashlib.sha256(f"{VERSION}|{embed_mb}|".encode())
@@ -32,8 +32,15 @@ def page_key(report: Report, embed_mb: float) -> str:
     for name in ("page.css", "page.js"):
         total.update(_asset(name).encode())
     for source in report.sources:
-        total.update(json.dumps([source.generated, source.clips], sort_keys=True, default=str).encode())
-        table = Path(source.path).parent / "clips.csv"
+        folder = Path(source.path).parent
+        there = [
+            os.path.exists(folder / str(clip[role]))
+            for clip in source.clips
+            for role in ("generated", "real", "reference", "driving")
+            if clip.get(role)
+        ]
+        total.update(json.dumps([source.generated, source.clips, there], sort_keys=True, default=str).encode())
+        table = folder / "clips.csv"
         total.update(hashlib.sha256(table.read_bytes()).digest() if table.is_file() else b"none")
     return total.hexdigest()
 
@@ -74,7 +81,7 @@ def render(
         f"<title>{escape(report.title)}</title>",
         f"<style>{style}</style></head><body>",
         _head(report),
-        f'<main id="main">{_scores(report, digits)}{_published(report)}{charts(report, series)}{_differences(report)}',
+        f'<main id="main">{scores(report, digits)}{published(report)}{charts(report, series)}{differences(report)}',
         f"{_browser(report, data)}{_notes(report)}</main>",
         *(f'<script type="text/plain" id="{name}">{text}</script>' for name, text in films.items()),
         f'<script type="application/json" id="data">{_json(data)}</script>',
@@ -123,118 +130,6 @@ def _head(report: Report) -> str:
     )
 
 
-def _scores(report: Report, digits: Mapping[Key, wording.Digits]) -> str:
-    parts = ['<section id="scores"><h2>Scores</h2>', _legend(report)]
-    for protocol, facts in report.protocols.items():
-        columns = report.columns_of(protocol)
-        bug = "" if facts.get("faithful", True) else f' <span class="bug">{wording.BUG}</span>'
-        title = f"{str(facts['title']).strip().rstrip('.')}. " if facts.get("title") else ""
-        shown = "" if report.mixed else "; bold where the difference to every other method is shown"
-        about = f"{title[:1].upper()}{title[1:]}Below each number its 95% interval{shown}."
-        parts.append(f'<h3>{escape(protocol)}{bug}</h3><p class="soft">{escape(about)}</p>')
-        parts.append(_table(report, protocol, columns, digits))
-    return "".join([*parts, "</section>"])
-
-
-def _legend(report: Report) -> str:
-    items = (
-        f'<li data-method="{number}">{svg.key(number)}{escape(report.name_of(line))}</li>'
-        for number, line in enumerate(report.methods)
-    )
-    return f'<ul class="legend" aria-label="Methods">{"".join(items)}</ul>'
-
-
-def _table(report: Report, protocol: str, columns: Sequence[Column], digits: Mapping[Key, wording.Digits]) -> str:
-    floors = wording.floors_with(report, columns)
-    methods = "".join(
-        _row(line, f"{svg.key(number)}{escape(report.name_of(line))}", columns, digits)
-        for number, line in enumerate(report.methods)
-    )
-    grey = "".join(_row(line, escape(report.floor_name(line)), columns, digits) for line in floors)
-    sort = not report.mixed
-    head = f'<th scope="col">{"<button type=button>Method</button>" if sort else "Method"}</th>'
-    head += "".join(_heading(report, column, sort) for column in columns)
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="Scores, {escape(protocol)}">'
-        f'<table class="{"sortable" if sort else ""}">'
-        f"<thead><tr>{head}</tr></thead><tbody>{methods}</tbody>"
-        + (f'<tbody class="floors">{grey}</tbody>' if grey else "")
-        + "</table></div>"
-    )
-
-
-def _heading(report: Report, column: Column, sort: bool) -> str:
-    words = escape(wording.heading(column))
-    inner = f'<button type="button">{words}</button>' if sort and not column.mixed else words
-    bug = "" if column.faithful else f' <span class="bug">{wording.BUG}</span>'
-    return (
-        f'<th scope="col" data-direction="{escape(column.direction)}">{inner}'
-        f'<span class="protocol">{escape(column.protocol)}{bug}</span></th>'
-    )
-
-
-def _row(line: Line, name: str, columns: Sequence[Column], digits: Mapping[Key, wording.Digits]) -> str:
-    cells = []
-    for column in columns:
-        cell = line.cells.get(column.key)
-        words = wording.words_of(line, column, digits[column.key])
-        value = escape(words.value)
-        value = f"<strong>{value}</strong>" if words.bold else value
-        besides = [words.interval, *words.besides] if cell and cell.value is not None else [words.why]
-        small = "".join(f'<span class="beside">{escape(part)}</span>' for part in besides if part)
-        raw = "" if cell is None or cell.value is None else repr(cell.value)
-        cells.append(f'<td data-value="{raw}">{value}{small}</td>')
-    return f'<tr><th scope="row">{name}</th>{"".join(cells)}</tr>'
-
-
-def _published(report: Report) -> str:
-    if not report.published:
-        return ""
-    heads, rows = wording.published_table(report)
-    return (
-        f'<section id="published"><h2>{wording.PUBLISHED_TITLE}</h2><p class="soft">Printed by others, '
-        "on other films and with other code. Never ranked, and not to be set beside the numbers above.</p>"
-        + plain_table("Published numbers", heads, rows)
-        + "</section>"
-    )
-
-
-def _differences(report: Report) -> str:
-    if not report.differences:
-        return ""
-    rows = wording.difference_rows(report)
-    return (
-        f'<section id="differences"><h2>Paired differences to {escape(report.baseline)}</h2>'
-        '<p class="soft">Of the same clips; numbers of the whole set by leaving the same groups of clips out of both. '
-        "The intervals are per pair, not corrected for how many pairs there are.</p>"
-        + plain_table("Paired differences", wording.DIFFERENCE_HEADS, rows)
-        + "</section>"
-    )
-
-
-def plain_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of words; the first column is the row's name."""
-    kinds = ["words" if any(_LETTERS.search(row[place]) for row in rows) else "" for place in range(len(heads))]
-    head = "".join(
-        f'<th scope="col" class="{kind}">{escape(word)}</th>' for kind, word in zip(kinds, heads, strict=True)
-    )
-    body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(_word(word, kind) for kind, word in zip(kinds[1:], row[1:], strict=True))
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(title)}"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _word(word: str, kind: str) -> str:
-    verdict = f" {word}" if word in ("better", "worse") else ""
-    return f'<td class="{kind}{verdict}">{escape(word)}</td>'
-
-
 def _browser(report: Report, data: Mapping[str, object]) -> str:
     columns = "".join(
         f'<option value="{number}">{escape(entry["label"])}, {escape(entry["protocol"])}</option>'
@@ -261,6 +156,7 @@ scores were measured on the originals. Keys: <kbd>space</kbd> plays, <kbd>←</k
 <input type="range" id="seek" min="0" max="0" value="0" step="1" aria-label="Frame">
 <output id="readout"></output><label><span>Speed</span> <select id="speed" aria-label="Speed">
 <option value="1">1×</option><option value="0.5">½×</option><option value="0.25">¼×</option></select></label>
+<label hidden><span>Sound</span> <select id="sound" aria-label="Sound of"></select></label>
 <label><input type="checkbox" id="loop" checked> Loop</label></div>
 <div class="scroll" role="region" tabindex="0" aria-label="Scores of this clip"><table id="clip-values"></table></div>
 </div></div></section>"""

@@ -1,4 +1,4 @@
-r"""The report as LaTeX: one booktabs table per protocol (\usepackage{booktabs}), cut where it would be too wide."""
+"""The report as LaTeX: one booktabs table per protocol, cut where it would be too wide."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ _PATTERN = re.compile("|".join(re.escape(sign) for sign in _SPECIAL))
 
 
 def render(report: Report) -> str:
-    r"""The tables; they need \usepackage{booktabs} and \usepackage{xcolor} and stand in `table*` environments."""
+    r"""The tables; they need booktabs, graphicx and xcolor, stand in `table*`, and shrink where they are too wide."""
     digits = wording.column_digits(report)
     notes = [f"% {' '.join(f'{name}: {text}'.split())}" for name, text in wording.signature_lines(report)]
-    parts = ["\n".join([r"% \usepackage{booktabs,xcolor}", *notes])]
+    parts = ["\n".join([r"% \usepackage{booktabs,graphicx,xcolor}", *notes])]
     for protocol in report.protocols:
         columns = report.columns_of(protocol)
         for start in range(0, len(columns), _COLUMNS_PER_TABLE):
-            parts.append(_scores(report, protocol, columns[start : start + _COLUMNS_PER_TABLE], digits))
+            part = columns[start : start + _COLUMNS_PER_TABLE]
+            parts.append(_scores(report, protocol, part, digits, first=len(parts) == 1))
     if report.differences:
         heads = [escape(word) for word in wording.DIFFERENCE_HEADS]
         rows = [[escape(word) for word in row] for row in wording.difference_rows(report)]
@@ -39,7 +40,7 @@ def render(report: Report) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _scores(report: Report, protocol: str, columns: Sequence[Column], digits) -> str:
+def _scores(report: Report, protocol: str, columns: Sequence[Column], digits, first: bool) -> str:
     label = escape(wording.protocol_words(report, protocol))
     heads = [
         ["Method", *(escape(wording.heading(column)) for column in columns)],
@@ -56,7 +57,8 @@ def _scores(report: Report, protocol: str, columns: Sequence[Column], digits) ->
     methods = block(report.methods, [report.name_of(line) for line in report.methods], False)
     real = wording.floors_with(report, columns)
     floors = block(real, [report.floor_name(line) for line in real], True)
-    caption = " ".join([f"{escape(report.title)}.", *(escape(note) for note in wording.footnotes(report))])
+    notes = [escape(note) for note in wording.footnotes(report)] if first else ["Notes as at the first table."]
+    caption = " ".join([f"{escape(report.title)}, {label}.", *notes])
     return _float(_tabular("l" + "r" * len(columns), heads, [methods, floors]), caption)
 
 
@@ -87,10 +89,21 @@ def _row(cells: Sequence[str]) -> str:
 
 def _float(tabular: str, caption: str) -> str:
     return "\n".join(
-        [r"\begin{table*}[t]", r"\centering", r"\small", rf"\caption{{{caption}}}", tabular, r"\end{table*}"]
+        [
+            r"\begin{table*}[t]",
+            r"\centering",
+            r"\small",
+            r"\setlength{\tabcolsep}{4pt}",
+            rf"\caption{{{caption}}}\smallskip",
+            rf"\sbox0{{{tabular}}}%",
+            r"\ifdim\wd0>\textwidth\resizebox{\textwidth}{!}{\usebox0}\else\usebox0\fi",
+            r"\end{table*}",
+        ]
     )
 
 
 def escape(text: str) -> str:
     """The text with LaTeX's signs made plain."""
-    return _PATTERN.sub(lambda found: _SPECIAL[found[0]], " ".join(text.split()))
+    plain = _PATTERN.sub(lambda found: _SPECIAL[found[0]], " ".join(text.split()))
+    powers = re.sub(r"(?<=\d)e([+-])0*(\d+)\b", lambda found: rf"$\cdot10^{{{found[1].strip('+')}{found[2]}}}$", plain)
+    return re.sub(r"(?<![\w^{.-])-(?=\d)", "$-$", powers)

@@ -111,7 +111,7 @@
       if (Math.abs(ahead) > 4 / player.fps) {
         film.currentTime = master.currentTime;
       } else if (Math.abs(ahead) > 0.15 / player.fps) { // drift: a little slower or faster until they agree
-        film.playbackRate = player.rate * Math.min(1.25, Math.max(0.75, 1 - 3 * ahead));
+        film.playbackRate = player.rate * Math.min(1.6, Math.max(0.6, 1 - 8 * ahead));
       } else if (film.playbackRate !== player.rate) {
         film.playbackRate = player.rate;
       }
@@ -149,14 +149,16 @@
     const c = column();
     $("clip-list").replaceChildren(...places.map((place, rank) => {
       const clip = data.clips[place];
-      const poster = clip.tiles.find((tile) => tile.method === method() && tile.poster) || clip.tiles.find((tile) => tile.poster);
+      const posters = clip.tiles.filter((tile) => tile.poster);
+      const poster = posters.find((tile) => tile.method === method()) || posters[0];
       const value = c ? number(c, (clip.values[c.id] || {})[method()]) : "";
       const button = make("button", { type: "button", title: clip.name });
       button.dataset.place = place;
       if (poster) button.append(make("img", { src: poster.poster, alt: "" }));
       button.append(make("span", { className: "name", textContent: clip.name }));
-      const ends = c && $("order").value !== "name" && places.length > 1;
-      const word = ends && rank === 0 ? $("order").value : ends && rank === places.length - 1 ? ($("order").value === "best" ? "worst" : "best") : "";
+      const ends = { worst: ["worst", "best"], best: ["best", "worst"] }[$("order").value];
+      const end = rank === 0 ? 0 : rank === places.length - 1 ? 1 : -1;
+      const word = c && ends && places.length > 1 && end >= 0 ? ends[end] : "";
       if (word) button.append(make("span", { className: "end", textContent: word }));
       button.append(make("span", { textContent: value }));
       if (place === current) button.setAttribute("aria-current", "true");
@@ -190,7 +192,12 @@
     } else {
       const film = make("video", { muted: true, playsInline: true, preload: "auto", src: source(tile) });
       film.setAttribute("aria-label", `${tile.title}, clip ${clip.name}`);
-      film.addEventListener("error", () => screen.append(make("p", { className: "why", textContent: "This film cannot be played here." })));
+      film.addEventListener("error", () => {
+        screen.append(make("p", { className: "why", textContent: "This film cannot be played here." }));
+      });
+      film.addEventListener("loadedmetadata", () => { if (!player.playing) player.seek(player.wanted); });
+      film.dataset.title = tile.title;
+      film.dataset.sound = tile.sound ? "yes" : "";
       film.addEventListener("click", () => player.toggle());
       player.films.push(film);
       screen.append(film);
@@ -218,18 +225,31 @@
     list();
     values(clip);
     series(clip);
+    sounds();
     player.seek(frame);
-    for (const film of player.films) film.addEventListener("loadedmetadata", () => { if (!player.playing) player.seek(player.wanted); }, { once: true });
+  }
+
+  // the film that is heard leads the clock, so that its speed is never touched
+  function sounds() {
+    const before = $("sound").value;
+    const names = player.films.filter((film) => film.dataset.sound).map((film) => film.dataset.title);
+    $("sound").replaceChildren(...["none", ...names].map((name) => make("option", { value: name, textContent: name })));
+    $("sound").value = names.includes(before) ? before : "none";
+    $("sound").parentElement.hidden = !names.length;
+    for (const film of player.films) film.muted = !film.dataset.sound || film.dataset.title !== $("sound").value;
+    player.films.sort((a, b) => a.muted - b.muted);
+    if (player.playing) player.films[0].playbackRate = player.rate;
   }
 
   function values(clip) {
     const head = make("tr", {}, make("th", { scope: "col", textContent: "This clip" }));
     for (const c of data.columns) {
-      head.append(make("th", { scope: "col" }, c.label, make("span", { className: "protocol", textContent: c.protocol })));
+      const protocol = c.protocol.split(", ").map((part) => make("span", { className: "protocol", textContent: part }));
+      head.append(make("th", { scope: "col" }, c.label, ...protocol));
     }
     const rows = data.methods.map((name, place) => {
       const row = make("tr", {}, make("th", { scope: "row" }, keyOf(place), name));
-      for (const c of data.columns) row.append(make("td", { textContent: number(c, (clip.values[c.id] || {})[place]) }));
+      row.append(...data.columns.map((c) => make("td", { textContent: number(c, (clip.values[c.id] || {})[place]) })));
       return row;
     });
     $("clip-values").replaceChildren(make("thead", {}, head), make("tbody", {}, ...rows));
@@ -273,7 +293,8 @@
       player.seek(Math.floor((event.clientX - area.left) / area.width * clip.frames));
     });
     const c = column();
-    box.append(make("p", { textContent: `${c.label} of each frame, ${number(c, low)} (bottom) to ${number(c, high)} (top); click to go there` }), svg);
+    const range = `${number(c, low)} (bottom) to ${number(c, high)} (top)`;
+    box.append(make("p", { textContent: `${c.label} of each frame, ${range}; click to go there` }), svg);
     show();
   }
 
@@ -295,6 +316,7 @@
     player.rate = Number($("speed").value);
     for (const film of player.films) film.playbackRate = player.rate;
   });
+  $("sound").addEventListener("change", sounds);
   $("loop").addEventListener("change", () => { player.loop = $("loop").checked; });
   for (const id of ["metric", "method", "order"]) {
     $(id).addEventListener("change", () => choose(id === "order" || current < 0 ? list()[0] : current));
@@ -309,7 +331,8 @@
     if (!inside && at !== document.body) return;
     const action = {
       " ": () => player.toggle(), k: () => player.toggle(),
-      ArrowLeft: () => player.step(-1), ArrowRight: () => player.step(1), ",": () => player.step(-1), ".": () => player.step(1),
+      ArrowLeft: () => player.step(-1), ArrowRight: () => player.step(1),
+      ",": () => player.step(-1), ".": () => player.step(1),
       Home: inside && (() => player.step(-player.frames)), End: inside && (() => player.step(player.frames)),
     }[event.key];
     if (!action) return;

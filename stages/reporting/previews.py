@@ -39,6 +39,7 @@ class Preview:
     still   True for a photo
     ai      True when a model made it
     exact   False when the page shows an encoding that was made for it
+    sound   True when it can be heard
     size    (H, W) px of what was scored
     """
 
@@ -47,6 +48,7 @@ class Preview:
     still: bool = False
     ai: bool = False
     exact: bool = False
+    sound: bool = False
     size: tuple[int, int] = (0, 0)
     why: str = ""
 
@@ -97,9 +99,11 @@ class Store:
             shown = Path(path)
             if not exact:
                 shown = Path(folder) / "preview.mp4"
-                _encode(shown, film, fps, {"ai_generated": ai, "what": f"preview of {what}"})
+                mark = {"ai_generated": ai, "what": f"preview of {what}"}
+                _encode(shown, film, fps, path if _sounds(path) else None, mark)
             poster = _jpeg(film.frame(film.frames // 2), _POSTER_SIDE)
-            return Preview(self._place(shown.read_bytes()), poster, False, ai, exact, film.size)
+            sound = _sounds(path)
+            return Preview(self._place(shown.read_bytes()), poster, False, ai, exact, sound, film.size)
 
     def _photo(self, path: str, film: str, fps: Fraction, frame: int) -> Preview:
         from stages.media import read_photo
@@ -111,7 +115,7 @@ class Store:
             picture = read_photo(path)
         ai = bool((_mark(film if frame >= 0 else path) or {}).get("ai_generated"))
         shown = _jpeg(picture, MAX_SIDE)
-        return Preview(shown, shown, True, ai, False, picture.shape[:2])
+        return Preview(shown, shown, True, ai, size=picture.shape[:2])
 
     def _place(self, data: bytes) -> str:
         """The data URI, or the relative path of the file that was written because the page is full."""
@@ -160,11 +164,11 @@ def opened(path: str) -> Iterator[Film | _Bundled]:
         yield open_film(path)
 
 
-def _encode(out: Path, film: Film | _Bundled, fps: Fraction, mark: dict[str, object]) -> None:
+def _encode(out: Path, film: Film | _Bundled, fps: Fraction, sound: str | None, mark: dict[str, object]) -> None:
     from stages.media import write_video
 
     frames = (smaller(frame, MAX_SIDE) for block in film.blocks(_BLOCK) for frame in block)
-    write_video(out, frames, fps, metadata=mark)
+    write_video(out, frames, fps, audio_from=sound, metadata=mark)
 
 
 def smaller(frame_u8: np.ndarray, side: int) -> np.ndarray:
@@ -193,6 +197,13 @@ def _is_photo(path: str) -> bool:
     from stages.media import probe
 
     return os.path.isfile(path) and not path.endswith(".npy") and probe(path).kind == "photo"
+
+
+def _sounds(path: str) -> bool:
+    """True for a film with a sound track; bundles, pictures and arrays are silent here."""
+    from stages.media import probe
+
+    return os.path.isfile(path) and not path.endswith(".npy") and probe(path).has_audio
 
 
 def _plays_as_it_is(path: str) -> bool:

@@ -132,10 +132,11 @@ def curve_plot(curves: Sequence[tuple[str, int, Sequence[float], Sequence[float]
     across = Scale(min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1, left, right - 8)
     values = _scale([y for *_, ys in curves for y in ys], bottom, top)
     parts = []
-    for tick in ticks(values.low, values.high):
+    marks = ticks(values.low, values.high)
+    for tick in marks:
         y = values(tick)
         parts.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="small end" x="{left - 6}" y="{y + 4:.1f}">{_tick(tick, values)}</text>')
+        parts.append(f'<text class="small end" x="{left - 6}" y="{y + 4:.1f}">{_tick(tick, marks)}</text>')
     for tick in ticks(across.low, across.high):
         parts.append(f'<text class="small middle" x="{across(tick):.1f}" y="{bottom + 16}">{tick:g}</text>')
     parts.append(f'<text class="small middle" x="{(left + right) / 2:.0f}" y="{bottom + 32}">{escape(x_title)}</text>')
@@ -203,20 +204,23 @@ def _scale(values: Sequence[float], left: float, right: float) -> Scale:
 
 def _axis(scale: Scale, top: float, bottom: float, sign: bool = False) -> str:
     parts = []
-    for tick in ticks(scale.low, scale.high):
+    marks = ticks(scale.low, scale.high)
+    for tick in marks:
         x = scale(tick)
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>')
-        parts.append(f'<text class="small middle" x="{x:.1f}" y="{bottom + 16}">{_tick(tick, scale, sign)}</text>')
+        parts.append(f'<text class="small middle" x="{x:.1f}" y="{bottom + 16}">{_tick(tick, marks, sign)}</text>')
     return "".join(parts)
 
 
-def _tick(value: float, scale: Scale, sign: bool = False) -> str:
-    span = scale.high - scale.low
-    largest = max(abs(scale.low), abs(scale.high))
-    plus = "+" if sign and abs(value) > span * 1e-9 else ""
-    if largest < 1e-3 or largest >= 1e6:
-        return f"{value if abs(value) > span * 1e-9 else 0:{plus}.1e}"
-    return f"{value if abs(value) > span * 1e-9 else 0:{plus}.{max(0, 1 - math.floor(math.log10(span)))}f}"
+def _tick(value: float, marks: Sequence[float], sign: bool = False) -> str:
+    """The number at a mark of an axis, with as many decimals as the marks' distance asks for."""
+    step = marks[1] - marks[0] if len(marks) > 1 else abs(value) or 1.0
+    value = 0.0 if abs(value) < step * 1e-6 else value
+    plus = "+" if sign and value else ""
+    largest = max(map(abs, marks))
+    if largest and not 1e-3 <= largest < 1e6:
+        return f"{value:{plus}.1e}"
+    return f"{value:{plus}.{max(0, -math.floor(math.log10(step) + 1e-9))}f}"
 
 
 def _name(name: str, y: float) -> str:

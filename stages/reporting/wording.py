@@ -23,7 +23,7 @@ class Digits:
     scientific: bool = False
 
     def write(self, value: float | None, sign: bool = False) -> str:
-        """The number; the typographic minus is left to the drawing modules."""
+        """The number, a dash for none."""
         if value is None or not math.isfinite(value):
             return DASH
         plus = "+" if sign else ""
@@ -87,8 +87,9 @@ def _besides(cell: Cell, column: Column, digits: Digits) -> tuple[str, ...]:
     if "extrapolated" in cell.extra:
         words.append(f"N→∞: {digits.write(cell.extra['extrapolated'])}")
     if cell.coverage < 1:
-        worst = "" if cell.imputed is None else f", at worst {digits.write(cell.imputed)}"
-        words.append(f"{percent(cell.coverage)} covered{worst}")
+        words.append(f"{percent(cell.coverage)} covered")
+        if cell.imputed is not None:
+            words.append(f"at worst {digits.write(cell.imputed)}")
     if cell.extra.get("identical_frames"):
         words.append(f"{cell.extra['identical_frames']:g} identical frames")
     if len(cell.seeds) > 1:
@@ -158,7 +159,9 @@ def footnotes(report: Report, bold: str = "Bold") -> list[str]:
                 whys.setdefault(cell.why, []).append(report.name_of(line))
         notes += [f"{DASH} {column.label} ({column.protocol}), {', '.join(who)}: {why}." for why, who in whys.items()]
     if report.floors:
-        notes.append("Real rows are floors: what the metric says of real frames. They take no part in the ranking.")
+        notes.append(
+            "The last rows (grey) are floors, made from the real films alone; they take no part in the ranking."
+        )
     return [*notes, *report.notes]
 
 

@@ -48,6 +48,13 @@ class Record:
         self.attributes = dict(state) if isinstance(state, dict) else {}
 
 
+class _Ordered(dict):
+    """A state dict of torch; its `_metadata` is not wanted."""
+
+    def __setstate__(self, _: Any) -> None:
+        return None
+
+
 class _Dtype:
     def __init__(self, code: Any, *_: Any) -> None:
         if str(code) not in _NUMPY_TYPES:
@@ -156,7 +163,7 @@ _STAND_INS: Mapping[tuple[str, str], Any] = {
     ("numpy", "ndarray"): None,  # only ever an argument of _reconstruct
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _latin,
-    ("collections", "OrderedDict"): dict,
+    ("collections", "OrderedDict"): _Ordered,
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,

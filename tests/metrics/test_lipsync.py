@@ -22,7 +22,9 @@ OPTIONS = lipsync.Options(shift=3)
 def weights(tmp_path_factory) -> Path:
     """Random weights, saved as the original is: a state dict, without the counters of later torch versions."""
     torch.manual_seed(3)
-    state = {name: value for name, value in SyncNet().state_dict().items() if "num_batches" not in name}
+    state = SyncNet().state_dict()  # an ordered dict that carries `_metadata` of its own
+    for name in [name for name in state if "num_batches" in name]:
+        del state[name]
     path = tmp_path_factory.mktemp("syncnet") / "syncnet_v2.model"
     torch.save(state, path, _use_new_zipfile_serialization=False)
     return path

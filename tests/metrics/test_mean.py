@@ -76,3 +76,9 @@ def test_options():
     for wrong in ({"pool": "videos"}, {"interval": "wald"}):
         with pytest.raises(UsageError):
             Options(**wrong)
+
+
+def test_an_array_that_is_not_measured_is_a_wrong_option():
+    for wrong in ({"array": "ssim"}, {"among": "ssim"}, {"count": "ssim"}):
+        with pytest.raises(UsageError, match="mean: array is 'ssim', expected one that is measured: value"):
+            summarise(Options(**wrong), _clips([1.0, 2.0]))

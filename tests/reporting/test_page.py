@@ -14,7 +14,7 @@ import pytest
 
 from stages import report as stage
 from stages.core.errors import ConflictError, UsageError
-from stages.media import read_mark, write_png, write_video
+from stages.media import probe, read_mark, write_png, write_video
 from stages.metrics.results import read_run, write_run
 from stages.report import Params
 from stages.reporting import svg
@@ -90,7 +90,7 @@ def test_the_page_has_headings_in_order_labels_and_names(page):
 
 def test_the_page_shows_what_the_tables_show(page):
     text = page[0]
-    for words in ("25.74", "[24.91, 26.58]", "N=24, 12 clips", "75 % covered, at worst 0.526", "bug-compatible",
+    for words in ("25.74", "[24.91, 26.58]", "N=24, 12 clips", "75 % covered", "at worst 0.526", "bug-compatible",
                   "Reported elsewhere, not comparable", "122.0", "real, own codec round trip",
                   "psnr|uint8-overflow|v:1", "89.8"):  # fmt: skip
         assert words in text, words
@@ -166,6 +166,17 @@ def test_previews_of_everything_that_can_be_scored(tmp_path):
     assert bad.href == "" and "no such file" in bad.why
     still = store.photo("frame:3", str(tmp_path / "plain.mp4"), Fraction(12))
     assert still.still and still.href.startswith("data:image/jpeg")
+
+
+def test_sound_comes_along(tmp_path):
+    write_video(tmp_path / "a.mp4", [picture(0, n, 0) for n in range(12)], Fraction(12))
+    ffmpeg("-i", tmp_path / "a.mp4", "-f", "lavfi", "-i", "sine=440", "-t", 1, "-c:v", "ffv1", "-c:a", "pcm_s16le",
+           tmp_path / "b.mkv")  # fmt: skip
+    store = Store(tmp_path / "p.html", 10**7)
+    assert not store.film(str(tmp_path / "a.mp4"), Fraction(12), ai=True, what="x").sound
+    preview = store.film(str(tmp_path / "b.mkv"), Fraction(12), ai=True, what="x")
+    (tmp_path / "out.mp4").write_bytes(base64.b64decode(preview.href.partition(",")[2]))
+    assert preview.sound and probe(tmp_path / "out.mp4").has_audio
 
 
 def test_a_real_film_that_plays_is_shown_as_it_is(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 
 from stages import report as stage
 from stages.core.errors import CheckFailed, ConflictError, InputError, UsageError
+from stages.core.records import Record
 from stages.metrics.results import write_run
 from stages.report import Params
 from stages.reporting import latex, markdown, terminal, wording
@@ -185,7 +186,7 @@ def test_every_text_says_n_coverage_protocol_hash_and_bug_compatible(render):
     report = collect(runs(), baseline="still", published=read_published(Path("examples/published.csv")))
     text = " ".join(render(report).replace("\\", "").split())
     assert text.count("N=24, 12 clips") >= 3, "N stands beside every Frechet number"
-    assert "75 % covered, at worst 0.526" in text and "2 seeds, SD" in text
+    assert "75 % covered" in text and "at worst 0.526" in text and "2 seeds, SD" in text
     assert text.count("bug-compatible") >= 2 and "real, own codec round trip" in text
     assert report.test_sets[0]["sha256"][:16] in text and "a" * 16 in text
     assert "Reported elsewhere, not comparable" in text and "122.0" in text and "Table 1" in text
@@ -225,6 +226,12 @@ def test_names_cannot_break_a_table():
     assert r"a\textbar{}b*c\_d[x](y)\textless{}b\textgreater{}\&\$\%\textbackslash{}\{\}\#" in tex
 
 
+def test_latex_writes_signs_and_powers():
+    assert latex.escape("[-3.86e-06, +2.8e+07] disco-2024 3-5") == (
+        r"[$-$3.86$\cdot10^{-6}$, +2.8$\cdot10^{7}$] disco-2024 3-5"
+    )
+
+
 def test_digits_follow_the_interval():
     from stages.reporting.table import Cell
 
@@ -241,6 +248,15 @@ def test_digits_follow_the_interval():
 
 def test_signature_difference():
     assert signature_difference("a|b:1|c", "a|b:2|c") == ("b:1", "b:2")
+
+
+def test_runs_marked_as_reported_stand_apart_and_are_never_ranked():
+    printed = replace(fake_run("theirs", 9.0, test_set="theirs"), reported=True, path="r/theirs")
+    report = collect([*runs(), printed])
+    assert "theirs" not in {line.name for line in report.methods}
+    assert {entry.method for entry in report.published} == {"theirs"} and report.published[0].source == "r/theirs"
+    with pytest.raises(InputError, match="no run with scores of its own"):
+        collect([printed])
 
 
 def test_published_files_are_checked(tmp_path):
@@ -283,6 +299,11 @@ def test_the_command(tmp_path, dreamactor):
     assert "codec" not in shown.stdout and "LPIPS" not in shown.stdout and "\x1b" not in shown.stdout
     written = dreamactor("report", "-", "-o", "t.md", "-o", "t.csv", stdin="\n".join(folders))
     assert (written.returncode, written.stdout) == (0, "t.md\nt.csv\n")
+    planned = dreamactor("report", *folders, "-o", "t.tex", "-o", "t.md", "-n")
+    assert planned.returncode == 0 and planned.stdout == "" and not (tmp_path / "t.tex").exists()
+    assert "would write t.tex" in planned.stderr and "would skip t.md" in planned.stderr
+    failed = Record("score", "runs/x", "failed", error="no", exit=3).to_json()
+    assert dreamactor("report", "-", stdin=f"{failed}\n{folders[0]}\n").returncode == 3  # never a table that lacks one
     lines = dreamactor("report", *folders, "--json").stdout.splitlines()
     assert all(entry.startswith('{"kind": ') for entry in lines)
     assert dreamactor("report", *folders, "--metrics", "psn").returncode == 2
@@ -302,7 +323,7 @@ def test_latex_compiles_where_it_can(tmp_path):
     if shutil.which("pdflatex") is None:
         pytest.skip("pdflatex is not installed")
     text = latex.render(collect(runs(), baseline="still"))
-    head = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs,xcolor}\begin{document}"
+    head = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs,graphicx,xcolor}\begin{document}"
     (tmp_path / "t.tex").write_text(head + text + r"\end{document}")
     words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
     subprocess.run(words, cwd=tmp_path, check=True, capture_output=True)

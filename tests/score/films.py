@@ -18,6 +18,13 @@ unit = "dB"
 direction = "higher"
 measure = "psnr"
 """
+PLAIN = TINY.replace("tiny", "plain").replace('"none"', '"lanczos"').replace("false", "true")
+
+
+def write_protocols(folder: Path) -> None:
+    """tiny.toml ("none" aligned, bug-compatible) and plain.toml ("lanczos", faithful), PSNR only."""
+    (folder / "tiny.toml").write_text(TINY)
+    (folder / "plain.toml").write_text(PLAIN)
 
 
 def frames(seed: int, count: int, size: tuple[int, int] = (24, 32)) -> np.ndarray:

@@ -7,13 +7,13 @@ from stages.media import write_png
 from stages.metrics import registry
 from tests.media.make import clip
 from tests.score import fake_measure
-from tests.score.films import TINY, film_set, frames, score
+from tests.score.films import film_set, frames, score, write_protocols
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(film_set(tmp_path))
-    (tmp_path / "tiny.toml").write_text(TINY)
+    write_protocols(tmp_path)
     return tmp_path
 
 
@@ -42,9 +42,9 @@ def test_every_broken_clip_has_its_line(here, capfd):
 def test_different_sizes(here, capfd):
     np.save("gen/b.npy", frames(1, 7, (12, 16)))
     assert "12x16" in refused(capfd, here, "gen", "--real", "real")  # tiny.toml aligns nothing
-    assert score(capfd, "gen", "--real", "real", "-o", "ok", "--protocol", "dreamactor-v1").code == 0
+    assert score(capfd, "gen", "--real", "real", "-o", "ok", "--protocol", "plain.toml").code == 0
     np.save("gen/b.npy", frames(1, 7, (24, 24)))
-    text = refused(capfd, here, "gen", "--real", "real", protocol="dreamactor-v1")
+    text = refused(capfd, here, "gen", "--real", "real", protocol="plain.toml")
     assert "24x24" in text and "24x32" in text and "one shape" in text
 
 
