@@ -40,12 +40,8 @@ def parse_floors(text: str) -> tuple[str, ...]:
 
 
 def floor_clip(clip: Clip, kind: str) -> Clip:
-    """The clip with frames made from its real film in place of the generated ones.
-
-    errors  InputError: it has no real film
-    """
-    if clip.real is None:
-        raise InputError(f"clip {clip.pair.name}: floors are made from the real film, found none. Give --real")
+    """The clip with frames made from its real film, which it must have, in place of the generated ones."""
+    assert clip.real is not None
     if kind == "codec":
         return replace(
             clip, generated=CodecFilm(clip.real, clip.fps, f"real film through {encoder_version()}, crf {_CRF}")

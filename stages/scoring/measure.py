@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,12 @@ def _is_missing(task: Task, measure: Measure, attrs: Mapping[str, Any], there: d
 
 def prepare(task: Task, measures: Sequence[Measure]) -> Clip:
     """The opened clip, checked against the measurements. errors  InputError"""
-    clip = open_clip(task.pair, task.fps)
-    if task.floor:
-        clip = floor_clip(clip, task.floor)
+    if not task.floor:
+        clip = open_clip(task.pair, task.fps)
+    elif not task.pair.real:
+        raise InputError(f"clip {task.pair.name}: floors are made from the real film, found none. Give --real")
+    else:  # the film a floor is made from stands for what a method would have made, with its sound
+        clip = floor_clip(open_clip(replace(task.pair, generated=task.pair.real), task.fps), task.floor)
     check_clip(clip, [measure for measure in measures if measure.layer not in task.absent])
     return clip
 

@@ -11,6 +11,7 @@ NEEDS = frozenset()
 OPTIONAL = False
 WEIGHTS = ()
 SEEN = []
+CONTEXTS = []
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class _Collector:
         self._values = []
 
     def add(self, block):
-        SEEN.append((block.first, len(block)))
+        SEEN.append((block.first, len(block), None if block.driving_u8 is None else int(block.driving_u8[0, 0, 0, 0])))
         self._values += [float(frame.mean()) for frame in block.generated_u8]
 
     def finish(self):
@@ -48,4 +49,5 @@ class _Collector:
 
 
 def collector(options, context):
+    CONTEXTS.append(context)
     return _Collector()

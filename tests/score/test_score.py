@@ -35,6 +35,7 @@ def fake(here, monkeypatch):
     """fake.toml with the measurement of fake_measure.py."""
     monkeypatch.setitem(registry.MEASURES, "fake", "tests.score.fake_measure")
     monkeypatch.setattr(fake_measure, "SEEN", [])
+    monkeypatch.setattr(fake_measure, "CONTEXTS", [])
     (here / "fake.toml").write_text(
         'name = "fake"\n[measure.fake]\nleast = 1\n[[metric]]\nname = "mean"\nmeasure = "fake"\n'
     )
@@ -220,6 +221,29 @@ def test_what_cannot_be_measured_is_said(here, capfd, fake):
     assert score(capfd, "gen", "-o", "run", "--protocol", "tiny.toml", "--require", "psnr>1").code == 8
 
 
+def test_measurements_are_told_of_driver_reference_and_sources(here, capfd, fake):
+    (here / "drv").mkdir()
+    (here / "photos").mkdir()
+    for index, name in enumerate("abc"):
+        np.save(here / "drv" / f"{name}.npy", np.full((6 + index, 40, 30, 3), 10 + index, np.uint8))
+        write_png(here / "photos" / f"{name}.png", np.full((50, 60, 3), 20 + index, np.uint8))
+    words = ("--driving", "drv", "--reference", "photos", "--protocol", "fake.toml", "--fps", "30000/1001")
+    assert score(capfd, "gen", *words, "-o", "cross").code == 0
+    assert [driver for _, _, driver in fake_measure.SEEN] == [10, 11, 12]  # clips of 6, 7, 8 frames: a block each
+    context = fake_measure.CONTEXTS[1]
+    assert context.real_size is None and context.reference_frame == -1 and float(context.fps) == 30000 / 1001
+    assert (context.reference_u8 == 21).all() and context.reference_u8.shape == (50, 60, 3)
+    assert context.sources == {
+        role: str(here / path) for role, path in (("generated", "gen/b.npy"), ("driving", "drv/b.npy"))
+    }
+    cross = read_run("cross")
+    assert cross.clips[0]["real"] == "" and cross.clips[0]["driving"] == "../drv/a.npy"
+    np.save(here / "drv/b.npy", np.full((7, 40, 30, 3), 99, np.uint8))
+    assert score(capfd, "gen", *words, "-o", "other").code == 0
+    assert read_run("other").test_set["sha256"] != cross.test_set["sha256"]  # another driver is another test
+    assert read_run("other").generated == cross.generated
+
+
 def test_a_missing_network_is_6_or_said_when_optional(here, capfd, fake):
     fake.setattr(fake_measure, "WEIGHTS", ("pose_landmark",))
     fake.setenv("DREAMACTOR_CACHE", str(here / "cache"))
@@ -345,6 +369,15 @@ def test_a_bundle_serves_as_its_film(here, capfd):
     assert score(capfd, "gen/a.npy", "-o", "run2", "--protocol", "tiny.toml", "--real", "film.mp4").code == 0
     assert read_run("run").scores == read_run("run2").scores
     write_video("film.mp4", iter(frames(1, 6)), 25)
+    with LayerWriter("made.zarr", "clip", key=key, attrs=attrs, provenance=provenance) as writer:
+        writer.put("media", np.zeros(3, np.uint8), ArraySpec("uint8", ("byte",)))
+        writer.commit()
+    with LayerWriter("made.zarr", "truth", key=key, attrs={}, provenance=provenance) as writer:
+        writer.put("frames", np.load("real/a.npy"), ArraySpec("uint8", ("T", "H", "W", "rgb")))
+        writer.commit()  # a synthetic clip keeps its exact frames
+    assert score(capfd, "gen/a.npy", "-o", "run5", "--protocol", "tiny.toml", "--real", "made.zarr").code == 0
+    assert score(capfd, "gen/a.npy", "-o", "run6", "--protocol", "tiny.toml", "--real", "real/a.npy").code == 0
+    assert read_run("run5").scores == read_run("run6").scores
     changed = score(capfd, *words[:2], "run3", *words[3:], "--real", "film.zarr")
     assert changed.code == 3 and "sha256" in changed.err
     (here / "film.mp4").unlink()
