@@ -26,9 +26,10 @@ def command(
         from stages.scoring import doctor
         from stages.scoring.known_answers import fixtures
 
-        questions, checks = fixtures(), []
+        questions, checks, name = fixtures(), [], pick_device(device)
+        console.note(f"score doctor: on {name}")
         with console.progress("score doctor") as progress:
-            for check in doctor.examine(pick_device(device), questions):
+            for check in doctor.examine(name, questions):
                 checks.append(check)
                 progress(len(checks), len(questions), check.name)
         for line in [json.dumps(asdict(check)) for check in checks] if as_json else doctor.table(checks):
