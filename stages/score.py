@@ -41,6 +41,7 @@ class Params:
     protocol   names or .toml files with commas between them
     name       of the method; "" = the folder's name;  seed  the films were generated with
     floors     rows to compare with: codec, static, halves
+    real_from  run of another method on the same films: its numbers of the real films are taken over, not made again
     require    demands like "lpips<0.25"
     features_only  measure, make no table;  shard  "I/N": only part I of N;  merge  make the table of measured clips
     workers    processes, each with one clip at a time; changes no result
@@ -57,6 +58,7 @@ class Params:
     name: str = ""
     seed: int = 0
     floors: str = ""
+    real_from: str = ""
     require: tuple[str, ...] = ()
     features_only: bool = False
     shard: str = ""
@@ -148,7 +150,7 @@ class _Job:
         self.measures = measures_of(self.protocols)
         if params.features_only and (params.require or params.merge):
             raise UsageError("--features-only: found with --require or --merge, expected it without: it makes no table")
-        if params.merge and (params.real or params.reference or params.driving or params.pairs):
+        if params.merge and (params.real or params.reference or params.driving or params.pairs or params.real_from):
             raise UsageError("--merge: found with flags that name films, expected measured clips alone")
         if self.floors and not (params.real or params.pairs or params.merge):
             raise UsageError("--floors: found without --real, expected real films to make them from")
@@ -166,6 +168,7 @@ class _Job:
         """What is to be measured: the clips of the shard, then their floors."""
         from stages.core.device import pick_device
         from stages.scoring.floors import MADE
+        from stages.scoring.known import bundle_of
         from stages.scoring.measure import Task
 
         p = self.params
@@ -175,11 +178,20 @@ class _Job:
         device = pick_device(p.device) if torch_takes_part or p.device not in ("auto", "cpu") else "cpu"
         self.device = device
         common = {"fps": self.fps, "device": device, "overwrite": p.overwrite}
-        tasks = [Task(pair, os.path.join(p.output, "clips", f"{pair.name}.zarr"), **common) for pair in pairs]
+        others = {pair.name: bundle_of(p.real_from, pair.name) if p.real_from else "" for pair in pairs}
+        mine = {pair.name: os.path.join(p.output, "clips", f"{pair.name}.zarr") for pair in pairs}
+        tasks = [Task(pair, mine[pair.name], real_from=others[pair.name], **common) for pair in pairs]
         for kind in self.floors:
             if kind in MADE:
+                folder = os.path.join(p.output, "floors", kind)
                 tasks += [
-                    Task(pair, os.path.join(p.output, "floors", kind, f"{pair.name}.zarr"), floor=kind, **common)
+                    Task(
+                        pair,
+                        os.path.join(folder, f"{pair.name}.zarr"),
+                        floor=kind,
+                        real_from=mine[pair.name],
+                        **common,
+                    )
                     for pair in pairs
                 ]
         return tasks

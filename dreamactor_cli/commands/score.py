@@ -79,6 +79,9 @@ def command(
     floors: Annotated[
         str, typer.Option(help="Rows to compare with: codec, static, halves, with commas between them.")
     ] = Params.floors,
+    real_from: Annotated[
+        str, typer.Option(metavar="RUN", help="Another method's run on the same films: its numbers of the real ones.")
+    ] = Params.real_from,
     require: Annotated[
         list[str] | None,
         typer.Option(help='As "lpips<0.25" or "disco-2024:psnr>=20"; exit 8 if not so. May be given again.'),
@@ -113,6 +116,7 @@ def command(
         name=name,
         seed=seed,
         floors=floors,
+        real_from=real_from,
         require=tuple(require or ()),
         features_only=features_only,
         shard=shard,

@@ -96,6 +96,11 @@ def arrays(options: Options) -> dict[str, ArraySpec]:
     }
 
 
+def of_real(options: Options) -> tuple[str, ...]:
+    """Names of the arrays that hang on the real frames alone."""
+    return ("real",) if options.against == "real" else ()
+
+
 def prepare(frame_u8: np.ndarray, options: Options) -> np.ndarray:
     """float32 [224, 224, 3]: the network's input from uint8 [H, W, 3]."""
     from stages.metrics.nets.sampling import bilinear, centre, pillow_bicubic
@@ -157,21 +162,24 @@ class _Collector:
         self._options, self._device, self._net = options, context.device, load_i3d(context.device, options.epsilon)
         self._length = options.length or context.frames - options.offset
         self._stride = options.stride or context.frames
-        self._frames: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # only those that windows still need
+        self._frames: dict[int, tuple[np.ndarray, ...]] = {}  # only those that windows still need
         self._seen, self._start = 0, options.offset
         self._logits: dict[str, list[np.ndarray]] = {"generated": [], "real": []}
         self._starts: list[int] = []
+        self._known = context.known.get("real")
 
     def add(self, block: Block) -> None:
         """Keep small frames until their windows are full; a window is computed alone, by one core."""
         from stages.metrics.nets.threads import each
 
-        def small(generated_u8: np.ndarray, real_u8: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return prepare(generated_u8, self._options), prepare(real_u8, self._options)
+        def small(*frames_u8: np.ndarray) -> tuple[np.ndarray, ...]:
+            return tuple(prepare(frame_u8, self._options) for frame_u8 in frames_u8)
 
         skipped = min(max(self._start - self._seen, 0), len(block))  # frames between windows
-        real = against(block, self._options.against)
-        rows = each(small, block.generated_u8[skipped:], real[skipped:], device=self._device)
+        sides = [block.generated_u8]
+        if self._known is None:
+            sides.append(against(block, self._options.against))
+        rows = each(small, *(side[skipped:] for side in sides), device=self._device)
         self._frames |= {self._seen + skipped + number: row for number, row in enumerate(rows)}
         self._seen += len(block)
         starts = range(self._start, self._seen - self._length + 1, self._stride)
@@ -180,7 +188,8 @@ class _Collector:
             window = range(start, start + self._length)
             return self._net.logits(np.stack([self._frames[frame][side] for frame in window]))
 
-        found = each(logits, [0] * len(starts) + [1] * len(starts), [*starts, *starts], device=self._device)
+        which = [side for side in range(len(sides)) for _ in starts]
+        found = each(logits, which, [*starts] * len(sides), device=self._device)
         self._logits["generated"] += found[: len(starts)]
         self._logits["real"] += found[len(starts) :]
         self._starts += starts
@@ -189,6 +198,8 @@ class _Collector:
 
     def finish(self) -> dict[str, np.ndarray]:
         rows = {name: np.asarray(logits, np.float32).reshape(-1, 400) for name, logits in self._logits.items()}
+        if self._known is not None:
+            rows["real"] = np.asarray(self._known)
         return {**rows, "start": np.asarray(self._starts, np.int32)}
 
 

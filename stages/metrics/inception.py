@@ -64,6 +64,11 @@ def arrays(options: Options) -> dict[str, ArraySpec]:
     }
 
 
+def of_real(options: Options) -> tuple[str, ...]:
+    """Names of the arrays that hang on the real frames alone."""
+    return ("real",) if options.against == "real" else ()
+
+
 def prepare(frame_u8: np.ndarray, resize: str) -> np.ndarray:
     """float32 [299, 299, 3]: the network's input from uint8 [H, W, 3], see Options.resize."""
     from stages.metrics.nets.sampling import bilinear, pillow_bicubic
@@ -84,6 +89,7 @@ class _Collector:
 
         self._options, self._device, self._net = options, context.device, load_inception(context.device)
         self._features: dict[str, list[np.ndarray]] = {"generated": [], "real": []}
+        self._known = context.known.get("real")
 
     def add(self, block: Block) -> None:
         """One frame at a time: its features depend neither on the block nor on the cores."""
@@ -92,14 +98,15 @@ class _Collector:
         def features(frame_u8: np.ndarray) -> np.ndarray:
             return self._net.features(prepare(frame_u8, self._options.resize), self._options.layer)
 
-        real = against(block, self._options.against)
+        real = against(block, self._options.against) if self._known is None else []
         found = each(features, [*block.generated_u8, *real], device=self._device)
         self._features["generated"] += found[: len(block)]
         self._features["real"] += found[len(block) :]
 
     def finish(self) -> dict[str, np.ndarray]:
         shape = (-1, self._options.layer)
-        return {name: np.asarray(rows, np.float32).reshape(shape) for name, rows in self._features.items()}
+        arrays = {name: np.asarray(rows, np.float32).reshape(shape) for name, rows in self._features.items()}
+        return arrays if self._known is None else {**arrays, "real": np.asarray(self._known)}
 
 
 def against(block: Block, which: str) -> np.ndarray:

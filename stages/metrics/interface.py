@@ -16,6 +16,8 @@ and may have
     needs       Options -> frozenset, where NEEDS depends on the options
     check       (Options, ClipContext) -> None; InputError when this clip cannot be measured (too few frames, ...);
                 asked for every clip before any network runs
+    of_real     Options -> names of arrays that hang on the real frames alone; the collector takes them from
+                ClipContext.known instead of making them again
     OPTIONAL    True: where its network cannot be had, the number is "not measured" instead of an error
 A reduction module has Options, signature (Options -> str) and summarise (Options, clips -> Summary), and may have
     halves_of_real  (Options, clips) -> Summary, the distance of one half of the real films from the other
@@ -49,6 +51,7 @@ class ClipContext:
     reference_frame  int, the frame of the real video that served as the reference; -1 = none
     device           torch device that computes
     sources          "generated", "real", "driving" -> path, for measurements that track people on their own
+    known            arrays named by the module's `of_real` that were measured before on the same real frames
     """
 
     name: str
@@ -60,6 +63,7 @@ class ClipContext:
     reference_frame: int = -1
     device: str = "cpu"
     sources: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class Block:

@@ -20,6 +20,7 @@ from stages.metrics.protocol import Measure
 from stages.scoring import STAGE, VERSION
 from stages.scoring.clips import Clip, check_clip, clip_facts, lacking, open_clip, picture_sha256
 from stages.scoring.floors import floor_clip
+from stages.scoring.known import check_frames, known_arrays
 from stages.scoring.one_pass import Progress, assert_exact, one_pass
 from stages.scoring.pairs import Pair, frame_of
 from stages.scoring.source import digest, stamp
@@ -37,6 +38,7 @@ class Task:
     device     torch device
     overwrite  replace what was measured on other films or with other settings
     absent     layer -> why, measurements whose network cannot be had
+    real_from  bundle measured before on the same real film, whose numbers of it are taken over; "" = none
     """
 
     pair: Pair
@@ -46,6 +48,7 @@ class Task:
     device: str = "cpu"
     overwrite: bool = False
     absent: Mapping[str, str] = field(default_factory=dict)
+    real_from: str = ""
 
 
 def missing_layers(task: Task, measures: Sequence[Measure]) -> list[str]:
@@ -98,11 +101,14 @@ def measure_clip(task: Task, measures: Sequence[Measure], progress: Progress | N
     clip = prepare(task, measures)
     wanted = [m for m in measures if m.layer in missing and m.layer not in task.absent and not clip.lacks(m)]
     assert_exact(task.device)
-    context = clip.context(task.device)
-    collectors = {m.layer: m.module.collector(m.options, context) for m in wanted}
-    hashes = one_pass(clip, collectors, progress)
     key, sources = _frames_key(task)
+    context = clip.context(task.device)
+    known = {m.layer: known_arrays(task.real_from, m, sources, weights_of(m)) for m in wanted}
+    collectors = {m.layer: m.module.collector(m.options, replace(context, known=known[m.layer])) for m in wanted}
+    hashes = one_pass(clip, collectors, progress)
     roots = {role: _root(values) for role, values in hashes.items()}
+    if any(known.values()):
+        check_frames(task.real_from, roots["real"])
     if context.reference_u8 is not None:
         roots["reference"] = picture_sha256(context.reference_u8)
     attrs = {**clip_facts(clip), "decode": DECODE, "version": VERSION, "roots": roots, "sources": sources}
