@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from stages.scoring import VERSION
 from stages.scoring.clips import lacking
 from stages.scoring.floors import HALVES
 from stages.scoring.measure import FRAMES, ROLES, measure_key
+
+Summarise = Callable[[Any, Sequence[ClipArrays]], Summary]
 
 
 @dataclass(frozen=True)
@@ -73,16 +75,26 @@ def open_measured(paths: Sequence[str]) -> list[Measured]:
 
 def score_clips(clips: Sequence[Measured], protocols: Sequence[Protocol]) -> tuple[Score, ...]:
     """Every number of the protocols over the clips. errors  InputError: a clip lacks a measurement the others have"""
-    kept: dict[str, tuple[list[ClipArrays], str]] = {}
-    scores = []
-    for protocol in protocols:
-        for metric in protocol.metrics:
-            layer = metric.measure.layer
-            if layer not in kept:
-                kept[layer] = _read(clips, metric.measure)
-            arrays, why = kept[layer]
-            scores.append(_score(protocol, metric, clips, arrays, why))
-    return tuple(scores)
+    return _each(clips, protocols, lambda metric: metric.module.summarise)
+
+
+def halves(clips: Sequence[Measured], protocols: Sequence[Protocol]) -> tuple[Score, ...]:
+    """Distances between two halves of the real films, for the reductions that are distances of sets."""
+    return _each(clips, protocols, lambda metric: getattr(metric.module, "halves_of_real", None))
+
+
+def _each(
+    clips: Sequence[Measured], protocols: Sequence[Protocol], reduction: Callable[[Metric], Summarise | None]
+) -> tuple[Score, ...]:
+    """The scores in the protocols' order, computed measurement by measurement: one's arrays are in memory at a time."""
+    columns = [(protocol, metric) for protocol in protocols for metric in protocol.metrics if reduction(metric)]
+    scores: dict[tuple[str, str], Score] = {}
+    for layer in dict.fromkeys(metric.measure.layer for _, metric in columns):
+        sharing = [(protocol, metric) for protocol, metric in columns if metric.measure.layer == layer]
+        arrays, why = _read(clips, sharing[0][1].measure)
+        for protocol, metric in sharing:
+            scores[protocol.name, metric.name] = _score(protocol, metric, reduction(metric), arrays, why)
+    return tuple(scores[protocol.name, metric.name] for protocol, metric in columns)
 
 
 def _read(clips: Sequence[Measured], measure: Measure) -> tuple[list[ClipArrays], str]:
@@ -116,13 +128,11 @@ def _read(clips: Sequence[Measured], measure: Measure) -> tuple[list[ClipArrays]
     return found, next(iter(whys.values()), "")
 
 
-def _score(
-    protocol: Protocol, metric: Metric, clips: Sequence[Measured], arrays: Sequence[ClipArrays], why: str
-) -> Score:
+def _score(protocol: Protocol, metric: Metric, reduction: Summarise, arrays: Sequence[ClipArrays], why: str) -> Score:
     summary: Summary | None = None
     if arrays:
         try:
-            summary = metric.module.summarise(metric.options, arrays)
+            summary = reduction(metric.options, arrays)
         except InputError as error:
             why = str(error)
     common: dict[str, Any] = {
@@ -221,36 +231,6 @@ def make_run(plan: RunPlan, *, env: Mapping[str, Any], command: Sequence[str]) -
         env=env,
         command=tuple(command),
     )
-
-
-def halves(clips: Sequence[Measured], protocols: Sequence[Protocol]) -> tuple[Score, ...]:
-    """Distances between two halves of the real films, for the reductions that are distances of sets."""
-    scores = []
-    for protocol in protocols:
-        for metric in protocol.metrics:
-            between = getattr(metric.module, "halves_of_real", None)
-            if between is None:
-                continue
-            arrays, why = _read(clips, metric.measure)
-            if arrays:
-                summary = between(metric.options, arrays)
-                arrays_of_summary = _Halves(metric, summary)
-                scores.append(_score(protocol, arrays_of_summary, clips, arrays, why))
-            else:
-                scores.append(_score(protocol, metric, clips, [], why))
-    return tuple(scores)
-
-
-class _Halves:
-    """A Metric whose reduction is done."""
-
-    def __init__(self, metric: Metric, summary: Summary) -> None:
-        self.name, self.label, self.unit, self.direction = metric.name, metric.label, metric.unit, metric.direction
-        self.signature, self.options, self.module, self._summary = metric.signature, metric.options, self, summary
-
-    def summarise(self, options: Any, clips: Sequence[ClipArrays]) -> Summary:
-        """The summary."""
-        return self._summary
 
 
 def set_sha256(clips: Sequence[Measured]) -> str:
