@@ -39,7 +39,7 @@ def collect(
     if not own:
         raise InputError("report: found no run with scores of its own, expected at least one scores.json")
     sets = _test_sets(own, allow_mixed)
-    columns = _choose(_columns(own, allow_mixed), protocols, metrics)
+    columns = _columns(own, _choose(own, protocols, metrics), allow_mixed)
     methods = mark_best(_methods(own, columns, sets), columns, len(sets) == 1)
     if baseline and baseline not in {line.name for line in methods}:
         known = ", ".join(dict.fromkeys(line.name for line in methods))
@@ -89,13 +89,15 @@ def _where(run: Run) -> str:
     return f"{run.path or 'a run'} ({run.name})"
 
 
-def _columns(runs: Sequence[Run], allow_mixed: bool) -> tuple[Column, ...]:
-    """Every column that occurs. errors  CheckFailed when two runs mean different things by one column"""
+def _columns(runs: Sequence[Run], keys: Sequence[Key], allow_mixed: bool) -> tuple[Column, ...]:
+    """The columns of the keys, in their order. errors  CheckFailed when two runs mean different things by one column"""
     columns: dict[Key, Column] = {}
     first: dict[tuple[Key, str], Run] = {}
     for run in runs:
         for score in run.scores:
             key = (score.protocol, score.name)
+            if key not in keys:
+                continue
             first.setdefault((key, score.signature), run)
             known = columns.get(key)
             if known is None:
@@ -120,7 +122,7 @@ def _columns(runs: Sequence[Run], allow_mixed: bool) -> tuple[Column, ...]:
                     )
                 known = replace(known, signatures=(*known.signatures, score.signature))
             columns[key] = replace(known, per_clip=known.per_clip or score.per_clip is not None)
-    return tuple(columns.values())
+    return tuple(columns[key] for key in keys)
 
 
 def signature_difference(a: str, b: str) -> tuple[str, str]:
@@ -128,27 +130,22 @@ def signature_difference(a: str, b: str) -> tuple[str, str]:
     parts_a, parts_b = a.split("|"), b.split("|")
     only_a = "|".join(part for part in parts_a if part not in parts_b)
     only_b = "|".join(part for part in parts_b if part not in parts_a)
-    return (only_a or "the same parts fewer times", only_b or "the same parts fewer times")
+    return (only_a or "the same parts in another order", only_b or "the same parts in another order")
 
 
-def _choose(columns: tuple[Column, ...], protocols: Sequence[str], metrics: Sequence[str]) -> tuple[Column, ...]:
-    """The columns that were asked for. errors  UsageError for a name no run has"""
-    for flag, asked, known in (
-        ("--protocol", protocols, dict.fromkeys(column.protocol for column in columns)),
-        ("--metrics", metrics, dict.fromkeys(column.name for column in columns)),
-    ):
+def _choose(runs: Sequence[Run], protocols: Sequence[str], metrics: Sequence[str]) -> list[Key]:
+    """The columns that were asked for, in the order of the table. errors  UsageError for a name no run has"""
+    keys = list(dict.fromkeys((score.protocol, score.name) for run in runs for score in run.scores))
+    for flag, asked, place in (("--protocol", protocols, 0), ("--metrics", metrics, 1)):
+        known = dict.fromkeys(key[place] for key in keys)
         for name in asked:
             if name not in known:
                 raise UsageError(f"{flag}: found {name!r}, the runs have {', '.join(known) or 'none'}")
-    chosen = [column for column in columns if not protocols or column.protocol in protocols]
-    if metrics:
-        chosen = sorted(
-            (column for column in chosen if column.name in metrics), key=lambda column: metrics.index(column.name)
-        )
+    chosen = [key for key in keys if (not protocols or key[0] in protocols) and (not metrics or key[1] in metrics)]
     if not chosen:
         raise UsageError("--metrics: found none of them in the protocols that are shown")
-    order = protocols or list(dict.fromkeys(column.protocol for column in columns))
-    return tuple(sorted(chosen, key=lambda column: order.index(column.protocol)))
+    order = list(protocols or dict.fromkeys(key[0] for key in keys))
+    return sorted(chosen, key=lambda key: (order.index(key[0]), metrics.index(key[1]) if metrics else 0))
 
 
 def _methods(runs: Sequence[Run], columns: Sequence[Column], sets: Mapping[str, object]) -> tuple[Line, ...]:

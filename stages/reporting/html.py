@@ -145,8 +145,8 @@ def _browser(report: Report, data: Mapping[str, object]) -> str:
     methods = "".join(f'<option value="{n}">{escape(name)}</option>' for n, name in enumerate(data["methods"]))
     return f"""<section id="clips"><h2>Clips</h2>
 <p class="soft">All films of a clip run on one clock. Films of methods are AI-made. Previews are small H.264 films; the
-scores were measured on the originals. Keys: <kbd>space</kbd> plays, <kbd>←</kbd> <kbd>→</kbd> go one frame,
-<kbd>Home</kbd> <kbd>End</kbd> to the ends.</p>
+scores were measured on the originals. Keys: <kbd>space</kbd> or <kbd>k</kbd> plays,
+<kbd>←</kbd> <kbd>→</kbd> go one frame, <kbd>Home</kbd> <kbd>End</kbd> to the ends.</p>
 <noscript><p class="warn">Choosing and playing clips needs JavaScript; tables and charts do not.</p></noscript>
 <div class="browser"><div class="choose">
 <label>Order by <select id="metric">{columns}</select></label>

@@ -69,6 +69,7 @@
       this.seek(frame);
     },
     toggle() { if (this.playing) this.pause(); else this.play(); },
+    seekPaused(frame) { this.pause(); this.seek(frame); },
     step(by) { this.pause(); this.seek(this.wanted + by); },
     clear() {
       this.token++;
@@ -289,8 +290,7 @@
     svg.append(head);
     svg.addEventListener("click", (event) => {
       const area = svg.getBoundingClientRect();
-      player.pause();
-      player.seek(Math.floor((event.clientX - area.left) / area.width * clip.frames));
+      player.seekPaused(Math.floor((event.clientX - area.left) / area.width * clip.frames));
     });
     const c = column();
     const range = `${number(c, low)} (bottom) to ${number(c, high)} (top)`;
@@ -311,7 +311,7 @@
   $("play").addEventListener("click", () => player.toggle());
   $("back").addEventListener("click", () => player.step(-1));
   $("forward").addEventListener("click", () => player.step(1));
-  $("seek").addEventListener("input", () => { const to = Number($("seek").value); player.pause(); player.seek(to); });
+  $("seek").addEventListener("input", () => { player.seekPaused(Number($("seek").value)); });
   $("speed").addEventListener("change", () => {
     player.rate = Number($("speed").value);
     for (const film of player.films) film.playbackRate = player.rate;
@@ -326,14 +326,15 @@
     if (event.ctrlKey || event.altKey || event.metaKey || /^(SELECT|TEXTAREA)$/.test(at.tagName)) return;
     if (at.tagName === "INPUT" && at.type !== "range") return;
     const inside = $("clips").contains(at);
-    if (event.key === " " && !inside) return; // elsewhere the space bar scrolls
+    const place = $("clips").getBoundingClientRect();
+    const seen = place.top < innerHeight / 2 && place.bottom > innerHeight / 2;
+    if (!inside && !(at === document.body && seen)) return; // elsewhere keys do what they always do
     if (event.key === " " && at.tagName === "BUTTON") return;
-    if (!inside && at !== document.body) return;
     const action = {
       " ": () => player.toggle(), k: () => player.toggle(),
       ArrowLeft: () => player.step(-1), ArrowRight: () => player.step(1),
       ",": () => player.step(-1), ".": () => player.step(1),
-      Home: inside && (() => player.step(-player.frames)), End: inside && (() => player.step(player.frames)),
+      Home: () => player.seekPaused(0), End: () => player.seekPaused(player.frames),
     }[event.key];
     if (!action) return;
     event.preventDefault();

@@ -16,6 +16,7 @@ READY = (
     "document.querySelectorAll('#tiles video').length > 1 && "
     "[...document.querySelectorAll('#tiles video')].every(film => film.readyState >= 3 && !film.seeking)"
 )
+PAUSED = "[...document.querySelectorAll('#tiles video')].every(film => film.paused)"
 MOVED = f"{TIMES}.every(time => time > 0.3)"
 ROWS = "[...document.querySelector('table.sortable').tBodies[0].rows].map(row => row.cells[0].textContent)"
 
@@ -133,6 +134,17 @@ def test_keys_step_by_one_frame(browser):
     browser.press("ArrowLeft", 37)
     browser.press("ArrowLeft", 37)
     assert browser.run("document.getElementById('readout').textContent").startswith("4 / 35")
+    browser.press("End", 35)
+    assert browser.run("document.getElementById('readout').textContent").startswith("35 / 35")
+    browser.press("Home", 36)
+    browser.run("document.activeElement.blur(), document.getElementById('clips').scrollIntoView({behavior: 'instant'})")
+    browser.press(" ", 32)
+    browser.wait_for(MOVED)
+    browser.press("k", 75)
+    browser.wait_for(PAUSED)
+    browser.run("scrollTo({top: 0, behavior: 'instant'})")
+    browser.press("k", 75)  # out of sight, keys do what they always do
+    assert browser.run(PAUSED)
 
 
 def test_slow_play_and_the_end(browser):
@@ -148,7 +160,7 @@ def test_slow_play_and_the_end(browser):
     browser.wait_for(READY)
     click(browser, "#play")
     browser.wait_for("document.getElementById('readout').textContent.startsWith('35 / 35')")
-    browser.wait_for("[...document.querySelectorAll('#tiles video')].every(film => film.paused)")
+    browser.wait_for(PAUSED)
     browser.run("document.getElementById('loop').click()")
 
 
