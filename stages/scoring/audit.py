@@ -17,6 +17,8 @@ from stages.scoring.one_pass import Progress, assert_exact, one_pass
 from stages.scoring.pairs import Pair
 from stages.scoring.trial import make_measure, make_metric
 
+_SILENT = ("jackknife", "extrapolate", "draws")  # options that decide no number, only what stands beside it
+
 
 @dataclass(frozen=True)
 class Published:
@@ -114,7 +116,8 @@ def _combinations(table: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def _describe(kind: str, chosen: Mapping[str, Any]) -> str:
-    words = [name if value is True else f"{name}={value}" for name, value in chosen.items() if value is not False]
+    told = {name: value for name, value in chosen.items() if value is not False and name not in _SILENT}
+    words = [name if value is True else f"{name}={value}" for name, value in told.items()]
     return f"{kind} {' '.join(words)}"
 
 
@@ -144,8 +147,20 @@ def audit(
     candidates = []
     for number in published:
         rows = [_candidate(number, names, m, kept, absent) for names, m in tried[number.word].values()]
-        candidates += sorted(rows, key=lambda row: math.inf if row.deviation is None else row.deviation)
+        candidates += sorted(rows, key=_distance)
     return candidates
+
+
+def _distance(candidate: Candidate) -> tuple[bool, float, bool]:
+    """Matches first, then nearest first; of conventions that differ by rounding alone the protocols' first."""
+    deviation = math.inf if candidate.deviation is None else candidate.deviation
+    relative = deviation / max(abs(candidate.published), 1e-12)
+    return not candidate.matches, float(f"{relative:.5f}"), not _protocols(candidate)
+
+
+def _protocols(candidate: Candidate) -> list[str]:
+    """The protocols' columns among a convention's names."""
+    return [name for name in candidate.convention.split("; ") if ": " in name]
 
 
 def _absent(measures: Mapping[str, Measure], clips: Sequence[Clip]) -> dict[str, str]:
@@ -195,7 +210,7 @@ def _candidate(
 
 def table(candidates: Sequence[Candidate], rows: int = 8) -> list[str]:
     """Lines for people: for each word all numbers that match, and the nearest others up to `rows`; conventions that
-    give one and the same number share a line, named by the first of them."""
+    give one and the same number share a line, named by the protocols among them, else by the first."""
     lines = []
     for word in dict.fromkeys(candidate.word for candidate in candidates):
         of_word = [candidate for candidate in candidates if candidate.word == word]
@@ -203,17 +218,21 @@ def table(candidates: Sequence[Candidate], rows: int = 8) -> list[str]:
         lines.append(f"{word} = {of_word[0].published:g}: {matching} of {len(of_word)} conventions give it")
         groups: dict[str, list[Candidate]] = {}
         for candidate in of_word:
-            groups.setdefault(candidate.why if candidate.found is None else f"{candidate.found:.12g}", []).append(
-                candidate
-            )
-        for number, group in enumerate(groups.values()):
-            first = group[0]
-            if first.matches or number < rows:
-                found = "-" if first.found is None else f"{first.found:.6g}"
-                more = f" (and {len(group) - 1} more)" if len(group) > 1 else ""
-                why = f": {first.why}" if first.why else ""
-                lines.append(f"  {'*' if first.matches else ' '} {found:>10}  {first.convention}{more}{why}")
+            same = candidate.why if candidate.found is None else f"{candidate.found:.12g}"
+            groups.setdefault(same, []).append(candidate)
+        shown = [group for number, group in enumerate(groups.values()) if group[0].matches or number < rows]
+        lines += [_line(group) for group in shown]
     return lines
+
+
+def _line(group: Sequence[Candidate]) -> str:
+    first = group[0]
+    named = [name for candidate in group for name in _protocols(candidate)] or [first.convention]
+    others = sum(1 for candidate in group if not _protocols(candidate)) - (named == [first.convention])
+    more = f" (and {others} variants)" if others > 0 else ""
+    why = f": {first.why}" if first.why else ""
+    found = "-" if first.found is None else f"{first.found:.6g}"
+    return f"  {'*' if first.matches else ' '} {found:>10}  {'; '.join(named)}{more}{why}"
 
 
 def raise_for(candidates: Sequence[Candidate]) -> None:
