@@ -13,8 +13,8 @@ from stages.core.errors import WeightsError
 FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 # Convolution and relu in one pass of oneDNN. The ordinary convolution takes another code for 1x1 kernels when torch has
 # one thread, so its numbers depend on the number of threads; this one is also 3 to 4 times faster for those kernels.
-_reordered = torch.ops.mkldnn._reorder_convolution_weight
-_fused = torch.ops.mkldnn._convolution_pointwise
+_reordered = getattr(torch.ops.mkldnn, "_reorder_convolution_weight", None)  # None: a torch without oneDNN
+_fused = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
 
 
 class ConvRelu(nn.Module):
@@ -42,7 +42,7 @@ class ConvRelu(nn.Module):
         self._packed: tuple[tuple[int, ...], torch.Tensor] | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if x.device.type == "cpu" and torch.backends.mkldnn.is_available():
+        if x.device.type == "cpu" and _fused is not None:
             ones = (1,) * len(self.stride)
             last = "relu" if self.relu else "none"
             return _fused(x, self._weight_for(x), self.bias, self.padding, self.stride, ones, 1, last, [], "")
@@ -96,7 +96,12 @@ def set_weights(module: ConvRelu, weight: np.ndarray, bias: np.ndarray, where: s
 
 
 def exact(device: str) -> torch.device:
-    """The torch device, after switching off TF32, which would change the third digit of every number on a GPU."""
+    """The torch device, after switching off what would change numbers on a GPU.
+
+    TF32 changes the third digit; a choice of algorithm by trial changes the last one from run to run.
+    """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
     return torch.device(device)
