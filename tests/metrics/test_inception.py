@@ -78,7 +78,7 @@ def test_clean_resizing_is_pillows(size):
     assert np.abs(inception.prepare(frame, "clean") - expected).max() < 1e-6
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [(384, 512), (100, 80)])
 def test_torchmetrics_resizing_is_tensorflow_ones(size):
     """Pixel by pixel: the grid starts at the corner, place = index * in / out, no half pixels."""
     frame = texture(*size, seed=5)
