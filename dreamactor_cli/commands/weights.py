@@ -39,7 +39,7 @@ def list_weights(as_json: options.Json = False) -> None:
                 console.result(json.dumps({"name": name, "here": is_here(name), **facts}))
             else:
                 here = "here" if is_here(name) else "to fetch" if name in SOURCES else f"${GIVEN[name].variable}"
-                console.result(f"{name:22} {facts['licence']:12} {facts['package']:24} {here}")
+                console.result(f"{name:22} {facts['licence']:12} {facts['package']:26} {here}")
 
     guarded(work)
 

@@ -37,7 +37,7 @@ def signature(options: Options) -> str:
     """Every choice that decides the number."""
     return (
         f"lab,d65|area:{_SIDE}px|gauss:mean+rootcov,euclid|first-segment|segment:{options.segment},rest-dropped"
-        f"|excess:vectors|v:1"
+        f"|excess:vectors,after-the-first|v:2"
     )
 
 
@@ -52,8 +52,13 @@ def arrays(options: Options) -> dict[str, ArraySpec]:
     return {
         "generated": ArraySpec("float64", s, "Lab", meaning="distance of the colours from those of the first segment"),
         "real": ArraySpec("float64", s, "Lab", meaning="the same of the real video"),
-        "excess": ArraySpec("float64", s, "Lab", meaning="length of the generated change less the real change"),
-        "slope": ArraySpec("float64", (), "Lab", meaning="change of `excess` in 100 frames"),
+        "excess": ArraySpec(
+            "float64",
+            ("later_segment",),
+            "Lab",
+            meaning="length of the generated change less the real one, from the second",
+        ),
+        "slope": ArraySpec("float64", (), "Lab", meaning="change of the excess, 0 in the first segment, in 100 frames"),
         "slope_generated": ArraySpec("float64", (), "Lab", meaning="change of `generated` in 100 frames"),
         "slope_real": ArraySpec("float64", (), "Lab", meaning="change of `real` in 100 frames"),
     }
@@ -119,9 +124,9 @@ class _Collector:
         real = np.full_like(generated, np.nan) if self._real is None else self._real.changes()
         lengths = [np.linalg.norm(change, axis=1) for change in (generated, real, generated - real)]
         slopes = [np.float64(slope_per_100(length, self._options.segment)) for length in lengths]
-        return dict(zip(("generated", "real", "excess"), lengths, strict=True)) | dict(
-            zip(("slope_generated", "slope_real", "slope"), slopes, strict=True)
-        )
+        names = ("generated", "real", "excess"), ("slope_generated", "slope_real", "slope")
+        found = dict(zip(names[0], lengths, strict=True)) | dict(zip(names[1], slopes, strict=True))
+        return {**found, "excess": found["excess"][1:]}  # the first segment is where nothing can have drifted
 
 
 def _reduced(frame_u8: np.ndarray) -> np.ndarray:

@@ -32,8 +32,6 @@ class Options:
               "tf-squash" TensorFlow 1's resize_bilinear; "bicubic-squash" Pillow's antialiased bicubic on floats, not
               clipped (DisCo); "bilinear-squash" bilinear without antialiasing
     range     "pm1": pixels as -1..1, as the network was trained; "01": left at 0..1
-    truncate  pixels go through x/255*255 in float32 and are cut to 8 bit, as codes do that take uint8 from floats:
-              some levels lose one step
     length    frames of a window; 0 = the whole clip is one window
     stride    frames from one window's start to the next; 0 = only the first window of each clip
     offset    first frame of the first window
@@ -44,7 +42,6 @@ class Options:
     first: str = "none"
     resize: str = "crop"
     range: str = "pm1"
-    truncate: bool = False
     length: int = 16
     stride: int = 16
     offset: int = 0
@@ -77,9 +74,8 @@ def signature(options: Options) -> str:
     network = describe("i3d_kinetics400")["sha256"][:8]
     window = f"frames:{options.length or 'all'}|stride:{options.stride or 'once'}|offset:{options.offset}"
     pixels = f"first:{options.first}|resize:{options.resize}|range:{options.range}"
-    cut = "|truncated-uint8" if options.truncate else ""
     norm = "" if options.epsilon == EPSILON else f"|bn-epsilon:{options.epsilon:g}"
-    return f"i3d-k400@{network}{norm}|logits|{window}|{pixels}{cut}|{options.against}|fp32|v:1"
+    return f"i3d-k400@{network}{norm}|logits|{window}|{pixels}|{options.against}|fp32|v:1"
 
 
 def weights(options: Options) -> tuple[str, ...]:
@@ -108,9 +104,6 @@ def prepare(frame_u8: np.ndarray, options: Options) -> np.ndarray:
 
     size = (224, 224)
     frame = frame_u8
-    if options.truncate:
-        levels = np.arange(256, dtype=np.float32) / np.float32(255) * np.float32(255)
-        frame = levels.astype(np.uint8)[frame]
     if options.first == "crop-lanczos-256":
         height, width = frame.shape[:2]
         least = min(height, width)

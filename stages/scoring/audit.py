@@ -241,5 +241,6 @@ def raise_for(candidates: Sequence[Candidate]) -> None:
     lost = [word for word in words if not any(c.matches for c in candidates if c.word == word)]
     if lost:
         first = next(c for c in candidates if c.word == lost[0])
-        nearest = "nothing could be measured" if first.found is None else f"the nearest is {first.found:.6g}"
+        nothing = f"nothing could be measured ({first.why})"
+        nearest = nothing if first.found is None else f"the nearest is {first.found:.6g}"
         raise CheckFailed(f"score audit: no convention gives {lost[0]} = {first.published:g}, {nearest}")

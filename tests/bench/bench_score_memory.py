@@ -2,8 +2,9 @@
 
     python tests/bench/bench_score_memory.py --frames 500 --size 1920x1080 --protocol dreamactor-v1 --scratch DIR
 
-Makes both films in DIR (kept for the next call), scores each pair in its own process and prints peak resident memory of
-that process and of the decoders it started. The tiny pair has the same networks loaded and next to no pictures.
+Makes both films in DIR (kept for the next call), scores each pair in its own process and prints the peak resident
+memory of that process, and of the largest child (a decoder; a fork counts with its parent's memory until it is
+another program). The tiny pair has the same networks loaded and next to no pictures.
 """
 
 import argparse
@@ -40,7 +41,7 @@ def film(path, size, frames, crf):
 
 
 def peak_mb(scratch, size, frames, protocol, threads):
-    """(MB of the scoring process, MB of its largest decoder, seconds)."""
+    """(MB of the scoring process, MB of its largest child, seconds)."""
     name = f"{size}-{frames}"
     real = film(scratch / f"real-{name}.mp4", size, frames, 12)
     made = film(scratch / f"made-{name}.mp4", size, frames, 30)
@@ -69,7 +70,7 @@ def main():
     tiny = peak_mb(scratch, "128x96", 40, arguments.protocol, arguments.threads)
     large = peak_mb(scratch, arguments.size, arguments.frames, arguments.protocol, arguments.threads)
     for name, (own, child, seconds) in (("128x96, 40 frames", tiny), (f"{arguments.size}, {arguments.frames}", large)):
-        print(f"{name}: {own:.0f} MB, largest decoder {child:.0f} MB, {seconds:.0f} s")
+        print(f"{name}: {own:.0f} MB, largest child {child:.0f} MB, {seconds:.0f} s")
     print(f"above the networks: {large[0] - tiny[0]:.0f} MB")
     return 0 if large[0] - tiny[0] < 1024 else 1
 

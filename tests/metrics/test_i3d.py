@@ -120,14 +120,15 @@ def test_squashes_keep_the_whole_frame():
     assert np.abs(tensorflow[0] - (row / 127.5 - 1)).max() < 1e-5  # ... and ends short of the far one
 
 
-def test_range_and_truncation():
+def test_range_01_is_left_where_it_is():
     frame = texture(224, 224, seed=6)
     assert np.allclose(i3d.prepare(frame, i3d.Options(range="01")), frame / 255, atol=1e-6)
-    cut = i3d.prepare(frame, i3d.Options(truncate=True))
-    expected = (torch.from_numpy(frame).float().div(255) * 255).numpy().astype(np.uint8)
-    assert np.abs(cut - (expected / 127.5 - 1)).max() < 1e-6
-    lost = frame.astype(int) - expected
-    assert set(np.unique(lost)) <= {0, 1}
+
+
+def test_codes_that_cut_floats_back_to_8_bit_lose_nothing():
+    """Why there is no option for it: x/255*255 in float32 gives every level back."""
+    levels = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal((levels.float().div(255) * 255).to(torch.uint8), levels)
 
 
 def _torch_crop(frame, side, antialias=False):
@@ -191,7 +192,6 @@ def test_every_choice_shows_in_the_signature():
         {"first": "crop-antialias-128"},
         {"resize": "tf-squash"},
         {"range": "01"},
-        {"truncate": True},
         {"length": 0},
         {"stride": 1},
         {"offset": 2},

@@ -41,13 +41,13 @@ NETWORKS = {
     ("common-metrics", "lpips"): (0.19869315947095553, 2e-6, "common_metrics@d765174 calculate_lpips.py"),
     ("disco-2024", "fid"): (206.91451961447507, 1e-5, "pytorch-fid 0.3.0, calculate_frechet_distance"),
     ("disco-2024", "fid_clean"): (223.43511432747516, 1e-5, "clean-fid 0.1.35, fid_from_feats"),
-    ("disco-2024", "fvd"): (3257.023470781418, 2e-6, "DisCo@ef1e88e metric_center.py, FVD-3DInception"),
-    ("common-metrics", "fvd"): (6978.830203820925, 2e-6, "common_metrics@5f75173 fvd/styleganv"),
+    ("disco-2024", "fvd"): (3257.023470781418, 1e-5, "DisCo@ef1e88e metric_center.py, FVD-3DInception"),
+    ("common-metrics", "fvd"): (6978.830203820925, 1e-5, "common_metrics@5f75173 fvd/styleganv"),
     ("common-metrics", "fvd_videogpt"): (6996.21533203125, 3e-5, "common_metrics@7098471 fvd/videogpt (float32 SVD)"),
-    ("styleganv-fvd2048-16f", "fvd"): (4904.188958974904, 2e-6, "stylegan-v@1f630af fvd2048_16f"),
-    ("tf-fvd", "fvd"): (3718.00732421875, 2e-6, "frechet_video_distance@0090728 with TF-GAN (float32)"),
-    ("cdfvd-i3d", "fvd_128"): (3979.533751475637, 2e-6, "cd-fvd 0.1.1, resolution 128"),
-    ("cdfvd-i3d", "fvd_256"): (4127.306434383158, 2e-6, "cd-fvd 0.1.1, resolution 256"),
+    ("styleganv-fvd2048-16f", "fvd"): (4904.188958974904, 1e-5, "stylegan-v@1f630af fvd2048_16f"),
+    ("tf-fvd", "fvd"): (3718.00732421875, 1e-5, "frechet_video_distance@0090728 with TF-GAN (float32)"),
+    ("cdfvd-i3d", "fvd_128"): (3979.533751475637, 1e-5, "cd-fvd 0.1.1, resolution 128"),
+    ("cdfvd-i3d", "fvd_256"): (4127.306434383158, 1e-5, "cd-fvd 0.1.1, resolution 256"),
 }
 
 

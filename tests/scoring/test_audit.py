@@ -102,3 +102,10 @@ def test_the_command_prints_json(shell, pair):
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 8 and rows and {row["word"] for row in rows} == {"psnr"}, done.stderr
     assert "no convention gives psnr = 7.7" in done.stderr
+
+
+def test_a_clip_too_short_for_a_window_says_so(pair):
+    rows = audit.audit([pair], audit.parse_published("fvd=100"), "cpu")  # 6 frames
+    assert rows and all(row.found is None for row in rows)
+    with pytest.raises(CheckFailed, match=r"nothing could be measured \(.*6 frames"):
+        audit.raise_for(rows)

@@ -11,11 +11,10 @@ from torch import nn
 from stages.core.errors import WeightsError
 
 FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
-MAX_PACKED = 6  # shapes for which a layer keeps its weights in oneDNN's order
 # Convolution and relu in one pass of oneDNN. The ordinary convolution takes another code for 1x1 kernels when torch has
 # one thread, so its numbers depend on the number of threads; this one is also 3 to 4 times faster for those kernels.
-_reordered = torch.ops.mkldnn._reorder_convolution_weight
-_fused = torch.ops.mkldnn._convolution_pointwise
+_reordered = getattr(torch.ops.mkldnn, "_reorder_convolution_weight", None)  # None: a torch without oneDNN
+_fused = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
 
 
 class ConvRelu(nn.Module):
@@ -40,10 +39,10 @@ class ConvRelu(nn.Module):
         self.stride = stride or (1,) * len(kernel)
         self.padding = padding or (0,) * len(kernel)
         self.relu = relu
-        self._packed: dict[tuple[int, ...], torch.Tensor] = {}
+        self._packed: tuple[tuple[int, ...], torch.Tensor] | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if x.device.type == "cpu" and torch.backends.mkldnn.is_available():
+        if x.device.type == "cpu" and _fused is not None:
             ones = (1,) * len(self.stride)
             last = "relu" if self.relu else "none"
             return _fused(x, self._weight_for(x), self.bias, self.padding, self.stride, ones, 1, last, [], "")
@@ -52,15 +51,18 @@ class ConvRelu(nn.Module):
         return y.relu_() if self.relu else y
 
     def _weight_for(self, x: torch.Tensor) -> torch.Tensor:
-        """The weight in the order that oneDNN wants for this shape, kept for the next time."""
-        shape = tuple(x.shape)
-        packed = self._packed.get(shape)
-        if packed is None:
-            ones = (1,) * len(self.stride)
-            packed = _reordered(self.weight.contiguous(), self.padding, self.stride, ones, 1, shape)
-            if len(self._packed) < MAX_PACKED:
-                self._packed[shape] = packed
-        return packed
+        """The weight; for pictures of the first size that came, in the order that oneDNN wants, which saves time.
+
+        Kept for one size only: VGG's strips would keep it many times over. Not for clips: there it changes the last
+        digits, and which size came first must not matter.
+        """
+        if x.ndim == 5:
+            return self.weight
+        if self._packed is None:
+            shape, ones = tuple(x.shape), (1,) * len(self.stride)
+            self._packed = shape, _reordered(self.weight.contiguous(), self.padding, self.stride, ones, 1, shape)
+        shape, packed = self._packed
+        return packed if shape == tuple(x.shape) else self.weight
 
 
 def load_convolutions(net: nn.Module, tensors: Mapping[str, np.ndarray], where: str, epsilon: float = 1e-3) -> None:
@@ -94,7 +96,12 @@ def set_weights(module: ConvRelu, weight: np.ndarray, bias: np.ndarray, where: s
 
 
 def exact(device: str) -> torch.device:
-    """The torch device, after switching off TF32, which would change the third digit of every number on a GPU."""
+    """The torch device, after switching off what would change numbers on a GPU.
+
+    TF32 changes the third digit; a choice of algorithm by trial changes the last one from run to run.
+    """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
     return torch.device(device)

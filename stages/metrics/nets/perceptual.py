@@ -139,27 +139,34 @@ class _Flow:
 
     def push(self, a: torch.Tensor, b: torch.Tensor, last: bool) -> None:
         """Take the next rows [1, C, n, W] of both pictures; `last` = the picture ends with them."""
-        if self._inputs is not None:
-            a, b = (torch.cat(pair, 2) for pair in zip(self._inputs, (a, b), strict=True))
-        end = self._top + a.shape[2]
+        new = (a, b)
+        del a, b  # memory: what is used up must not live on while later stages work
+        self._inputs = new if self._inputs is None else tuple(map(_joined, self._inputs, new))
+        del new
+        end = self._top + self._inputs[0].shape[2]
         halo = len(self.stage.convolutions)
-        strip = _strip(self.stage, a.shape[3]) if self.stage.stripable else end
+        strip = _strip(self.stage, self._inputs[0].shape[3]) if self.stage.stripable else end
         while self._done < end and (last or (self.stage.stripable and self._done + strip + halo <= end)):
             upto = self._done + strip
             upto = end if upto + 2 > end else upto  # no strip of one row: pooling would leave nothing of it
-            self._step(a, b, upto, end if last else None)
-        keep = max(0, self._done - halo) - self._top
-        self._inputs, self._top = (a[:, :, keep:], b[:, :, keep:]), self._top + keep
-        if last:
-            self._inputs = None
+            pooled = self._step(upto, end if last else None)
+            if self.after is not None:
+                self.after.push(*pooled, last and upto == end)
+            del pooled
 
-    def _step(self, a: torch.Tensor, b: torch.Tensor, upto: int, height: int | None) -> None:
+    def _step(self, upto: int, height: int | None) -> list[torch.Tensor]:
+        """Compare the rows up to `upto`, let go of the inputs above them, and give what the next stage takes."""
         rows = slice(self._done - self._top, upto - self._top)
-        features_a, features_b = (_features(self.stage, x, rows, self._top, height) for x in (a, b))
-        self.distances.append(_distance(features_a, features_b, self.weight))
-        self._done = upto
-        if self.after is not None:
-            self.after.push(_pooled(self.stage, features_a), _pooled(self.stage, features_b), upto == height)
+        features = [_features(self.stage, x, rows, self._top, height) for x in self._inputs]
+        self.distances.append(_distance(*features, self.weight))
+        used = max(0, upto - len(self.stage.convolutions)) - self._top
+        self._inputs = tuple(x[:, :, used:].clone(memory_format=torch.channels_last) for x in self._inputs)
+        self._top, self._done = self._top + used, upto
+        return [] if self.after is None else [_pooled(self.stage, x) for x in features]
+
+
+def _joined(above: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
+    return torch.cat([above, below], 2)
 
 
 def _strip(stage: Stage, width: int) -> int:

@@ -6,6 +6,7 @@ frame nothing is split, and the cores are used better, too.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +22,12 @@ def each(function: Callable[..., Any], *rows: Iterable[Any], device: str = "cpu"
     cores = torch.get_num_threads()
     if torch.device(device).type != "cpu" or cores == 1:
         return [function(*item) for item in items]
-    return list(_pool(cores).map(lambda item: function(*item), items))
+    return list(_pool(cores, os.getpid()).map(lambda item: function(*item), items))
 
 
 @lru_cache(maxsize=1)
-def _pool(cores: int) -> ThreadPoolExecutor:
+def _pool(cores: int, process: int) -> ThreadPoolExecutor:
+    """Threads of this process: those of a parent are not there after a fork."""
     started = threading.Barrier(cores + 1)
 
     def start() -> None:
