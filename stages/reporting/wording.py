@@ -49,14 +49,15 @@ class Words:
 
 
 def digits_for(cells: Iterable[Cell]) -> Digits:
-    """Two digits of the smallest interval half-width (four of the largest value without intervals), 0 to 5 decimals."""
+    """Two digits of the middle half-width of intervals (four of the largest value without any), 0 to 5 decimals."""
     known = [cell for cell in cells if cell.value is not None and math.isfinite(cell.value)]
     largest = max((abs(cell.value) for cell in known), default=0.0)
     if largest == 0:
         return Digits(2)
     halves = [(cell.interval[1] - cell.interval[0]) / 2 for cell in known if cell.interval is not None]
     halves = [half for half in halves if half > largest * 1e-4]  # equal ends say nothing about digits
-    decimals = 1 - math.floor(math.log10(min(halves))) if halves else 3 - math.floor(math.log10(largest))
+    middle = sorted(halves)[len(halves) // 2] if halves else 0.0
+    decimals = 1 - math.floor(math.log10(middle)) if halves else 3 - math.floor(math.log10(largest))
     if decimals > _MOST_DECIMALS and largest < 1e-2:
         return Digits(0, scientific=True)
     return Digits(min(max(decimals, 0), _MOST_DECIMALS))

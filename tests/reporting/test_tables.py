@@ -242,6 +242,7 @@ def test_digits_follow_the_interval():
         return wording.digits_for([Cell(value, interval) for value, interval in cells])
 
     assert digits((23.934, (23.2, 24.6))).write(23.934) == "23.93"
+    assert digits((32.4879, (31.8, 33.2)), (30.0519, (30.047, 30.057))).write(32.4879) == "32.49"  # not 32.4879
     assert digits((122.0, (112.9, 131.1))).write(122.04) == "122.0"
     assert digits((0.206, None)).write(0.206) == "0.2060"
     assert digits((3.8e-5, (3.6e-5, 4.0e-5))).write(3.8e-5) == "3.80e-05"
