@@ -58,3 +58,9 @@ def calibration_pairs() -> dict[str, tuple[np.ndarray, np.ndarray]]:
         name: tuple(np.asarray(Image.open(folder / side / f"{name}.bmp").convert("RGB")) for side in _SIDES)
         for name in NAMES
     }
+
+
+def calibration_stack() -> tuple[np.ndarray, np.ndarray]:
+    """(distorted, reference) uint8 [5, 384, 512, 3] of the pairs in the order of NAMES."""
+    distorted, reference = zip(*(calibration_pairs()[name] for name in NAMES), strict=True)
+    return np.stack(distorted), np.stack(reference)

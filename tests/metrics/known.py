@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,19 +36,6 @@ def read_u8(path: Path) -> np.ndarray:
     """uint8 [H, W, 3] of a picture file."""
     with Image.open(path) as opened:
         return np.asarray(opened.convert("RGB"))
-
-
-def calibration_pairs() -> tuple[np.ndarray, np.ndarray]:
-    """(distorted, reference) uint8 [5, 384, 512, 3]: pictures I03 I04 I06 I08 I19 of TID2013 as pyiqa ships them.
-
-    Skipped unless DREAMACTOR_PYIQA names the folder ResultsCalibra of the package pyiqa 0.1.16: they are other
-    people's pictures and no part of this source.
-    """
-    folder = Path(os.environ.get("DREAMACTOR_PYIQA", "no such folder"))
-    if not (folder / "ref_dir").is_dir():
-        pytest.skip("set DREAMACTOR_PYIQA to the folder ResultsCalibra out of the package pyiqa==0.1.16")
-    sides = ("dist_dir", "ref_dir")
-    return tuple(np.stack([read_u8(file) for file in sorted((folder / side).glob("*.bmp"))]) for side in sides)
 
 
 @contextmanager

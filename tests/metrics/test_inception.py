@@ -11,8 +11,9 @@ from stages.metrics.frechet_distance import frechet_distance
 from stages.metrics.interface import Block
 from stages.metrics.kernel_distance import kernel_distance
 from stages.metrics.nets.inception import load_inception
+from tests.metrics.calibration import calibration_stack
 from tests.metrics.collecting import collect, panned, texture
-from tests.metrics.known import answers, assert_blocks_and_cores_change_no_bit, calibration_pairs
+from tests.metrics.known import answers, assert_blocks_and_cores_change_no_bit
 from tests.metrics.people import need
 
 SIZES = [(384, 512), (100, 80), (299, 299), (301, 97)]
@@ -53,7 +54,7 @@ def test_fid_and_kid_of_noise_lie_in_the_published_bands(assets):
 @pytest.mark.parametrize("resize, published, allowed", [("legacy", 225.36789, 5e-4), ("clean", 220.58199, 5e-4)])
 def test_fid_of_the_calibration_pictures(resize, published, allowed):
     """pyiqa's table: FID 225.3678 of pytorch-fid and 220.5819 of clean-fid for five TID2013 pairs."""
-    arrays = collect(inception, inception.Options(resize=resize), *calibration_pairs())
+    arrays = collect(inception, inception.Options(resize=resize), *calibration_stack())
     found = frechet_distance(arrays["generated"], arrays["real"])
     assert abs(found - published) < allowed, f"{found}, published {published}, allowed {allowed}"
 

@@ -11,8 +11,9 @@ from stages.metrics import lpips
 from stages.metrics.interface import ClipContext
 from stages.metrics.nets import layers, perceptual
 from stages.metrics.nets.perceptual import load_perceptual
+from tests.metrics.calibration import calibration_stack
 from tests.metrics.collecting import collect, panned, texture
-from tests.metrics.known import answers, assert_blocks_and_cores_change_no_bit, assert_close, calibration_pairs, read_u8
+from tests.metrics.known import answers, assert_blocks_and_cores_change_no_bit, assert_close, read_u8
 from tests.metrics.people import need
 
 NETS = ("alex", "vgg")
@@ -66,7 +67,7 @@ def test_torchmetrics_doctests():
 
 def test_the_five_published_calibration_values():
     """pyiqa's calibration table for LPIPS alex on TID2013 I03 I04 I06 I08 I19."""
-    distorted, reference = calibration_pairs()
+    distorted, reference = calibration_stack()
     found = collect(lpips, lpips.Options(), distorted, reference)["value"]
     published = [0.7237, 0.2572, 0.0508, 0.0521, 0.4253]
     measured = [0.72370, 0.25716, 0.05079, 0.05205, 0.42532]
