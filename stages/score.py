@@ -168,8 +168,8 @@ class _Job:
         """What is to be measured: the clips of the shard, then their floors."""
         from stages.core.device import pick_device
         from stages.scoring.floors import MADE
-        from stages.scoring.known import bundle_of
         from stages.scoring.measure import Task
+        from stages.scoring.real_side import bundle_of
 
         p = self.params
         if self.shard is not None:

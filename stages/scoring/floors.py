@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -44,17 +44,17 @@ def floor_clip(clip: Clip, kind: str) -> Clip:
     assert clip.real is not None
     if kind == "codec":
         return replace(
-            clip, generated=CodecFilm(clip.real, clip.fps, f"real film through {encoder_version()}, crf {_CRF}")
+            clip, generated=CodecFilm(clip.real, f"real film through {encoder_version()}, crf {_CRF}", clip.fps)
         )
     photo = None if clip.reference_frame >= 0 else clip.reference_u8()
     if photo is not None:
         height, width = clip.real.size
         if abs(photo.shape[0] * width / (photo.shape[1] * height) - 1) <= _ASPECT_SLACK:
             still = resize_u8(photo[None], clip.real.size, "lanczos")[0]
-            return replace(clip, generated=StillFilm(still, clip.real, "reference picture held still"))
+            return replace(clip, generated=StillFilm(clip.real, "reference picture held still", still))
     frame = max(clip.reference_frame, 0)
     made = "reference frame held still" if clip.reference_frame >= 0 else "first real frame held still"
-    return replace(clip, generated=StillFilm(clip.real.frame(frame), clip.real, made))
+    return replace(clip, generated=StillFilm(clip.real, made, clip.real.frame(frame)))
 
 
 @cache
@@ -67,23 +67,16 @@ def encoder_version() -> str:
 
 
 @dataclass(frozen=True)
-class StillFilm:
-    """One picture for as long as another film, with the interface of Film."""
+class _Made:
+    """A film made from a real one, with the interface of Film: of its path, length and rate."""
 
-    picture_u8: np.ndarray
     real: Film
     made: str
-    kind: str = "still"
-    codec: str = "raw"
-    uneven: bool = False
+    uneven: ClassVar[bool] = False
 
     @property
     def path(self) -> str:
         return self.real.path
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.picture_u8.shape[:2]
 
     @property
     def frames(self) -> int:
@@ -92,6 +85,19 @@ class StillFilm:
     @property
     def fps(self) -> Fraction | None:
         return self.real.fps
+
+
+@dataclass(frozen=True)
+class StillFilm(_Made):
+    """One picture for as long as another film."""
+
+    picture_u8: np.ndarray
+    kind: ClassVar[str] = "still"
+    codec: ClassVar[str] = "raw"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.picture_u8.shape[:2]
 
     def blocks(self, frames: int) -> Iterator[np.ndarray]:
         """uint8 [n, H, W, 3] blocks of at most `frames`."""
@@ -100,31 +106,16 @@ class StillFilm:
 
 
 @dataclass(frozen=True)
-class CodecFilm:
-    """A film encoded with x264 and decoded again, with the interface of Film; odd sides are padded and cut off."""
+class CodecFilm(_Made):
+    """A film encoded with x264 and decoded again; odd sides are padded and cut off."""
 
-    real: Film
     rate: Fraction
-    made: str
-    kind: str = "codec"
-    codec: str = "h264"
-    uneven: bool = False
-
-    @property
-    def path(self) -> str:
-        return self.real.path
+    kind: ClassVar[str] = "codec"
+    codec: ClassVar[str] = "h264"
 
     @property
     def size(self) -> tuple[int, int]:
         return self.real.size
-
-    @property
-    def frames(self) -> int:
-        return self.real.frames
-
-    @property
-    def fps(self) -> Fraction | None:
-        return self.real.fps
 
     def blocks(self, frames: int) -> Iterator[np.ndarray]:
         """uint8 [n, H, W, 3] blocks of at most `frames`. errors  InputError: the encoder failed"""

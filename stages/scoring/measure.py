@@ -17,15 +17,14 @@ from stages.bundle import ArraySpec, LayerWriter, layer_key, make_provenance, op
 from stages.core.errors import ConflictError, InputError, WeightsError
 from stages.media.exact import DECODE
 from stages.metrics.protocol import Measure
-from stages.scoring import STAGE, VERSION
+from stages.scoring import FRAMES, STAGE, VERSION
 from stages.scoring.clips import Clip, check_clip, clip_facts, lacking, open_clip, picture_sha256
 from stages.scoring.floors import floor_clip
-from stages.scoring.known import check_frames, known_arrays
 from stages.scoring.one_pass import Progress, assert_exact, one_pass
 from stages.scoring.pairs import Pair, frame_of
+from stages.scoring.real_side import check_frames, known_arrays
 from stages.scoring.source import digest, stamp
 
-FRAMES = "frames"
 ROLES = ("generated", "real", "driving", "reference")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from stages.core.errors import ConflictError, InputError, ResourceError, UsageError
 from stages.metrics.protocol import Protocol
 from stages.metrics.results import Run, read_run, write_run
-from stages.scoring.measure import FRAMES
+from stages.scoring import FRAMES
 from stages.scoring.reduce import Measured, frame_values
 
 MANIFEST = "dreamactor.manifest/1"

@@ -18,10 +18,10 @@ from stages.media.exact import DECODE
 from stages.metrics.interface import ClipArrays, Summary
 from stages.metrics.protocol import Measure, Metric, Protocol
 from stages.metrics.results import Row, Run, Score
-from stages.scoring import VERSION
+from stages.scoring import FRAMES, VERSION
 from stages.scoring.clips import lacking
 from stages.scoring.floors import HALVES
-from stages.scoring.measure import FRAMES, ROLES, measure_key
+from stages.scoring.measure import ROLES, measure_key
 
 Summarise = Callable[[Any, Sequence[ClipArrays]], Summary]
 

@@ -14,8 +14,7 @@ from stages.bundle import open_bundle
 from stages.core.errors import InputError
 from stages.media.exact import DECODE
 from stages.metrics.protocol import Measure
-
-FRAMES = "frames"
+from stages.scoring import FRAMES, VERSION
 
 
 def known_arrays(path: str, measure: Measure, sources: Mapping[str, Any], weights: Mapping[str, str]) -> dict:
@@ -33,18 +32,19 @@ def known_arrays(path: str, measure: Measure, sources: Mapping[str, Any], weight
     if not bundle.has(measure.layer):
         return {}
     attrs = bundle.attrs(measure.layer)
-    if attrs.get("why") or attrs["weights"] != dict(weights) or attrs["decode"] != DECODE:
+    if attrs.get("why") or attrs["weights"] != dict(weights):
         return {}
     return {name: bundle.read(measure.layer, name) for name in names}
 
 
 def same_film(path: str, sources: Mapping[str, Any]) -> bool:
-    """True when the bundle is there and was made of the same real file, decoded alike."""
+    """True when the bundle is there, of this VERSION, and was made of the same real file, decoded alike."""
     if not path or "real" not in sources or not os.path.isdir(os.path.join(path, FRAMES)):
         return False
     attrs = open_bundle(path).attrs(FRAMES)
     there = attrs["sources"].get("real", {})
-    return there.get("sha256") == sources["real"]["sha256"] and attrs["decode"] == DECODE
+    alike = (attrs["decode"], attrs["version"]) == (DECODE, VERSION)
+    return alike and there.get("sha256") == sources["real"]["sha256"]
 
 
 def check_frames(path: str, root: str) -> None:

@@ -81,3 +81,13 @@ def test_other_films_are_measured_anew(films, calls):
 def test_a_run_without_the_clip_is_one_line(films):
     with pytest.raises(InputError, match="has no clip a, expected a run of the same test set"):
         score(films, "two", "run", real_from=str(films / "one"))
+
+
+def test_numbers_of_another_version_are_made_anew(films, calls, monkeypatch):
+    """A bundle of an older VERSION may have been measured otherwise: its layers' keys say so, and so must this."""
+    score(films, "one", "run-one")
+    before = len(calls)
+    for module in ("stages.scoring.measure", "stages.scoring.real_side", "stages.scoring.reduce"):
+        monkeypatch.setattr(f"{module}.VERSION", 2)
+    score(films, "two", "run-two", real_from=str(films / "run-one"))
+    assert len(calls) - before == 8
