@@ -262,7 +262,8 @@ def _warnings(file: Path, info: MediaInfo, job: _Job, frames: int, outcome: _Out
     elif info.duration_s and not job.duration_s:
         missing_s = info.duration_s - (job.start_s or 0.0) - info.first_s - float(frames / job.fps)
         if missing_s > max(1.0, 0.1 * info.duration_s) and not info.has_audio:
-            found.append(f"{file.name}: the container promises {info.duration_s:.1f} s, {missing_s:.1f} s are missing")
+            promised = f"the container promises {info.duration_s:.1f} s, {missing_s:.1f} s are missing"
+            found.append(f"{file.name}: {promised}; read {frames} frames")
     if outcome.sound_error:
         found.append(f"{file.name}: the sound cannot be decoded ({outcome.sound_error}); the clip is silent")
     if len(outcome.sizes) > 1:
