@@ -12,21 +12,23 @@ clips; sharpness is the mean absolute gradient over that of the truth (1 = as sh
 import argparse
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from control_truth import exact_truth
 
 FRAMES = 17
 
 
 @dataclass
 class Case:
-    """One test: control tracks, the true frames uint8 [T, S, S, 3], and where it comes from."""
+    """One test: control tracks, the true frames uint8 [T, S, S, 3], where it comes from, what the frames show."""
 
     tracks: object
     truth_u8: np.ndarray
     name: str
     framing: str
+    exact: dict = field(default_factory=dict)
 
 
 def person_of(clip, frame=None):
@@ -88,7 +90,8 @@ def self_case(studio, encoder, seed, size):
     still, _ = person_of(clip.references, 0)
     whole = Window(1.0, (0.0, 0.0), size, size)
     composition = Composition(own_performance(driver), own_performance(still), whole, np.eye(2, 3), clip.framing)
-    return Case(make_tracks(encoder, clip, clip.references, size, composition), clip.frames_u8, str(seed), clip.framing)
+    tracks = make_tracks(encoder, clip, clip.references, size, composition)
+    return Case(tracks, clip.frames_u8, str(seed), clip.framing, exact_truth(clip, whole))
 
 
 def cross_case(studio, encoder, seed, size):
@@ -104,7 +107,8 @@ def cross_case(studio, encoder, seed, size):
     still, _ = person_of(truth.references, 0)
     composition = compose(driver, seen, still, (size, size), (size, size), framing="reference")
     true_frames = np.stack([cut(frame, composition.ref_window) for frame in truth.frames_u8])
-    return Case(make_tracks(encoder, clip, truth.references, size, composition), true_frames, str(seed), clip.framing)
+    tracks = make_tracks(encoder, clip, truth.references, size, composition)
+    return Case(tracks, true_frames, str(seed), clip.framing, exact_truth(truth, composition.ref_window))
 
 
 def scores(result, truth):
