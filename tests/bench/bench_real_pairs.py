@@ -2,11 +2,11 @@
 
     python tests/bench/bench_real_pairs.py --assets FOLDER --out pairs
 
-References are pictures whose people are not real (they look generated); drivers are real films, never to be shown. There
-is no true film, so `dreamactor score` asks (tests/bench/real_pairs.toml): who is it still (cosine of face embeddings to
-the photo), and do joints, head, mouth and lids do what the driver's do, each person by their own build. Row `copy` is
-the photo held still on the same canvas. For each pair pairs/NAME.png is a contact sheet; the table is printed and lies
-in pairs/runs. Skips with a reason where the assets are absent. What is finished is not made again.
+References are pictures whose people are not real (they look generated); drivers are real films, never to be shown.
+There is no true film, so `dreamactor score` asks (tests/bench/real_pairs.toml): who is it still (cosine of face
+embeddings to the photo), and do joints, head, mouth and lids do what the driver's do, each person by their own build.
+Row `copy` is the photo held still on the same canvas. For each pair pairs/NAME.png is a contact sheet; the table is
+printed, and lies in pairs/runs. Skips with a reason where the assets are absent. What is finished is not made again.
 """
 
 import argparse
