@@ -20,8 +20,8 @@ import numpy as np
 
 from stages.benchmark.cases import Case, case_name, open_case
 from stages.benchmark.methods import BASELINES, ModelChoice, ModelFilms, baseline_film
-from stages.core.errors import ResourceError
-from stages.synthetic.suite import Suite
+from stages.core.errors import ResourceError, UsageError
+from stages.synthetic.suite import KINDS, Suite
 
 Progress = Callable[[int, int, str], None]
 
@@ -43,6 +43,15 @@ class FilmsPlan:
     models: Mapping[str, ModelChoice] = field(default_factory=dict)
     baselines: tuple[str, ...] = BASELINES
     device: str = "auto"
+
+    def check(self) -> None:
+        """errors  UsageError: an unknown kind or baseline, one named twice, no method, more clips than there are"""
+        for what, names, known in (("--kinds", self.kinds, KINDS), ("--baselines", self.baselines, BASELINES)):
+            if len(set(names)) != len(names) or set(names) - set(known):
+                raise UsageError(f"{what}: found {','.join(names)!r}, expected each once of {', '.join(known)}")
+        if not self.kinds or not self.methods:
+            raise UsageError("benchmark: found no kind of cases or no method, expected one of each")
+        self.suite.numbers(self.clips)
 
     @property
     def methods(self) -> tuple[str, ...]:
