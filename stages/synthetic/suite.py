@@ -29,6 +29,7 @@ from stages.synthetic.seeds import GENERATOR_VERSION, bundle_name, parse_bundle_
 KINDS = ("self", "cross")
 _OPEN = frozenset(("suite", "out", "clips", "workers", "verify", "overwrite"))
 _APART_S = 0.25  # a reference this far in time from the film counts as another moment
+_MADE_ON = "# made on: "
 _LISTS = Path(__file__).parent / "suites"
 
 
@@ -114,8 +115,25 @@ def suite_named(name: str) -> Suite:
 
 def expected(suite: Suite) -> dict[str, str]:
     """Bundle name -> sha256 of its truth, as published."""
-    lines = (_LISTS / f"{suite.name}.tsv").read_text(encoding="utf-8").splitlines()
-    return dict(line.split("\t") for line in lines if line and not line.startswith("#"))
+    return dict(line.split("\t") for line in _list_lines(suite) if not line.startswith("#"))
+
+
+def made_on(suite: Suite) -> str:
+    """The kind of processor, as `processor` names it, on which the published list was made."""
+    return next(line.removeprefix(_MADE_ON) for line in _list_lines(suite) if line.startswith(_MADE_ON))
+
+
+def processor() -> str:
+    """The kind of processor as the renderer's compiler sees it, such as "x86_64 znver5"."""
+    import platform
+
+    from llvmlite.binding import get_host_cpu_name
+
+    return f"{platform.machine()} {get_host_cpu_name()}"
+
+
+def _list_lines(suite: Suite) -> list[str]:
+    return (_LISTS / f"{suite.name}.tsv").read_text(encoding="utf-8").splitlines()
 
 
 def check_settings(suite: Suite, given: Mapping[str, object], usual: Mapping[str, object]) -> None:
@@ -152,8 +170,8 @@ def check_bundle(suite: Suite, path: str | os.PathLike[str]) -> str:
         raise CheckFailed(f"{damage[0]}. --overwrite makes the bundle again")
     if found != published:
         raise CheckFailed(
-            f"{path}: truth {found[:12]}, suite {suite.name} has {published[:12]}. Another version, or another kind of "
-            "processor than the list was made on (docs/synthetic-data.md)"
+            f"{path}: truth {found[:12]}, suite {suite.name} has {published[:12]}, made on {made_on(suite)}; this is "
+            f"{processor()}. Another kind of processor or version of a package rounds pixels differently"
         )
     return found
 
@@ -164,9 +182,9 @@ def total_sha256(suite: Suite, bundles: Mapping[str, str]) -> str:
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
-def list_text(suite: Suite, bundles: Mapping[str, str]) -> str:
-    """The text of a list file. bundles: name -> sha256 of its truth, all of the suite"""
-    head = [f"# {suite.definition()}", f"# sha256 of all: {total_sha256(suite, bundles)}"]
+def list_text(suite: Suite, bundles: Mapping[str, str], kind: str) -> str:
+    """The text of a list file. bundles: name -> sha256 of its truth, all of the suite; kind: see `processor`"""
+    head = [f"# {suite.definition()}", f"# sha256 of all: {total_sha256(suite, bundles)}", f"{_MADE_ON}{kind}"]
     return "".join(f"{line}\n" for line in [*head, *(f"{name}\t{sha}" for name, sha in sorted(bundles.items()))])
 
 
