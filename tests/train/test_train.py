@@ -184,7 +184,7 @@ def test_the_command_in_slices_repeats_the_curve(tmp_path, environment):
 
     assert call("whole") == 0
     cuts = 0
-    while call("sliced", "--minutes", "0.05") == 75:
+    while call("sliced", "--minutes", "0.1") == 75:
         cuts += 1
     assert cuts >= 2
     assert curve(tmp_path / "sliced") == curve(tmp_path / "whole")
