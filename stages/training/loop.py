@@ -1,4 +1,4 @@
-"""The training loop of the transformer: bounded in time, resumable at every save, one log line a minute.
+"""The training loop of the transformer: bounded in time, resumable at every save, log lines at fixed steps.
 
 Rerun = resume: everything that decides the next step (weights, running average, momenta, step, spent seconds) stands in
 one safetensors file that is replaced by rename; noise and batches are drawn from (seed, step).
@@ -16,7 +16,7 @@ import torch
 from stages.face.encoder import FaceEncoderConfig, FaceMotionNet, config_to_dict
 from stages.model.config import ModelConfig
 from stages.model.dit import DiT
-from stages.training.course import Course, Pace
+from stages.training.course import Course, Pace, is_point
 from stages.training.data import PreparedClips, TrainingBatch
 from stages.training.objective import ObjectiveConfig, freeze_for_stage, training_loss
 from stages.training.optim import Ema, build_optimisers, set_learning_rate
@@ -50,7 +50,7 @@ class Progress:
     step: int = 0
     spent_s: float = 0.0  # in this phase
     loss: float = 0.0
-    history: list = field(default_factory=list)  # [phase, step, loss] once a minute
+    history: list = field(default_factory=list)  # [phase, step, loss] of every log line
     planned: int = 0  # steps of this phase; 0 while seconds decide
 
 
@@ -114,7 +114,9 @@ class Trainer:
             self._step(clips, phase, objective, done_01)
             now = time.monotonic()
             self.progress.spent_s += now - started
-            if now - last_log > 60:
+            if is_point(self.progress.step, self.progress.planned):
+                self._log(budget_s)
+            elif not self.progress.planned and now - last_log > 60:
                 last_log = now
                 self._log(budget_s)
                 if courses is None:

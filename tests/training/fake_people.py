@@ -7,7 +7,7 @@ import numpy as np
 from stages.core.geometry import rotvec_to_matrix
 from stages.training.pool import REFERENCE_FRAMES
 
-POSE = ("joints_px", "joints_z_m", "hands_px", "R_cam_head", "head_center_px", "head_radius_px")
+POSE = ("joints_px", "joint_visible", "joints_z_m", "hands_px", "R_cam_head", "head_center_px", "head_radius_px")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class FakePeople:
             "faces": faces,
             "joints_px": joints,
             "joints_z_m": np.full((count, 25), 2.0),
+            "joint_visible": np.ones((count, 25), bool),
             "hands_px": joints[:, None, 9:11].swapaxes(1, 2) + rng.normal(0, 2, (1, 1, 21, 2)),
             "R_cam_head": rotvec_to_matrix(np.stack([0 * phase, 0.3 * np.sin(phase), 0 * phase], 1)),
             "head_center_px": middle,
