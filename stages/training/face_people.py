@@ -1,9 +1,7 @@
 """Close-ups for the face encoder: one person a clip, every crop with another expression, gaze, head turn and light.
 
 The clips of the transformer show what faces usually do; an encoder trained on those alone learned the few common
-expressions and guessed the rest from them. Here every unit moves on its own, so that it has to look. Two people in a
-row make exactly the same faces, each with head turns, light and background of their own: pairs that differ in
-everything but what the tokens are about (stages.training.face_loop).
+expressions and guessed the rest from them. Here every unit moves on its own, so that it has to look.
 """
 
 from collections.abc import Sequence
@@ -33,7 +31,6 @@ from stages.synthetic.truth import FLIP, JointReader
 from stages.training.pool import GAZE_UNIT_RAD
 
 CROPS = 14  # of one person
-ALIKE = 2  # people in a row whose crops show the same faces in the same order
 FIRST = 250_000  # number of the first person, behind those of the clips and well within the training split
 _MARGIN = 8  # samples around the crop, so that nothing at its edge is cut by the renderer
 _CANVAS = 2 * FACE_SIZE + 2 * _MARGIN
@@ -54,7 +51,7 @@ class SyntheticFaces:
         from stages.synthetic.assets import asset_hash
 
         digest = asset_hash(with_wardrobe=self.assets == "full")
-        return {"faces": CROPS, "alike": ALIKE, "assets": digest, "generator": GENERATOR_VERSION}
+        return {"faces": CROPS, "version": 2, "assets": digest, "generator": GENERATOR_VERSION}
 
     def clip(self, seed: int) -> dict[str, np.ndarray]:
         """faces uint8 [14, 64, 64, 3]; expressions [14, 54]; R_cam_head [14, 3, 3]; seen_01 [14]; framing
@@ -62,7 +59,7 @@ class SyntheticFaces:
         seen_01  share of brows, eyes, nose and mouth that neither hair nor anything worn covers
         """
         studio = face_studio(self.assets)
-        return studio.close_ups(seed, draw_faces(studio.expression_names, seed - seed % ALIKE, CROPS))
+        return studio.close_ups(seed, draw_faces(studio.expression_names, seed, CROPS))
 
 
 class FaceStudio:
