@@ -1,7 +1,7 @@
 """Measures the face encoder: expressions across people it never saw, the person in the tokens, real talking videos.
 
     python tests/bench/bench_face_encoder.py [--encoder FILE] [--people 12] [--spread 100] [--natural 50]
-                                             [--videos FOLDER] [--work FOLDER] [--json FILE]
+                                             [--videos FOLDER] [--work FOLDER] [--json FILE] [--record FILE]
 
 Retrieval: every crop asks for the same face among one crop of every face, each of a random other person; chance is
 1 / E. Identity: a linear probe (stages.training.face_measures) names the person of faces that it was not fitted on;
@@ -169,6 +169,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=8.0, help="of each video; 0 = all")
     parser.add_argument("--work", type=Path, default=Path("face-bench"), help="crops and bundles are kept here")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--record", type=Path, help="write the encoder there with these figures in its header")
     arguments = parser.parse_args()
     import torch
     from face_people_sets import make_people
@@ -192,6 +193,22 @@ def main():
     show(result)
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1))
+    if arguments.record:
+        record(arguments.encoder, arguments.record, result)
+
+
+def record(source, target, result):
+    """Copy an encoder's weights to another file that also says what was measured of them."""
+    from stages.face import encoder_file
+    from stages.weights.checkpoint import load_checkpoint, save_checkpoint
+
+    tensors, config = load_checkpoint(encoder_file(source))
+    spread = result["sets"]["spread"]["encoder"]
+    talk = {
+        name: [rows["frames"], *(round(rows["0"][key], 3) for key in UNITS)] for name, rows in result["videos"].items()
+    }
+    measured = {key: round(value, 4) for key, value in spread.items()}
+    save_checkpoint(target, tensors, {**config, "measured": {**measured, "frames, jaw r, eyes r": talk}})
 
 
 if __name__ == "__main__":
