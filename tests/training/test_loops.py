@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from stages.core.errors import InputError
+from stages.core.errors import InputError, WeightsError
 from stages.face.encoder import FaceEncoderConfig, FaceMotionNet
 from stages.model.config import PRESETS
 from stages.model.vae import CausalVae
 from stages.training.course import Course
-from stages.training.face_loop import Faces, augment, expression_loss, expression_weights, train_face
+from stages.training.face_loop import Faces, augment, train_face
+from stages.training.face_objective import CROPS_OF_ONE, expression_loss, expression_weights
 from stages.training.learner import Learner
-from stages.training.recipe import RECIPES, Bite
+from stages.training.recipe import RECIPES, Bite, FaceRecipe
 from stages.training.vae_loop import (
     batch,
     calibrate,
@@ -175,6 +176,41 @@ def test_faces_that_cannot_be_read_are_left_out(pool):
     assert weights.mean() == pytest.approx(1.0) and weights[24] < weights[0]
     with pytest.raises(InputError, match="no readable"):
         Faces([])
+
+
+def test_crops_are_drawn_in_blocks_of_one_person(pool):
+    faces = Faces(pool.trained)
+    chosen = faces.draw(np.random.default_rng(0), 6)
+    blocks = [[faces.where[index][0] for index in block] for block in chosen.reshape(6, CROPS_OF_ONE)]
+    assert all(len(set(block)) == 1 for block in blocks) and len({block[0] for block in blocks}) > 1
+    assert all(len(set(block)) == CROPS_OF_ONE for block in chosen.reshape(6, CROPS_OF_ONE).tolist())
+
+
+def test_covered_faces_are_left_out(pool, monkeypatch):
+    from stages.training.pool import Pool
+
+    whole, truth = Faces(pool.trained), Pool.truth
+    seen_01 = np.linspace(0, 1, 14)
+
+    def covered(clip):
+        return truth(clip) | {"seen_01": seen_01}
+
+    monkeypatch.setattr(Pool, "truth", staticmethod(covered))
+    some = Faces(pool.trained)
+    assert len(some.where) == 3 * int((seen_01 >= 0.5).sum()) < len(whole.where)
+    assert all(seen_01[frame] >= 0.5 for _, frame in some.where)
+
+
+def test_training_on_keeps_the_format_of_the_tokens(pool, tmp_path):
+    torch.manual_seed(5)
+    start = {name: value.clone() for name, value in FaceMotionNet(FaceEncoderConfig()).state_dict().items()}
+    recipe = FaceRecipe(steps=3, batch=8)
+    network = train_face(tmp_path / "s.safetensors", pool, recipe, Course(3), never, start=start)
+    after = network.state_dict()
+    moved = {name for name in start if not torch.equal(start[name], after[name])}
+    assert {"head_tokens.weight", "head_tokens.bias"} == set(start) - moved
+    with pytest.raises(WeightsError, match="the face encoder to start from"):
+        train_face(tmp_path / "t.safetensors", pool, recipe, Course(3), never, start={"a": torch.zeros(1)})
 
 
 def test_augmentation_keeps_the_range_and_depends_on_its_generator_only():
