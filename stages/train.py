@@ -1,6 +1,7 @@
 """Trains the model: people, VAE, face encoder, transformer and compositor, as one command that can always be stopped.
 
-Reads   nothing but the assets of the synthetic people (and, if asked, a motion file).
+Reads   nothing but the assets of the synthetic people, LPIPS's network, whose opinion the compositor learns from (both
+        fetched and checked by name), and, if asked, a motion file.
 Writes  a folder with vae.safetensors, face.safetensors, dit.safetensors and compositor.safetensors (what `animate
         --model` and `encode-face --encoder` load), log.jsonl, curves.png, pool/ (rendered clips) and work/ (states,
         prepared clips, rehearsals).
@@ -111,13 +112,15 @@ def run(
     source    of the clips, and face_source of close-ups, instead of rendered people; recipe: instead of the preset's
               (all for library use; without face_source a given source has no close-ups)
     progress  called with (steps or clips done, of how many, part)
-    errors    those of `plan`; Checkpointed (75): the minutes are over or SIGTERM or SIGUSR1 came, and all is saved
+    errors    those of `plan`; Checkpointed (75): the minutes are over or SIGTERM or SIGUSR1 came, and all is saved;
+              WeightsError: what it reads is not to be had
     """
     from stages.core.device import pick_device, set_threads
     from stages.model.config import PRESETS
     from stages.training.course import Log, Slice
     from stages.training.leftovers import clear_leftovers
     from stages.training.recipe import RECIPES
+    from stages.weights import resolve
 
     started = time.monotonic()
     todo = plan(item, params)
@@ -132,6 +135,8 @@ def run(
         log = Log(folder / "log.jsonl")
         recipe = (recipe or RECIPES[params.preset]).scaled(params.steps_scale)
         recipe = recipe.last_stage() if params.init else recipe
+        if params.until == "all" and recipe.compositor.perceptual:
+            resolve(f"lpips_{recipe.compositor.perceptual}")  # now, not in hours when the compositor asks for it
         config, device = PRESETS[params.preset], pick_device(params.device)
         session = _Session(folder, params, config, recipe, Slice(params.minutes), log, device, progress)
         session.remember(0)
@@ -195,7 +200,8 @@ class _Session:
         from stages.model.files import model_files
 
         config = model_config(self.params.init)
-        if (config.vae, config.dit, config.compositor) != (self.config.vae, self.config.dit, self.config.compositor):
+        sizes = [(c.vae, c.dit, c.compositor.widths, c.compositor.depth) for c in (config, self.config)]
+        if sizes[0] != sizes[1]:
             raise UsageError(
                 f"--init {self.params.init}: networks of {config.name}, expected those of {self.config.name}"
             )

@@ -44,11 +44,15 @@ class FaceRecipe:
 
 @dataclass(frozen=True)
 class CompositorRecipe:
-    """`rehearsals`: clips that the trained transformer is made to sample for it; `batch` in frames."""
+    """`rehearsals`: clips that the trained transformer is made to sample for it; `batch` in frames, in fours.
+
+    perceptual  trunk of LPIPS in the loss (stages.training.perceptual): alex, vgg; "" = none, and none is fetched
+    """
 
     rehearsals: int
     steps: int
     batch: int = 16
+    perceptual: str = "alex"
     lr: float = 1e-3
     muon_lr: float = 1e-2
     ema_decay: float = 0.995
@@ -142,6 +146,6 @@ RECIPES: dict[str, Recipe] = {
             Phase(stage=3, share=0.4, frames=(1, 9), batch=(4, 1)),
         ),
         phase_steps=(3, 2, 2),
-        compositor=CompositorRecipe(rehearsals=4, steps=3, batch=4),
+        compositor=CompositorRecipe(rehearsals=4, steps=3, batch=4, perceptual=""),
     ),
 }
