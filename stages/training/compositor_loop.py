@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +42,32 @@ class Pictures:
     kind: np.ndarray
     keep: np.ndarray
 
+    def cut(self, rng: np.random.Generator, side: int) -> "Pictures":
+        """A random square of `side` px; in half of the cases its middle lies on the head's sphere, if there is one."""
+        height, width = self.truth.shape[1:3]
+        middle = rng.random(2) * (height, width)
+        sphere = np.argwhere(self.maps[0, ..., 3:].max(-1) > 0)
+        if len(sphere) and rng.random() < 0.5:
+            middle = sphere[rng.integers(len(sphere))]
+        corners = ((middle[0], height), (middle[1], width))
+        top, left = (int(np.clip(at - side / 2, 0, most - side)) // 2 * 2 for at, most in corners)
+
+        def window(array: np.ndarray, first_axis: int) -> np.ndarray:
+            share = array.shape[first_axis] / height  # squares of the keep maps are larger than pixels
+            rows, columns = (slice(int(at * share), int((at + side) * share)) for at in (top, left))
+            return array[(slice(None),) * first_axis + (rows, columns)]
+
+        return Pictures(**{name: window(array, 2 if name == "keep" else 1) for name, array in vars(self).items()})
+
+    def mirrored(self) -> "Pictures":
+        """Left and right exchanged."""
+        return Pictures(**{n: np.flip(x, -1 if n in ("kind", "keep") else -2) for n, x in vars(self).items()})
+
     def tensors(self, device: str) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor]:
         """Return the arguments of `Compositor.forward`, and the truth float [N, 3, H, W] in -1..1."""
         pictures = torch.stack([frames_pm1(part, device) for part in (self.made, self.still, self.carried)], 1)
-        state = torch.from_numpy(state_planes(self.kind)).to(device).float().transpose(0, 1)
-        keep = torch.from_numpy(self.keep).to(device).float() / 255.0
+        state = torch.from_numpy(state_planes(np.ascontiguousarray(self.kind))).to(device).float().transpose(0, 1)
+        keep = torch.from_numpy(np.ascontiguousarray(self.keep)).to(device).float() / 255.0
         maps = (frames_pm1(self.maps, device) + 1.0) / 2.0
         return (pictures, state, keep, maps), frames_pm1(self.truth, device)
 
@@ -65,15 +86,18 @@ class Rehearsals:
         watched = min(_WATCHED, len(found) // 2)
         self.watched, self.trained = found[:watched], found[watched:]
 
-    def batch(self, rng: np.random.Generator, size: int) -> Pictures:
-        """Return about `size` frames, FILM neighbouring ones of each of a few clips, mirrored at random."""
-        parts = []
+    def batch(self, rng: np.random.Generator, size: int, crop_px: int = 0) -> Pictures:
+        """Return about `size` frames, FILM neighbouring ones of each of a few clips, mirrored at random.
+
+        crop_px  side, in multiples of 8, of squares cut from them, half of them where the head is; 0 = whole frames
+        """
+        films = []
         for _ in range(max(1, size // FILM)):
-            part = self.frames(self.trained[rng.integers(len(self.trained))], rng, FILM)
-            if rng.random() < 0.5:
-                part = [np.flip(array, -1 if index >= 5 else -2) for index, array in enumerate(part)]
-            parts.append(part)
-        return Pictures(*(np.ascontiguousarray(np.concatenate(column)) for column in zip(*parts, strict=True)))
+            film = Pictures(*self.frames(self.trained[rng.integers(len(self.trained))], rng, FILM))
+            film = film.cut(rng, crop_px) if crop_px else film
+            films.append(film.mirrored() if rng.random() < 0.5 else film)
+        names = [field.name for field in fields(Pictures)]
+        return Pictures(*(np.concatenate([getattr(film, name) for film in films]) for name in names))
 
     def frames(self, rehearsal: Path, rng: np.random.Generator, count: int) -> list[np.ndarray]:
         """Return `count` neighbouring frames of one rehearsal, or all of a shorter one, in the order of `Pictures`."""
@@ -115,7 +139,8 @@ def train_compositor(
 
     def loss_of(step: int, progress_01: float) -> Tensor:
         rng = numpy_rng(seed, "train", "compositor", f"batch {step}")
-        given, truth = rehearsals.batch(rng, recipe.batch).tensors(device)
+        crop_px = 0 if progress_01 >= recipe.whole_from_01 else recipe.crop_px
+        given, truth = rehearsals.batch(rng, recipe.batch, crop_px).tensors(device)
         with autocast():
             made = network(*given)
         cut_px = tuple(rng.integers(0, 4, 2))

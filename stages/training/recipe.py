@@ -47,12 +47,15 @@ class CompositorRecipe:
     """`rehearsals`: clips that the trained transformer is made to sample for it; `batch` in frames, in fours.
 
     perceptual  trunk of LPIPS in the loss (stages.training.perceptual): alex, vgg; "" = none, and none is fetched
+    crop_px     side of the squares that most steps see, because pixels cost time; 0 = always whole frames
     """
 
     rehearsals: int
     steps: int
     batch: int = 16
     perceptual: str = "alex"
+    crop_px: int = 64
+    whole_from_01: float = 0.8
     lr: float = 1e-3
     muon_lr: float = 1e-2
     ema_decay: float = 0.995
@@ -146,6 +149,6 @@ RECIPES: dict[str, Recipe] = {
             Phase(stage=3, share=0.4, frames=(1, 9), batch=(4, 1)),
         ),
         phase_steps=(3, 2, 2),
-        compositor=CompositorRecipe(rehearsals=4, steps=3, batch=4, perceptual=""),
+        compositor=CompositorRecipe(rehearsals=4, steps=3, batch=4, perceptual="", crop_px=32),
     ),
 }

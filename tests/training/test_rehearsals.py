@@ -116,6 +116,31 @@ def test_films_of_a_batch_are_neighbouring_frames(rehearsed, prepared):
     assert starts == set(range(6))
 
 
+def test_cut_squares_show_one_place_in_every_picture():
+    """Every array holds its own place: cut and mirrored, they still tell of the same pixels."""
+    rows, columns = np.meshgrid(np.arange(64), np.arange(48), indexing="ij")
+    picture = np.stack([rows, columns, 0 * rows], -1).astype(np.uint8)[None].repeat(FILM, 0)
+    maps = np.concatenate([picture, 0 * picture], -1)
+    maps[:, 40:50, 30:40, 4] = 9  # the head
+    keep = np.stack([rows[::2, ::2], columns[::2, ::2]])[None].astype(np.uint8).repeat(FILM, 0)
+    whole = Pictures(picture, picture + 1, picture + 2, picture + 3, maps, picture[..., 0] + picture[..., 1], keep)
+    near, seen = 0, set()
+    for seed in range(100):
+        part = whole.cut(np.random.default_rng(seed), 32)
+        for film in (part, part.mirrored()):
+            assert film.made.shape == (FILM, 32, 32, 3) and film.keep.shape == (FILM, 2, 16, 16)
+            assert (film.still == film.made + 1).all() and (film.carried == film.made + 2).all()
+            assert (film.truth == film.made + 3).all() and (film.maps[..., :3] == film.made).all()
+            assert (film.kind == film.made[..., 0] + film.made[..., 1]).all()
+        assert (part.keep[:, 0] == part.made[:, ::2, ::2, 0]).all()
+        assert (part.mirrored().keep[0, 1, 0] == part.keep[0, 1, 0, ::-1]).all()
+        near += bool(part.maps[..., 3:].any())
+        seen.add((int(part.made[0, 0, 0, 0]), int(part.made[0, 0, 0, 1])))
+    assert near > 60 and len(seen) > 30
+    without = Pictures(**{**vars(whole), "maps": 0 * maps})
+    assert without.cut(np.random.default_rng(0), 32).truth.shape == (FILM, 32, 32, 3)
+
+
 def test_one_rehearsal_is_not_enough(prepared, tmp_path):
     (tmp_path / "0000000-0").mkdir()
     with pytest.raises(InputError, match="expected at least 2"):
@@ -123,7 +148,7 @@ def test_one_rehearsal_is_not_enough(prepared, tmp_path):
 
 
 def test_the_compositor_learns_and_a_stopped_run_gives_the_same_weights(rehearsed, prepared, tmp_path):
-    recipe, lines = CompositorRecipe(rehearsals=6, steps=12, batch=4, perceptual=""), []
+    recipe, lines = CompositorRecipe(rehearsals=6, steps=12, batch=4, perceptual="", crop_px=32), []
 
     def train(path, stop, say=None):
         return train_compositor(
