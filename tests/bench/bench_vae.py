@@ -6,8 +6,8 @@ Photos (every picture below --photos, cut to a middle square and brought to the 
 frame, synthetic people (validation split) as films of 17. PSNR in dB, SSIM (7x7 window, data range 255), LPIPS alex and
 vgg, each per frame, mean over frames, then over pictures with a 95% interval; `change` is how much neighbouring frames
 differ over how much the true ones do. Beside it `bicubic`: the same pictures through a reduction to a quarter of the
-side and back, to have a scale. --optimise N searches the latents of each photo themselves, N steps from what the encoder
-gave: what the decoder could show if the encoder were perfect.
+side and back, to have a scale. --optimise N searches the latents of each photo themselves, N steps from what the
+encoder gave: what the decoder could show if the encoder were perfect.
 """
 
 import argparse
@@ -105,7 +105,7 @@ def table(name, clips, methods):
         line = f"  {method:9s}"
         for measure in next(iter(rows.values())):
             values = np.array([row[measure] for row in rows.values()])
-            low, high = bootstrap_interval(values) or (np.nan, np.nan)
+            low, high = bootstrap_interval(values)[0] or (np.nan, np.nan)
             summary[method][measure] = [float(values.mean()), low, high]
             line += f"  {measure} {values.mean():.3f} ({low:.3f} to {high:.3f})"
         above = np.mean([row["psnr_db"] >= 30 for row in rows.values()])
