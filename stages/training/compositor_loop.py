@@ -85,15 +85,17 @@ class Rehearsals:
             raise InputError(f"{folder}: {len(found)} rehearsals, expected at least 2")
         watched = min(_WATCHED, len(found) // 2)
         self.watched, self.trained = found[:watched], found[watched:]
+        self._sizes = [np.load(path / "made.npy", mmap_mode="r").shape[1:3] for path in self.trained]
 
     def batch(self, rng: np.random.Generator, size: int, crop_px: int = 0) -> Pictures:
-        """Return about `size` frames, FILM neighbouring ones of each of a few clips, mirrored at random.
+        """Return about `size` frames, FILM neighbouring ones of a few clips of one picture size, mirrored at random.
 
         crop_px  side, in multiples of 8, of squares cut from them, half of them where the head is; 0 = whole frames
         """
-        films = []
-        for _ in range(max(1, size // FILM)):
-            film = Pictures(*self.frames(self.trained[rng.integers(len(self.trained))], rng, FILM))
+        films, first = [], int(rng.integers(len(self.trained)))
+        alike = np.array([number for number, found in enumerate(self._sizes) if found == self._sizes[first]])
+        for number in [first, *rng.choice(alike, max(0, size // FILM - 1))]:
+            film = Pictures(*self.frames(self.trained[number], rng, FILM))
             film = film.cut(rng, crop_px) if crop_px else film
             films.append(film.mirrored() if rng.random() < 0.5 else film)
         names = [field.name for field in fields(Pictures)]

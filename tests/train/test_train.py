@@ -54,7 +54,7 @@ def trained(tmp_path_factory):
 def test_a_run_makes_what_the_other_stages_load(trained):
     folder, record = trained
     assert record.status == "written" and record.path == str(folder)
-    assert set(record.data["parts"]) == {"vae", "face", "dit0", "dit1", "dit2", "compositor"}
+    assert set(record.data["parts"]) == {"vae", "decoder", "face", "dit0", "dit1", "dit2", "compositor"}
     animator = Animator.load(str(folder))
     rng = np.random.default_rng(0)
     tokens = _tokens(folder, rng.integers(0, 256, (9, 224, 224, 3), np.uint8))
@@ -80,9 +80,9 @@ def test_the_files_say_what_they_are(trained):
     assert load_checkpoint(folder / "vae.safetensors")[1]["vae"]["encoder_depth"] == 1
     assert load_checkpoint(folder / "dit.safetensors")[1]["name"] == "tiny"
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    assert [line["part"] for line in lines] == ["vae", "face", "dit0", "dit1", "dit2", "compositor"]
+    assert [line["part"] for line in lines] == ["vae", "decoder", "face", "dit0", "dit1", "dit2", "compositor"]
     assert all(np.isfinite(line["loss"]) and line["step"] == line["of"] for line in lines)
-    assert lines[0]["psnr_db"] > 5 and lines[1]["error"] > 0
+    assert lines[0]["psnr_db"] > 5 and lines[1]["psnr_db"] > 5 and lines[2]["error"] > 0
     from PIL import Image
 
     assert np.asarray(Image.open(folder / "curves.png")).std() > 1
