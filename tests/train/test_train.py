@@ -16,7 +16,7 @@ from stages.model.animator import Animator, Tracks
 from stages.model.sampler import SamplerConfig
 from stages.train import Params, plan, run
 from stages.training.loop import Phase
-from stages.training.recipe import RECIPES, Bite, FaceRecipe, VaeRecipe
+from stages.training.recipe import RECIPES, Bite, DecoderRecipe, FaceRecipe, VaeRecipe
 from stages.weights.checkpoint import load_checkpoint
 from tests.training.fake_people import FakePeople
 
@@ -24,7 +24,12 @@ RECIPE = dataclasses.replace(
     RECIPES["tiny"],
     clips=3,
     close_ups=2,
-    vae=VaeRecipe(steps=2, bites=(Bite(32, 5, 1),), last_bite=Bite(0, 9, 1)),
+    vae=VaeRecipe(
+        steps=2,
+        bites=(Bite(32, 5, 1),),
+        last_bite=Bite(0, 9, 1),
+        decoder=DecoderRecipe(steps=2, bites=(Bite(32, 1, 2),), perceptual=""),
+    ),
     face=FaceRecipe(steps=2, batch=4),
     phases=(
         Phase(stage=1, share=0.4, frames=(1,), batch=(2,)),
