@@ -24,8 +24,8 @@ class LossWeights:
     structure: float = 0.4
     detail: float = 1.0
     head: float = 2.0
-    change: float = 0.3  # error of what changes between neighbouring frames
-    stir: float = 0.5  # error of how much changes
+    change: float = 0.1  # error of what changes between neighbouring frames; more of it freezes the film
+    stir: float = 1.0  # error of how much changes
     perceptual: float = 0.3
     perceptual_head: float = 0.15
 
