@@ -18,7 +18,7 @@ from stages.model.sampler import SamplerConfig
 from stages.train import Params, plan, run
 from stages.training.course import Log
 from stages.training.loop import Phase
-from stages.training.recipe import RECIPES, Bite, FaceRecipe, VaeRecipe
+from stages.training.recipe import RECIPES, Bite, DecoderRecipe, FaceRecipe, VaeRecipe
 from stages.weights.checkpoint import load_checkpoint
 from tests.process import DREAMACTOR, ROOT
 from tests.training.fake_people import FakePeople
@@ -27,7 +27,12 @@ RECIPE = dataclasses.replace(
     RECIPES["tiny"],
     clips=3,
     close_ups=2,
-    vae=VaeRecipe(steps=2, bites=(Bite(32, 5, 1),), last_bite=Bite(0, 9, 1)),
+    vae=VaeRecipe(
+        steps=2,
+        bites=(Bite(32, 5, 1),),
+        last_bite=Bite(0, 9, 1),
+        decoder=DecoderRecipe(steps=2, bites=(Bite(32, 1, 2),), perceptual=""),
+    ),
     face=FaceRecipe(steps=2, batch=4),
     phases=(
         Phase(stage=1, share=0.4, frames=(1,), batch=(2,)),
@@ -57,7 +62,7 @@ def trained(tmp_path_factory):
 def test_a_run_makes_what_the_other_stages_load(trained):
     folder, record = trained
     assert record.status == "written" and record.path == str(folder)
-    assert set(record.data["parts"]) == {"vae", "face", "dit0", "dit1", "dit2", "compositor"}
+    assert set(record.data["parts"]) == {"vae", "decoder", "face", "dit0", "dit1", "dit2", "compositor"}
     animator = Animator.load(str(folder))
     rng = np.random.default_rng(0)
     tokens = _tokens(folder, rng.integers(0, 256, (9, 224, 224, 3), np.uint8))
@@ -84,11 +89,11 @@ def test_the_files_say_what_they_are(trained):
     assert load_checkpoint(folder / "dit.safetensors")[1]["name"] == "tiny"
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     last = {line["part"]: line for line in lines}
-    assert list(last) == ["vae", "face", "dit0", "dit1", "dit2", "compositor"]
+    assert list(last) == ["vae", "decoder", "face", "dit0", "dit1", "dit2", "compositor"]
     assert all(np.isfinite(line["loss"]) for line in lines) and all(
         line["step"] == line["of"] for line in last.values()
     )
-    assert last["vae"]["psnr_db"] > 5 and last["face"]["error"] > 0
+    assert last["vae"]["psnr_db"] > 5 and last["decoder"]["psnr_db"] > 5 and last["face"]["error"] > 0
     from PIL import Image
 
     assert np.asarray(Image.open(folder / "curves.png")).std() > 1
