@@ -3,7 +3,8 @@
 A clip is a folder NUMBER with
   frames.npy   uint8 [N, S, S, 3]     contiguous frames, behind them REFERENCE_FRAMES frames of other moments
   faces.npy    uint8 [N, 64, 64, 3]   face crops
-  truth.npz    joints_px [N, 25, 2], joints_z_m [N, 25], hands_px [N, 2, 21, 2], R_cam_head [N, 3, 3],
+  truth.npz    joints_px [N, 25, 2], joints_z_m [N, 25], hands_px [N, 2, 21, 2], face_px [N, 68, 2] (pools made before
+               2026-11-21 have none), R_cam_head [N, 3, 3],
                head_center_px [N, 2], head_radius_px [N], expressions [N, 54] (52 ARKit weights, gaze yaw and pitch in
                units of 30 degrees), framing
 A folder appears by rename, so a kill leaves no half clip. Nothing here imports torch: workers do without.
@@ -78,6 +79,7 @@ def pool_arrays(made: SyntheticClip) -> dict[str, np.ndarray]:
         "joints_px": joined("joints_px"),
         "joints_z_m": joined("joints_m")[..., 2] + joined("transl_m")[:, 2:],
         "hands_px": joined("hands_px"),
+        "face_px": joined("face_px"),
         "R_cam_head": joined("R_cam_head"),
         "head_center_px": joined("head_center_px"),
         "head_radius_px": joined("head_radius_px"),
