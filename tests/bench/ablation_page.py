@@ -11,11 +11,11 @@ _TITLES = {
     "three-references": "Three references instead of one", "no-bones": "No bone adjustment",
 }  # fmt: skip
 _SAYS = {
-    "no-face": "Face attention sees no token; the steps of stage 2, which trains nothing else, go to the whole network.",
+    "no-face": "Face attention sees no token; the steps of stage 2, which trains nothing else, go to all of it.",
     "no-sphere": "The sphere's three channels are black, of the video and of the references.",
     "velocity": "The last layer gives the velocity, and the loss is on it, as in the paper; the flow is the same.",
-    "at-once": "Stage 3 from the first step on; clip lengths, clips a step and steps as in the base. The face encoder is "
-    "the same trained one in all runs, so only the transformer's stages are ablated.",
+    "at-once": "Stage 3 from the first step on; clip lengths, clips a step and steps as in the base. The face encoder "
+    "is the same trained one in all runs, so only the transformer's stages are ablated.",
     "landmarks": "No tokens; the driver's 68 true face points, moved and scaled with the head but not fitted to the "
     "other face, are drawn over the sphere map; of the references their own. At 128 px a head of a full-body picture "
     "is about ten pixels wide, so there the drawing is a blot.",
@@ -49,22 +49,25 @@ def _head(result, runs):
     seconds = ", ".join(f"{name} {result['cpu_s'][name]:.0f}" for name in runs) or "none yet"
     count = {kind: sum(name.startswith(kind) for name in result["clips"]) for kind in ("self", "cross")}
     first = settings["first"]
+    width, depth, steps, every = model["width"], model["depth"], settings["steps"], settings["every"]
+    encoder, seeds = settings["encoder"].rsplit("/", 1)[-1], f"{first} to {first + count['self'] - 1}"
     return f"""# Ablations
 
 The ablations that the paper only drew, each at the same small budget, on the same people whom no network saw.
-**A small budget does not settle these questions**: it says what a signal is worth after {settings["steps"]} steps of a
-transformer of width {model["width"]} and depth {model["depth"]}, not after a full training. Where an interval includes zero, nothing
-was shown. Differences are *ablated minus base*, paired over clips, with 95% bootstrap intervals over clips; bold where
-the interval excludes zero. With seven comparisons, six numbers and two kinds of clips some intervals exclude zero by
-chance. One training seed each: the spread between seeds is not in the intervals.
+**A small budget does not settle these questions**: it says what a signal is worth after {steps} steps of a transformer
+of width {width} and depth {depth}, not after a full training. Where an interval includes zero, nothing was shown.
+Differences are *ablated minus base*, paired over clips, with 95% bootstrap intervals over clips; bold where the
+interval excludes zero. With so many intervals some exclude zero by chance. One training seed each: the spread between
+seeds is not in the intervals.
 
-- Training: from nothing, {settings["steps"]} steps ({phases}), seed {settings["seed"]}, the same batches in every run; every
-  {settings["every"]}th of the prepared takes of the training split below number {settings["below"]}. VAE (shipped) and face encoder
-  (`{settings["encoder"].rsplit("/", 1)[-1]}`) are the same in all. CPU seconds on one shared core: {seconds}.
-- Films: 17 frames at 128x128, {settings["sampler_steps"]} sampler steps, no guidance, **without the compositor** (the VAE's pictures), so
-  that what is compared is the transformer. The shipped model is measured in the same way where no training is needed.
-- Clips: {count["self"]} self-driven and {count["cross"]} cross-identity, test seeds {first} to {first + count["self"] - 1}, framings in turn.
-- Numbers: PSNR, SSIM, LPIPS of whole frames (LPIPS every fourth frame); mean absolute error in the true head disc and
+- Training: from nothing, {steps} steps, seed {settings["seed"]}, the same batches in every run: {phases}. Every {every}th of
+  the prepared takes of the training split below number {settings["below"]}. VAE (the shipped one) and face encoder
+  (`{encoder}`) are the same in all. CPU seconds on one shared core: {seconds}.
+- Films: 17 frames at 128x128, {settings["sampler_steps"]} sampler steps, no guidance, **without the compositor** (the
+  VAE's pictures), so that what is compared is the transformer. The shipped model is measured in the same way, where no
+  training is needed.
+- Clips: {count["self"]} self-driven and {count["cross"]} cross-identity, test seeds {seeds}, framings in turn.
+- Numbers: PSNR, SSIM and LPIPS of whole frames (LPIPS of every fourth); mean absolute error in the true head disc and
   around the true eyes and mouth; mean error of 52 expression weights as the shipped encoder reads them from result and
   truth. The last two only where the true head has a radius of 9 px or more and faces the camera.
 
@@ -83,7 +86,8 @@ def _command(settings):
 
 
 def _missing(title):
-    return f"## {_TITLES[title]}\n\n{_SAYS[title]}\n\n**Not measured yet**: its run is not finished; the same command goes on."
+    pending = "**Not measured yet**: its run is not finished; the same command goes on."
+    return f"## {_TITLES[title]}\n\n{_SAYS[title]}\n\n{pending}"
 
 
 def _section(title, ours, result, work, docs):
@@ -154,8 +158,8 @@ def _verdict(compared):
 
 
 def _skeletons(table):
-    lines = ["| skeleton against the truth on the reference's person | adjusted | driver's bones | difference (95%) | N |",
-             "|---|---|---|---|---|"]  # fmt: skip
+    columns = "skeleton against the truth on the reference's person | adjusted | driver's bones | difference (95%) | N"
+    lines = [f"| {columns} |", "|---|---|---|---|---|"]
     for name, title in (("joint_error", "joints, % of height"), ("bone_error", "bone lengths, %")):
         lines.append("| " + " | ".join([title, *_cells(table[name], 2)]) + " |")
     return "\n".join(lines)
