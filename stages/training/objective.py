@@ -73,7 +73,7 @@ def training_loss(
     dit: DiT, face_net: nn.Module, batch: TrainingBatch, channel_weight: Tensor, stage: int,
     config: ObjectiveConfig, generator: torch.Generator,
 ) -> Tensor:  # fmt: skip
-    """Return the mean weighted squared error of the predicted clean latents or their velocity (stage 2 adds the expressions).
+    """Return the mean weighted squared error of the predicted clean latents or their velocity (and a stage's own term).
 
     channel_weight  float [1, C, 1, 1, 1]   how much a latent channel moves the picture (stages.model.vae), mean 1
     """

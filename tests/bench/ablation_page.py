@@ -60,9 +60,9 @@ Differences are *ablated minus base*, paired over clips, with 95% bootstrap inte
 interval excludes zero. With so many intervals some exclude zero by chance. One training seed each: the spread between
 seeds is not in the intervals.
 
-- Training: from nothing, {steps} steps, seed {settings["seed"]}, the same batches in every run: {phases}. Every {every}th of
-  the prepared takes of the training split below number {settings["below"]}. VAE (the shipped one) and face encoder
-  (`{encoder}`) are the same in all. CPU seconds on one shared core: {seconds}.
+- Training: from nothing, {steps} steps, seed {settings["seed"]}, the same batches in every run: {phases}.
+  Every {every}th of the prepared takes of the training split below number {settings["below"]}.
+  VAE (the shipped one) and face encoder (`{encoder}`) are the same in all. CPU seconds on one shared core: {seconds}.
 - Films: 17 frames at 128x128, {settings["sampler_steps"]} sampler steps, no guidance, **without the compositor** (the
   VAE's pictures), so that what is compared is the transformer. The shipped model is measured in the same way, where no
   training is needed.
