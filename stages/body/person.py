@@ -25,6 +25,7 @@ class Person:
 
     points_m        float64 [T, 25, 3]   joints in the camera frame; they project onto the joints seen
     drawn           bool [T, 25]         may be drawn
+    seen            bool [T, 25]         measured inside the picture, not guessed outside of it or behind something
     score           float64 [T, 25]      0 where not drawn
     hands_px        float64 [T, 2, 21, 2]
     hands_drawn     bool [T, 2]
@@ -37,6 +38,7 @@ class Person:
 
     points_m: np.ndarray
     drawn: np.ndarray
+    seen: np.ndarray
     score: np.ndarray
     hands_px: np.ndarray
     hands_drawn: np.ndarray
@@ -51,7 +53,8 @@ class Person:
 
     def frame(self, index):
         """Return the Person of one frame."""
-        names = ("points_m", "drawn", "score", "hands_px", "hands_drawn", "head_m", "head_radius_px", "R_cam_head")
+        names = ("points_m", "drawn", "seen", "score", "hands_px", "hands_drawn", "head_m", "head_radius_px",
+                 "R_cam_head")  # fmt: skip
         arrays = {name: getattr(self, name)[index : index + 1] for name in names}
         return Person(**arrays, K_px=self.K_px, fps=self.fps)
 
@@ -93,6 +96,7 @@ def make_person(pose, K_px, fps, head):
     return Person(
         points_m,
         drawn,
+        drawn & np.asarray(pose["joint_valid"], bool),
         np.where(drawn, np.nan_to_num(pose["joint_score"]), 0.0),
         hands_px,
         hands_drawn,

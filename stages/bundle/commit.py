@@ -28,28 +28,52 @@ def bundle_lock(path: Path) -> Iterator[None]:
 
     The file is removed on release. Whoever waited on a removed file notices (its inode is gone) and starts over.
     """
-    lock_path = path.parent / f".{path.name}.lock"
-    while True:
-        handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            here = os.fstat(handle)
-            there = os.stat(lock_path)
-        except FileNotFoundError:
-            os.close(handle)
-            continue
-        except BaseException:
-            os.close(handle)
-            raise
-        if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino):
-            break
-        os.close(handle)
+    lock = _Lock(path.parent / f".{path.name}.lock")
     try:
+        lock.acquire()
         yield
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            lock_path.unlink()
-        os.close(handle)
+        lock.release()
+
+
+class _Lock:
+    """A locked file that is removed on release; also when a signal raises in the middle of taking or releasing it."""
+
+    _handle = -1
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def acquire(self) -> None:
+        while not self._is_ours():
+            self._close()
+            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fcntl.flock(self._handle, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        if self._handle >= 0:
+            with contextlib.suppress(OSError):
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a signal may have come before we had it
+                if self._is_ours():
+                    self._path.unlink()
+            self._close()
+
+    __del__ = release  # a signal that raises inside `release` leaves it undone
+
+    def _is_ours(self) -> bool:
+        """The file by this name is the one that we opened, not one that its last owner has removed since."""
+        if self._handle < 0:
+            return False
+        try:
+            here, there = os.fstat(self._handle), os.stat(self._path)
+        except FileNotFoundError:
+            return False
+        return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+    def _close(self) -> None:
+        if self._handle >= 0:
+            handle, self._handle = self._handle, -1
+            os.close(handle)
 
 
 class BuildDirectory:

@@ -12,6 +12,7 @@ from stages.metrics.interface import ClipArrays, Summary
 from stages.metrics.statistics import bootstrap_interval, check_kind, impute, weighted_mean
 
 POOLS = ("clips", "frames")
+CENTRES = ("mean", "median")
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Options:
 
     array              name of the array: [T] per frame or [] per clip
     pool               "clips": every clip counts once; "frames": every frame counts once
+    centre             "mean" or "median" of a clip's samples; the median counts clips, never frames
     exclude_reference  leave out the frame the person was made from
     worst              value a missing sample gets in `imputed`; NaN = none
     interval           one of stages.metrics.statistics.KINDS: the 95% bootstrap interval over clips
@@ -31,6 +33,7 @@ class Options:
 
     array: str = "value"
     pool: str = "clips"
+    centre: str = "mean"
     exclude_reference: bool = True
     worst: float = float("nan")
     interval: str = "expanded"
@@ -42,6 +45,10 @@ class Options:
     def __post_init__(self) -> None:
         if self.pool not in POOLS:
             raise UsageError(f"mean: pool is {self.pool!r}, expected one of {', '.join(POOLS)}")
+        if self.centre not in CENTRES:
+            raise UsageError(f"mean: centre is {self.centre!r}, expected one of {', '.join(CENTRES)}")
+        if self.centre == "median" and self.pool == "frames":
+            raise UsageError("mean: found centre = median with pool = frames, expected pool = clips with a median")
         check_kind(self.interval, "mean")
 
 
@@ -49,21 +56,23 @@ def signature(options: Options) -> str:
     """Every choice that decides the number (the interval says its own choices in `method`)."""
     excluded = "without-reference" if options.exclude_reference else "all-frames"
     among = f",among:{options.among}" if options.among else ""
-    return f"{options.array},{options.pool},{excluded}{among},v1"
+    centre = "" if options.centre == "mean" else f",{options.centre}-of-clip"
+    return f"{options.array},{options.pool}{centre},{excluded}{among},v1"
 
 
 def summarise(options: Options, clips: Sequence[ClipArrays]) -> Summary:
     """The Summary of the named array over clips; sums run over clips sorted by name."""
     means, sizes, seen, filled = [np.full(len(clips), np.nan) for _ in range(4)]
+    centre = np.median if options.centre == "median" else np.mean
     counted = 0
     for index, clip in enumerate(clips):
         values = _samples(options, clip, options.array)
         found = values[~np.isnan(values)]
         sizes[index], seen[index] = values.size, found.size
         if found.size:
-            means[index] = found.mean()
+            means[index] = centre(found)
         if values.size:
-            filled[index] = impute(values, options.worst).mean()
+            filled[index] = centre(impute(values, options.worst))
         if options.count:
             counted += int(np.count_nonzero(_samples(options, clip, options.count)))
     order = np.asarray(sorted(range(len(clips)), key=lambda index: clips[index].name), int)

@@ -6,20 +6,17 @@ loop: batches, seeds and the number of steps stay those of the base. Measured by
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-import numpy as np
 import torch
 
 from stages.model.config import ModelConfig
 from stages.model.dit import Conditions
-from stages.training.data import PreparedClips, TrainingBatch
+from stages.training.data import PreparedClips
 from stages.training.loop import Phase
 from stages.training.objective import ObjectiveConfig
 
 MARKED_MAPS = "marked.npy"  # of a prepared clip: its maps with the face points drawn over the sphere
 _FACES = ("tokens", "none", "landmarks")
-Shown = TypeVar("Shown", TrainingBatch, Conditions)
 
 
 @dataclass(frozen=True)
@@ -57,11 +54,23 @@ class Ablation:
         return replace(config, dit=replace(config.dit, predicts=self.predicts))
 
     def objective(self, config: ObjectiveConfig) -> ObjectiveConfig:
-        """The loss of the base as this ablation takes it."""
-        return replace(config, loss_on=self.predicts)
+        """The loss of the base as this ablation takes it: what is withheld is dropped from every item.
 
-    def shown(self, given: Shown) -> Shown:
-        """A batch, or conditions of the sampler, without what this ablation withholds."""
+        What weighs the loss (figure and head cells) stays as in the base, and so do noise and times of every step.
+        """
+        return replace(
+            config,
+            loss_on=self.predicts,
+            drop_sphere=config.drop_sphere if self.sphere else 1.0,
+            drop_face=config.drop_face if self.face == "tokens" else 1.0,
+        )
+
+    def clips(self, folder: str) -> PreparedClips:
+        """The prepared clips below a folder as this ablation reads them. errors  InputError as PreparedClips"""
+        return PreparedClips(folder, MARKED_MAPS if self.face == "landmarks" else "maps.npy")
+
+    def shown(self, given: Conditions) -> Conditions:
+        """Conditions of the sampler without what this ablation has withheld in training."""
         if not self.sphere:
             maps, ref_maps = given.maps.clone(), given.ref_maps.clone()
             maps[:, 3:], ref_maps[:, :, 3:] = 0, 0
@@ -69,22 +78,6 @@ class Ablation:
         if self.face != "tokens":
             given = replace(given, face_valid=torch.zeros_like(given.face_valid))
         return given
-
-    def clips(self, folder: str) -> "AblatedClips":
-        """The prepared clips below a folder as this ablation shows them. errors  InputError as PreparedClips"""
-        return AblatedClips(folder, self)
-
-
-class AblatedClips(PreparedClips):
-    """Prepared clips without what an ablation withholds."""
-
-    def __init__(self, folder: str, ablation: Ablation) -> None:
-        super().__init__(folder, MARKED_MAPS if ablation.face == "landmarks" else "maps.npy")
-        self.ablation = ablation
-
-    def batch(self, rng: np.random.Generator, size: int, frames: int, references: int) -> TrainingBatch:
-        """As PreparedClips.batch: the same clips, frames and references for the same state of `rng`."""
-        return self.ablation.shown(super().batch(rng, size, frames, references))
 
 
 BASE = Ablation("base", "base")

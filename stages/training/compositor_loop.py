@@ -60,12 +60,14 @@ class Rehearsals:
             raise InputError(f"{folder}: {len(found)} rehearsals, expected at least 2")
         watched = min(_WATCHED, len(found) // 2)
         self.watched, self.trained = found[:watched], found[watched:]
+        self._sizes = [np.load(path / "made.npy", mmap_mode="r").shape[1:3] for path in self.trained]
 
     def batch(self, rng: np.random.Generator, size: int, frames_a_clip: int = 4) -> Pictures:
-        """Return `size` random frames, some of each of a few clips, mirrored at random."""
-        parts = []
-        for _ in range(max(1, size // frames_a_clip)):
-            part = self.frames(self.trained[rng.integers(len(self.trained))], rng, min(size, frames_a_clip))
+        """Return `size` random frames, some of each of a few clips of one picture size, mirrored at random."""
+        parts, first = [], int(rng.integers(len(self.trained)))
+        alike = np.array([number for number, found in enumerate(self._sizes) if found == self._sizes[first]])
+        for number in [first, *rng.choice(alike, max(0, size // frames_a_clip - 1))]:
+            part = self.frames(self.trained[number], rng, min(size, frames_a_clip))
             if rng.random() < 0.5:
                 part = [np.flip(array, -1 if index >= 4 else -2) for index, array in enumerate(part)]
             parts.append(part)

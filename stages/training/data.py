@@ -9,8 +9,11 @@ A prepared clip is a folder with
   warp_frames.npy  uint8 [2, N, H, W, 3]   two of the frames behind (`warp_refs`) carried to the pose of every frame
   warp_kind.npy    uint8 [2, N, H, W]      what their pixels are (stages.body.warp)
   warp_latents.npy, warp_clip.npy          their latents, as of the pictures: float16 [2, ...]
+  extra_latents.npy, extra_maps.npy        float16 [K, C, h, w], uint8 [K, H, W, 6]: further pictures of the person, by
+                other cameras before other backgrounds or as a half-body crop; may lack (older clips have none)
   labels.npz    expressions f32 [N, 54], face_valid bool [N], yaw_rad f32 [N];  warp.npz  refs int [2]
 The first frames are contiguous; those behind them come from other moments of the same take and serve as references.
+H and W may differ from clip to clip; a batch is of clips of one size.
 """
 
 from dataclasses import dataclass
@@ -24,6 +27,7 @@ from stages.core.carried import state_planes
 from stages.core.errors import InputError
 
 TIME_STRIDE = 4
+EXTRA_SHARE = 0.5  # of the references behind the first, where a clip has extra ones; our choice
 
 
 @dataclass
@@ -55,11 +59,17 @@ class PreparedClips:
     def refresh(self) -> None:
         """Look again: clips may still be arriving."""
         self.clips = sorted(path.parent for path in self.folder.glob("*/warp.npz"))
+        self._sizes = [np.load(clip / "maps.npy", mmap_mode="r").shape[1:3] for clip in self.clips]
 
     def batch(self, rng: np.random.Generator, size: int, frames: int, references: int) -> TrainingBatch:
-        """Return `size` random clips of `frames` (4k+1) frames with `references` reference frames each."""
-        items = [self._item(self.clips[rng.integers(len(self.clips))], rng, frames, references) for _ in range(size)]
-        return _stacked(items)
+        """Return `size` random clips of `frames` (4k+1) frames with `references` reference frames each.
+
+        The first is any clip, the others are any of its picture size.
+        """
+        first = int(rng.integers(len(self.clips)))
+        alike = np.array([number for number, found in enumerate(self._sizes) if found == self._sizes[first]])
+        chosen = [first, *rng.choice(alike, size - 1)]
+        return _stacked([self._item(self.clips[number], rng, frames, references) for number in chosen])
 
     def whole(self, clip: Path, which: int, rng: np.random.Generator, references: int) -> TrainingBatch:
         """Return all contiguous frames of one clip, with its carried reference number `which`, as a batch of one."""
@@ -92,12 +102,14 @@ class PreparedClips:
             carried = np.asarray(warp["clip"][which][first : first + needed])
         free = np.setdiff1d(np.arange(count), np.append(chosen, first_ref))
         others = np.append(first_ref, self._references(rng, labels["yaw_rad"], free, references)[1:])
+        ref_latents, ref_maps = np.asarray(latents[others]).astype(np.float32), _channels_first(maps[others])
+        _put_extras(clip, rng, ref_latents, ref_maps)
         kind, truth_u8 = np.asarray(warp["kind"][which][chosen]), np.asarray(frames_u8[chosen])
         return (
             data,
             _channels_first(maps[chosen]).transpose(1, 0, 2, 3),
-            np.asarray(latents[others]).astype(np.float32),
-            _channels_first(maps[others]),
+            ref_latents,
+            ref_maps,
             np.asarray(faces[chosen]),
             labels["face_valid"][chosen],
             labels["expressions"][chosen].astype(np.float32),
@@ -114,6 +126,18 @@ class PreparedClips:
             by_yaw = free[np.argsort(yaw_rad[free])]
             return by_yaw[[-1, 0, len(by_yaw) // 2]]
         return rng.choice(free, references, replace=False)
+
+
+def _put_extras(clip: Path, rng: np.random.Generator, ref_latents: np.ndarray, ref_maps: np.ndarray) -> None:
+    """Put extra references, each once, in the place of some behind the first, which shows the background to keep."""
+    if len(ref_latents) < 2 or not (clip / "extra_latents.npy").is_file():
+        return
+    extra = np.load(clip / "extra_latents.npy", mmap_mode="r")
+    places = 1 + np.flatnonzero(rng.random(len(ref_latents) - 1) < EXTRA_SHARE)
+    taken = rng.permutation(len(extra))[: len(places)]
+    places = places[: len(taken)]
+    ref_latents[places] = extra[taken]
+    ref_maps[places] = _channels_first(np.load(clip / "extra_maps.npy", mmap_mode="r")[taken])
 
 
 def _stacked(items) -> TrainingBatch:

@@ -1,6 +1,6 @@
 """The flow-matching loss of one batch, with what each of the three stages feeds and what it freezes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,10 @@ class ObjectiveConfig:
     drop_refs: float = 0.08  # for classifier-free guidance, references and motion each on their own
     drop_motion: float = 0.08
     drop_face: float = 0.1  # Face Attn must also live without a face
+    drop_skeleton: float = 0.05  # either map alone, of video and references: a tracker may find only the other
+    drop_sphere: float = 0.05
     figure_weight: float = 1.0  # extra weight of latent cells near the person
+    head_weight: float = 3.0  # on top, by the share of a cell that the head sphere covers
     keep_weight: float = 0.2  # of the loss on "this square is the reference's", still and carried
     expression_weight: float = 0.05  # stage 2 and 3: the face encoder stays an expression encoder
     loss_on: str = "data"  # or "velocity": the paper's, which weighs late times by 1 / (1 - t)^2
@@ -54,12 +57,29 @@ def conditions(batch: TrainingBatch, tokens: Tensor, keep_refs: Tensor, keep_mot
 
 def figure_cells(maps_01: Tensor) -> Tensor:
     """Return float [B, 1, t, h, w]: 1 on latent cells within one cell of anything drawn, 0 elsewhere."""
-    drawn = (maps_01.amax(1) > 0.05).float()  # [B, T, H, W]
-    drawn = (
-        torch.cat([drawn[:, :1], F.max_pool3d(drawn[:, None, 1:], (4, 1, 1))[:, 0]], 1) if drawn.shape[1] > 1 else drawn
-    )
-    cells = F.max_pool2d(drawn, SPACE_STRIDE)  # [B, t, h, w]
+    cells = F.max_pool2d(_by_latent(maps_01), SPACE_STRIDE)  # [B, t, h, w]
     return F.max_pool2d(cells, 5, 1, 2)[:, None]
+
+
+def head_cells(maps_01: Tensor) -> Tensor:
+    """Return float [B, 1, t, h, w]: the share of each latent cell that the head sphere covers in any of its frames."""
+    return F.avg_pool2d(_by_latent(maps_01[:, 3:]), SPACE_STRIDE)[:, None]
+
+
+def _by_latent(maps_01: Tensor) -> Tensor:
+    """Return float [B, t, H, W]: 1 where anything is drawn in any of the frames of a latent, 0 elsewhere."""
+    drawn = (maps_01.amax(1) > 0.05).float()  # [B, T, H, W]
+    if drawn.shape[1] == 1:
+        return drawn
+    return torch.cat([drawn[:, :1], F.max_pool3d(drawn[:, None, 1:], (TIME_STRIDE, 1, 1))[:, 0]], 1)
+
+
+def without_maps(batch: TrainingBatch, keep_skeleton: Tensor, keep_sphere: Tensor) -> TrainingBatch:
+    """Return the batch with the skeleton or sphere maps of some items black; both float [B], 1 keeps them."""
+    keep = torch.stack([keep_skeleton] * 3 + [keep_sphere] * 3, 1)  # [B, 6]
+    return replace(
+        batch, maps=batch.maps * keep[:, :, None, None, None], ref_maps=batch.ref_maps * keep[:, None, :, None, None]
+    )
 
 
 def face_tokens(face_net: nn.Module, faces_u8: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,13 +111,15 @@ def training_loss(
     face_valid = batch.face_valid & (use_face > 0.5)[:, None]
     with torch.set_grad_enabled(stage == 2):
         tokens, code = face_tokens(face_net, batch.faces)
-    given = conditions(batch, tokens, keep(config.drop_refs), keep(config.drop_motion), face_valid)
+    shown = without_maps(batch, keep(config.drop_skeleton), keep(config.drop_sphere))
+    given = conditions(shown, tokens, keep(config.drop_refs), keep(config.drop_motion), face_valid)
     predicted, keep_logit = dit.predict(z, t, given)
     gap = predicted - batch.data
     if config.loss_on == "velocity":
         gap = velocity(predicted, z, t) - velocity(batch.data, z, t)
     error = gap**2 * channel_weight
-    weight = (t < 1.0).float()[:, None, :, None, None] * (1.0 + config.figure_weight * figure_cells(batch.maps))
+    figure = 1.0 + config.figure_weight * figure_cells(batch.maps) + config.head_weight * head_cells(batch.maps)
+    weight = (t < 1.0).float()[:, None, :, None, None] * figure
     loss = (error * weight).sum() / weight.expand_as(error).sum().clamp(min=1.0)
     keep_logit = unpack_keeps(keep_logit, dit.config.keep_detail)[:, :, TIME_STRIDE - 1 :]
     same = torch.stack([batch.same, batch.same_warp], 1).float()

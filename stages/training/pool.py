@@ -3,17 +3,18 @@
 A clip is a folder NUMBER with
   frames.npy   uint8 [N, S, S, 3]     contiguous frames, behind them REFERENCE_FRAMES frames of other moments
   faces.npy    uint8 [N, 64, 64, 3]   face crops
-  truth.npz    joints_px [N, 25, 2], joints_z_m [N, 25], hands_px [N, 2, 21, 2], face_px [N, 68, 2] (pools made before
-               2026-11-21 have none), R_cam_head [N, 3, 3],
-               head_center_px [N, 2], head_radius_px [N], expressions [N, 54] (52 ARKit weights, gaze yaw and pitch in
-               units of 30 degrees), framing
+  views.npy    uint8 [V, S, S, 3]     the person by other cameras, with other motion, light and background; may lack
+  truth.npz    joints_px [N, 25, 2], joints_z_m [N, 25], joint_visible [N, 25], hands_px [N, 2, 21, 2],
+               face_px [N, 68, 2], R_cam_head [N, 3, 3], head_center_px [N, 2], head_radius_px [N],
+               expressions [N, 54] (52 ARKit weights, gaze yaw and pitch in units of 30 degrees), framing; the same of
+               the views with `view_`, without expressions and face_px. Pools of before have no joint_visible, face_px
 A folder appears by rename, so a kill leaves no half clip. Nothing here imports torch: workers do without.
 """
 
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,7 +32,7 @@ REFERENCE_FRAMES = 5  # of other moments, behind the contiguous frames of every 
 FPS = 24.0
 GAZE_UNIT_RAD = np.radians(30.0)
 _NOTE = "pool.json"
-_PICTURES = {"frames", "faces"}  # files of their own, to be mapped; a pool of close-ups has no frames
+PICTURES = frozenset({"frames", "faces", "views"})  # files of their own, to be mapped; close-ups have no frames
 _WATCH_SHARE, _WATCH_MOST = 50, 16  # one clip in 50, at most 16, is never trained on by VAE and face encoder
 
 
@@ -47,45 +48,57 @@ class ClipSource(Protocol):
 
 @dataclass(frozen=True)
 class SyntheticSource:
-    """Clips of stages.synthetic. assets: full or anny (people of the pip package alone); mocap: path or ""."""
+    """Clips of stages.synthetic.
+
+    assets  full or anny (people of the pip package alone);  mocap  path or "";  views  pictures by other cameras
+    """
 
     size: int
     frames: int
     assets: str
     mocap: str = ""
+    views: int = 0
 
     def describe(self) -> dict[str, Any]:
         from stages.synthetic.assets import asset_hash
 
         digest = _mocap(self.mocap).sha256 if self.mocap else ""
         made_of = {"assets": asset_hash(with_wardrobe=self.assets == "full"), "mocap": digest}
+        made_of |= {"views": self.views} if self.views else {}  # pools of before have no such entry
         return {**made_of, "size": self.size, "frames": self.frames, "generator": GENERATOR_VERSION}
 
     def clip(self, seed: int) -> dict[str, np.ndarray]:
-        return pool_arrays(_studio(self).clip(seed, frames=self.frames, references=REFERENCE_FRAMES, fps=FPS))
+        options = {"frames": self.frames, "references": REFERENCE_FRAMES, "views": self.views, "fps": FPS}
+        return pool_arrays(_studio(self).clip(seed, **options))
 
 
 def pool_arrays(made: SyntheticClip) -> dict[str, np.ndarray]:
     """The arrays of a clip with references by the names above; also of one from stages.synthetic.stream."""
     assert made.references is not None
     both = (made, made.references)
-
-    def joined(name: str) -> np.ndarray:
-        return np.concatenate([getattr(part, name) for part in both])
-
-    return {
-        "frames": joined("frames_u8"),
-        "faces": joined("face_crops_u8"),
-        "joints_px": joined("joints_px"),
-        "joints_z_m": joined("joints_m")[..., 2] + joined("transl_m")[:, 2:],
-        "hands_px": joined("hands_px"),
-        "face_px": joined("face_px"),
-        "R_cam_head": joined("R_cam_head"),
-        "head_center_px": joined("head_center_px"),
-        "head_radius_px": joined("head_radius_px"),
-        "expressions": np.concatenate([joined("expression"), joined("gaze_rad") / GAZE_UNIT_RAD], 1),
+    arrays = {
+        "frames": _joined(both, "frames_u8"),
+        "faces": _joined(both, "face_crops_u8"),
+        **_pose(both),
+        "face_px": _joined(both, "face_px"),
+        "expressions": np.concatenate([_joined(both, "expression"), _joined(both, "gaze_rad") / GAZE_UNIT_RAD], 1),
         "framing": np.array(made.framing),
     }
+    if made.views:
+        arrays["views"] = _joined(made.views, "frames_u8")
+        arrays |= {f"view_{name}": array for name, array in _pose(made.views).items()}
+    return arrays
+
+
+def _joined(parts: Sequence[SyntheticClip], name: str) -> np.ndarray:
+    return np.concatenate([getattr(part, name) for part in parts])
+
+
+def _pose(parts: Sequence[SyntheticClip]) -> dict[str, np.ndarray]:
+    """What the control maps and the carried references are made of."""
+    alike = ("joints_px", "joint_visible", "hands_px", "R_cam_head", "head_center_px", "head_radius_px")
+    depth_m = _joined(parts, "joints_m")[..., 2] + _joined(parts, "transl_m")[:, 2:]
+    return {**{name: _joined(parts, name) for name in alike}, "joints_z_m": depth_m}
 
 
 def usual_assets(choice: str) -> str:
@@ -128,6 +141,11 @@ class Pool:
     def faces(clip: Path) -> np.ndarray:
         """uint8 [N, 64, 64, 3], mapped from disk."""
         return np.load(clip / "faces.npy", mmap_mode="r")
+
+    @staticmethod
+    def views(clip: Path) -> np.ndarray | None:
+        """uint8 [V, S, S, 3] by other cameras; None where none were rendered."""
+        return np.load(clip / "views.npy") if (clip / "views.npy").is_file() else None
 
     @staticmethod
     def truth(clip: Path) -> dict[str, np.ndarray]:
@@ -198,9 +216,9 @@ def _render(work: tuple[Path, ClipSource, int]) -> int:
     arrays = source.clip(checked_seed(seed))
     partial = folder / f".{_name(seed)}.{os.getpid()}"
     partial.mkdir(exist_ok=True)
-    for name in _PICTURES & set(arrays):
+    for name in PICTURES & set(arrays):
         np.save(partial / f"{name}.npy", arrays[name])
-    truth = {name: value for name, value in arrays.items() if name not in _PICTURES}
+    truth = {name: value for name, value in arrays.items() if name not in PICTURES}
     np.savez(partial / "truth.npz", **{n: v.astype(np.float32) if v.dtype.kind == "f" else v for n, v in truth.items()})
     try:
         os.rename(partial, folder / _name(seed))

@@ -11,10 +11,19 @@ from torch import Tensor
 
 from stages.body.draw import draw_skeleton
 from stages.core.rng import numpy_rng
-from stages.core.skeleton import HANDS
 from stages.head.sphere import draw_sphere
 from stages.model.vae import CausalVae, frames_pm1
 from stages.training.pool import REFERENCE_FRAMES, Pool
+from stages.training.variety import (
+    Variety,
+    choose_window,
+    drawn_flags,
+    half_body_window,
+    hide_joints,
+    reframed,
+    view_window,
+    views_of,
+)
 from stages.training.warps import carry_references
 
 _FACING = 0.35  # cosine between the face and the camera below which a face crop says nothing
@@ -22,12 +31,13 @@ _FACING = 0.35  # cosine between the face and the camera below which a face crop
 
 def prepare_clips(
     pool: Pool, vae: CausalVae, folder: str | os.PathLike, *, stop: Callable[[], bool], autocast,
-    device: str = "cpu", progress: Callable[[int, int], None] | None = None,
+    device: str = "cpu", progress: Callable[[int, int], None] | None = None, variety: Variety | None = None,
 ) -> bool:  # fmt: skip
     """Write what is missing of the pool's clips to `folder`; True when all are there.
 
-    autocast  makes the context in which the VAE runs
+    autocast  makes the context in which the VAE runs;  variety  other than the usual
     """
+    variety = variety or Variety()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     missing = [clip for clip in pool.clips if not (folder / clip.name).is_dir()]
@@ -35,7 +45,7 @@ def prepare_clips(
         if stop():
             return False
         with torch.no_grad(), autocast():
-            _prepare(pool, clip, vae, folder, device)
+            _prepare(pool, clip, vae, folder, device, variety)
         if progress is not None:
             progress(done, len(pool.clips))
     return True
@@ -47,12 +57,11 @@ def face_valid(R_cam_head: np.ndarray) -> np.ndarray:
 
 
 def control_maps(truth: dict[str, np.ndarray], height: int, width: int) -> np.ndarray:
-    """uint8 [N, H, W, 6]: skeleton map and sphere map of each frame, every joint drawn (also hidden ones)."""
-    maps = []
-    for index in range(len(truth["joints_px"])):
-        joints = truth["joints_px"][index]
+    """uint8 [N, H, W, 6]: skeleton map and sphere map of each frame, without the joints that were hidden from them."""
+    maps, (drawn, hands_drawn) = [], drawn_flags(truth)
+    for index, joints in enumerate(truth["joints_px"]):
         skeleton = draw_skeleton(
-            joints, np.ones(len(joints), bool), truth["hands_px"][index], np.ones(len(HANDS), bool),
+            joints, drawn[index], truth["hands_px"][index], hands_drawn[index],
             height, width, joints_z_m=truth["joints_z_m"][index],
         )  # fmt: skip
         sphere = draw_sphere(
@@ -67,31 +76,71 @@ def video_pm1(frames_u8: np.ndarray, device: str = "cpu") -> Tensor:
     return frames_pm1(frames_u8, device).transpose(0, 1)[None]
 
 
-def _latents(frames_u8: np.ndarray, vae: CausalVae, device: str) -> tuple[np.ndarray, np.ndarray]:
-    """float16 latents of each frame alone [N, C, h, w], and of the contiguous ones as a video [t, C, h, w]."""
-    video = video_pm1(frames_u8, device)
-    photos = vae.encode(video[0].transpose(0, 1)[:, :, None])[:, :, 0]
-    whole = vae.encode(video[:, :, : len(frames_u8) - REFERENCE_FRAMES])[0].transpose(0, 1)
-    return tuple(x.float().cpu().numpy().astype(np.float16) for x in (photos, whole))
+def _photo_latents(frames_u8: np.ndarray, vae: CausalVae, device: str) -> np.ndarray:
+    """float16 [N, C, h, w]: each frame alone."""
+    pictures = video_pm1(frames_u8, device)[0].transpose(0, 1)
+    return _half(vae.encode(pictures[:, :, None])[:, :, 0])
 
 
-def _prepare(pool: Pool, clip: Path, vae: CausalVae, folder: Path, device: str) -> None:
+def _video_latents(frames_u8: np.ndarray, vae: CausalVae, device: str) -> np.ndarray:
+    """float16 [t, C, h, w]: the contiguous frames as one video."""
+    return _half(vae.encode(video_pm1(frames_u8[: len(frames_u8) - REFERENCE_FRAMES], device))[0].transpose(0, 1))
+
+
+def _half(latents: Tensor) -> np.ndarray:
+    return latents.float().cpu().numpy().astype(np.float16)
+
+
+def _extras(pool: Pool, clip: Path, frames, truth, picture_size: int, canvas_size, variety: Variety):
+    """Further references uint8 [K, H, W, 3] and their maps uint8 [K, H, W, 6]: views by other cameras, and of a
+    full-body clip the upper body at the last of its other moments."""
+    pictures, maps = [], []
+
+    def add(source_u8, about, window) -> None:
+        if window is not None:
+            picture, moved = reframed(source_u8, about, window)
+            pictures.append(picture)
+            maps.append(control_maps(moved, *canvas_size))
+
+    views, about = pool.views(clip), views_of(truth)
+    for index in range(0 if views is None else len(views)):
+        one = {name: array[index : index + 1] for name, array in about.items()}
+        add(views[index : index + 1], one, view_window(about, index, picture_size, canvas_size))
+    if variety.half_body and str(truth["framing"]) == "full":
+        one = {name: array[-1:] for name, array in truth.items() if np.ndim(array) and len(array) == len(frames)}
+        add(frames[-1:], one, half_body_window(truth, len(frames) - 1, canvas_size))
+    height, width = canvas_size
+    return (
+        np.concatenate(pictures) if pictures else np.zeros((0, height, width, 3), np.uint8),
+        np.concatenate(maps) if maps else np.zeros((0, height, width, 6), np.uint8),
+    )
+
+
+def _prepare(pool: Pool, clip: Path, vae: CausalVae, folder: Path, device: str, variety: Variety) -> None:
     frames, truth = pool.frames(clip), pool.truth(clip)
-    photos, whole = _latents(frames, vae, device)
+    rng, side = numpy_rng(0, "train", "variety", clip.name), frames.shape[1]
+    window = choose_window(truth, side, rng, variety)
+    truth = hide_joints(truth, rng, variety)
+    if window is not None:
+        frames, truth = reframed(frames, truth, window)
+    canvas_size = frames.shape[1:3]
     carried = carry_references(frames, truth, numpy_rng(0, "train", "warp", clip.name))
-    warps = [_latents(pictures, vae, device) for pictures in carried["frames"]]
+    extras, extra_maps = _extras(pool, clip, frames, truth, side, canvas_size, variety)
     facing = truth["R_cam_head"]
     partial = folder / f".{clip.name}.{os.getpid()}"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    np.save(partial / "latents.npy", photos)
-    np.save(partial / "clip.npy", whole)
+    np.save(partial / "latents.npy", _photo_latents(frames, vae, device))
+    np.save(partial / "clip.npy", _video_latents(frames, vae, device))
     np.save(partial / "warp_frames.npy", carried["frames"])
     np.save(partial / "warp_kind.npy", carried["kind"])
-    np.save(partial / "warp_latents.npy", np.stack([photos for photos, _ in warps]))
-    np.save(partial / "warp_clip.npy", np.stack([whole for _, whole in warps]))
+    np.save(partial / "warp_latents.npy", np.stack([_photo_latents(x, vae, device) for x in carried["frames"]]))
+    np.save(partial / "warp_clip.npy", np.stack([_video_latents(x, vae, device) for x in carried["frames"]]))
     np.savez(partial / "warp.npz", refs=carried["refs"])
-    np.save(partial / "maps.npy", control_maps(truth, *frames.shape[1:3]))
+    np.save(partial / "maps.npy", control_maps(truth, *canvas_size))
+    if len(extras):
+        np.save(partial / "extra_latents.npy", _photo_latents(extras, vae, device))
+        np.save(partial / "extra_maps.npy", extra_maps)
     np.save(partial / "frames.npy", frames)
     np.save(partial / "faces.npy", pool.faces(clip))
     np.savez(

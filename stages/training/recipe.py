@@ -58,7 +58,7 @@ class CompositorRecipe:
 class Recipe:
     """A whole training.
 
-    clips         rendered for it; clip_frames: contiguous frames of each, 4k+1
+    clips         rendered for it; clip_frames: contiguous frames of each, 4k+1; views: pictures by other cameras
     close_ups     people rendered for the face encoder alone (stages.training.face_people); 0 = none
     phases        of the transformer (stages.training.loop); phase_steps: length of each
     minute_shares of --total-minutes for VAE, face encoder, transformer and compositor
@@ -73,6 +73,7 @@ class Recipe:
     phase_steps: tuple[int, ...]
     compositor: CompositorRecipe
     minute_shares: tuple[float, float, float, float] = (0.22, 0.08, 0.55, 0.15)
+    views: int = 2
 
     def last_stage(self) -> "Recipe":
         """The same recipe with stage 3 of the transformer alone, for weights that have been through the others."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from stages.core.errors import UsageError
 from stages.synthetic.clip_data import SyntheticClip
-from stages.training.pool import pool_arrays
+from stages.training.pool import PICTURES, pool_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +62,14 @@ class StreamedPool:
         return clip.arrays["faces"]
 
     @staticmethod
+    def views(clip: HeldClip) -> np.ndarray | None:
+        """uint8 [V, S, S, 3] by other cameras; None where none were rendered."""
+        return clip.arrays.get("views")
+
+    @staticmethod
     def truth(clip: HeldClip) -> dict[str, np.ndarray]:
         """The arrays of a pool's truth.npz."""
-        return {name: array for name, array in clip.arrays.items() if name not in ("frames", "faces")}
+        return {name: array for name, array in clip.arrays.items() if name not in PICTURES}
 
     def _next(self) -> HeldClip | None:
         made = next(self._stream, None)

@@ -8,6 +8,7 @@ import numpy as np
 from stages.body.place import Performance
 from stages.body.warp import warp_reference
 from stages.training.pool import REFERENCE_FRAMES
+from stages.training.variety import drawn_flags
 
 WARPS = 2  # references of each clip that are carried
 
@@ -27,13 +28,14 @@ class Slips:
 
 
 def truth_performance(truth: dict[str, np.ndarray], frames) -> tuple[Performance, np.ndarray]:
-    """Return the Performance of some frames of a pool clip, every joint drawn, and its R_cam_head [n, 3, 3]."""
+    """Return the Performance of some frames of a pool clip, less its hidden joints, and its R_cam_head [n, 3, 3]."""
     joints = np.asarray(truth["joints_px"][frames], np.float64)
     points = np.zeros((*joints.shape[:2], 3))
     points[..., 2] = truth["joints_z_m"][frames]
+    drawn, hands_drawn = (flags[frames] for flags in drawn_flags(truth))
     performance = Performance(
-        joints, points, np.isfinite(joints).all(-1), np.asarray(truth["hands_px"][frames], np.float64),
-        np.ones((len(joints), 2), bool), np.asarray(truth["head_center_px"][frames], np.float64),
+        joints, points, drawn & np.isfinite(joints).all(-1), np.asarray(truth["hands_px"][frames], np.float64),
+        hands_drawn, np.asarray(truth["head_center_px"][frames], np.float64),
         np.asarray(truth["head_radius_px"][frames], np.float64), np.eye(3), np.ones(24), -1,
     )  # fmt: skip
     return performance, np.asarray(truth["R_cam_head"][frames], np.float64)

@@ -129,6 +129,37 @@ def test_a_portrait_reference_without_legs_does_no_harm():
     assert np.allclose(act.bone_ratio[BODY], 1.0, atol=1e-6)
 
 
+def test_hips_guessed_below_a_portrait_do_not_move_the_head():
+    """The guess is a hand's breadth off; it counted as much as the head and threw it off by 7% of a portrait."""
+    pose, R = make_pose()
+    other, other_R = make_pose(1, place_m=(0.1, 0.0, 3.0))
+    below = [BODY_INDEX[f"{side}_{name}"] for side in ("left", "right") for name in ("hip", "knee", "ankle")]
+    below.append(BODY_INDEX["pelvis"])
+    other["joint_valid"][:, below] = False
+    other["joint_score"][:, below] = 0.9  # sure of itself, so it is drawn all the same
+    other["joints_px"][:, below] += [30.0, 60.0]
+    driver, reference = person_of(pose, R), person_of(other, other_R)
+    assert reference.drawn[0, below].all() and not reference.seen[0, below].any()
+    act = perform(driver, reference, framing="reference")
+    off = np.linalg.norm(act.head_px[act.frame] - project_px(reference.head_m[0], K_PX))
+    assert off < 3.0, f"head {off:.2f} px off, tolerance 3"
+    neck = BODY_INDEX["neck"]
+    off = np.linalg.norm(act.joints_px[act.frame, neck] - other["joints_px"][0, neck])
+    assert off < 3.0, f"neck {off:.2f} px off, tolerance 3"
+
+
+def test_where_nothing_is_seen_in_both_pictures_guesses_place_the_person():
+    pose, R = make_pose()
+    other, other_R = make_pose(1, place_m=(0.3, 0.0, 5.0))
+    other["joint_valid"][:] = False
+    other["joint_score"][:] = 0.9
+    driver, reference = person_of(pose, R), person_of(other, other_R * np.nan)
+    reference = replace(reference, head_m=np.nan * reference.head_m)
+    act = perform(driver, reference, framing="reference")
+    neck = BODY_INDEX["neck"]
+    assert np.linalg.norm(act.joints_px[act.frame, neck] - other["joints_px"][0, neck]) < 3.0
+
+
 def test_frames_without_a_person_draw_nothing():
     pose, R = make_pose()
     pose["present"][4:7] = False

@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -242,23 +243,41 @@ def test_planning_and_reading_metadata_import_neither_numpy_nor_zarr(tmp_path, r
     assert done.stdout.strip() == "skip {'seed': 0} []"
 
 
-def test_a_signal_while_the_build_directory_is_made_leaves_nothing(tmp_path, monkeypatch):
-    """Bug: SIGTERM between mkdir and the caller's first line left a hidden directory behind."""
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # one line is in a __del__
+def test_a_signal_at_any_line_while_the_build_directory_is_made_leaves_nothing(tmp_path):
+    """Bug: SIGTERM between mkdir and the caller's first line left a hidden directory, or the lock file, behind."""
     from stages.bundle import commit
 
-    real = commit.os.open
+    def lines_run(interrupted_at: int = 0) -> int:
+        """Lines of commit.py that ran; before line number `interrupted_at` a signal handler raised."""
+        lines = 0
 
-    def interrupted(path, *rest, **named):
-        if str(path).endswith("owner"):
-            raise KeyboardInterrupt
-        return real(path, *rest, **named)
+        def trace(frame, event, _):
+            nonlocal lines
+            if frame.f_code.co_filename != commit.__file__:
+                return None
+            if event == "line":
+                lines += 1
+                if lines == interrupted_at:
+                    raise KeyboardInterrupt
+            return trace
 
-    monkeypatch.setattr(commit.os, "open", interrupted)
-    try:
-        commit.BuildDirectory(tmp_path / "a.zarr", "toy")
-        interrupted_there = False
-    except KeyboardInterrupt:
-        interrupted_there = True
-    gc.collect()
-    assert interrupted_there
-    assert [name for name in os.listdir(tmp_path) if name.startswith(".a.zarr.toy")] == []
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            made = commit.BuildDirectory(tmp_path / "a.zarr", "toy")
+        except KeyboardInterrupt:
+            made = None
+        finally:
+            sys.settrace(before)
+        if made is not None:
+            made.close()
+        return lines
+
+    whole = lines_run()
+    assert whole > 20 and os.listdir(tmp_path) == []
+    for at in range(1, whole + 1):
+        assert lines_run(interrupted_at=at) >= at
+        if os.listdir(tmp_path):
+            gc.collect()  # what the exception's frames still hold
+        assert os.listdir(tmp_path) == [], f"interrupted at line {at}"

@@ -44,6 +44,18 @@ def test_missing_is_said_and_imputed():
     assert summarise(Options(), []).coverage == 0.0
 
 
+def test_the_median_of_a_clip_is_not_moved_by_one_wild_frame():
+    clips = _clips([1.0, 2.0, 300.0], [4.0, NAN, 4.0])
+    summary = summarise(Options(centre="median", worst=9.0), clips)
+    assert summary.per_clip == (2.0, 4.0) and summary.value == 3.0
+    assert summary.imputed == 3.0  # 4, 9, 4 still has 4 in its middle
+    assert "median-of-clip" in signature(Options(centre="median")) and "clip," not in signature(Options())
+    with pytest.raises(UsageError, match="centre is 'mode'"):
+        Options(centre="mode")
+    with pytest.raises(UsageError, match="pool = clips"):
+        Options(centre="median", pool="frames")
+
+
 def test_interval_over_clips_not_frames():
     """100 equal frames of each of 6 clips: as wide as one frame of each."""
     values = [1.0, 2.0, 4.0, 3.0, 7.0, 5.0]

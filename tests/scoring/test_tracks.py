@@ -46,6 +46,25 @@ def test_the_real_video_against_itself_is_zero(half):
     assert all(arrays[name].all() for name in ("person_found", "head_found", "face_found", "face_expected"))
 
 
+def test_mouth_and_lids_of_the_same_film_are_followed_wherever_they_move(half):
+    options = tracks.Options(mouth_least=0.5, eye_least=0.01)
+    arrays = collect(tracks, options, half.frames_u8, half.frames_u8)
+    assert arrays["mouth_expected"] and arrays["mouth_following"] == pytest.approx(1)
+    assert arrays["eye_expected"] and arrays["eye_following"] == pytest.approx(1)
+    strict = collect(tracks, tracks.Options(mouth_least=99, eye_least=0.9), half.frames_u8, half.frames_u8)
+    assert not strict["mouth_expected"] and np.isnan(strict["mouth_following"])
+    assert not strict["eye_expected"] and np.isnan(strict["eye_following"])
+
+
+def test_small_frames_are_enlarged_before_anybody_is_looked_for(half):
+    small = np.stack([cv2.resize(frame, (96, 96), interpolation=cv2.INTER_AREA) for frame in half.frames_u8[:2]])
+    arrays = collect(tracks, tracks.Options(enlarge=2), small, small)
+    assert arrays["joint_error_height"].max() < 1e-6 and arrays["person_found"].all()
+    assert tracks.signature(tracks.Options(enlarge=2)) != tracks.signature(OPTIONS)
+    with pytest.raises(UsageError, match="enlarge is 9"):
+        tracks.Options(enlarge=9)
+
+
 def test_a_head_turned_in_the_picture_is_found_turned(portrait):
     turn = cv2.getRotationMatrix2D((SIZE / 2, 80), 12, 1)
     turned = np.stack([cv2.warpAffine(f, turn, (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE) for f in portrait])
@@ -65,6 +84,11 @@ def test_another_moment_is_as_far_as_the_exact_joints_and_heads_say(half, late):
     moved = np.linalg.norm(half.joints_px[later] - half.joints_px, axis=-1)[:, MEASURED]
     torso = np.linalg.norm(half.joints_px[:, 23] - half.joints_px[:, 24], axis=-1)
     truth = 100 * np.where(seen, moved, 0).sum(1) / seen.sum(1) / torso
+    height = (
+        100 * np.where(seen, moved, 0).sum(1) / seen.sum(1) / (half.height_m * half.K_px[0, 0] / half.transl_m[:, 2])
+    )
+    assert np.abs(late["joint_error_height"] / late["joint_error"] - 1 / tracks.HEIGHT_TORSOS).max() < 1e-9
+    assert np.abs(late["joint_error_height"].mean() / height.mean() - 1) < 0.5, (late["joint_error_height"], height)
     assert np.corrcoef(late["joint_error"], truth)[0, 1] > 0.8, (late["joint_error"], truth)
 
 

@@ -9,6 +9,7 @@ from stages.model.config import PRESETS
 from stages.model.vae import CausalVae
 from stages.training.pool import Pool, fill_pool
 from stages.training.prepare import prepare_clips
+from stages.training.variety import PLAIN
 from tests.training.fake_people import FakePeople, never
 
 
@@ -30,5 +31,5 @@ def vae() -> CausalVae:
 @pytest.fixture(scope="session")
 def prepared(pool, vae, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
-    assert prepare_clips(pool, vae, folder, stop=never, autocast=nullcontext)
+    assert prepare_clips(pool, vae, folder, stop=never, autocast=nullcontext, variety=PLAIN)
     return folder

@@ -1,11 +1,13 @@
 """Clips of people that are a coloured square with a round head: no assets needed, made in milliseconds, picklable."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from stages.core.geometry import rotvec_to_matrix
 from stages.training.pool import REFERENCE_FRAMES
+
+POSE = ("joints_px", "joints_z_m", "hands_px", "R_cam_head", "head_center_px", "head_radius_px")
 
 
 @dataclass(frozen=True)
@@ -13,9 +15,11 @@ class FakePeople:
     size: int = 64
     frames: int = 9
     kind: str = "fake"
+    framing: str = "portrait"
+    views: int = 0
 
     def describe(self) -> dict:
-        return {"size": self.size, "frames": self.frames, "kind": self.kind}
+        return asdict(self)
 
     def clip(self, seed: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng(seed)
@@ -37,7 +41,7 @@ class FakePeople:
         joints = middle[:, None] + rng.normal(0, size / 10, (1, 25, 2))
         expressions = np.zeros((count, 54))
         expressions[:, 24] = smile
-        return {
+        made = {
             "frames": frames,
             "faces": faces,
             "joints_px": joints,
@@ -47,8 +51,13 @@ class FakePeople:
             "head_center_px": middle,
             "head_radius_px": np.full(count, radius),
             "expressions": expressions,
-            "framing": np.array("portrait"),
+            "framing": np.array(self.framing),
         }
+        if self.views:
+            other = replace(self, views=0).clip(seed + 1000)
+            made |= {f"view_{name}": other[name][: self.views] for name in POSE}
+            made["views"] = other["frames"][: self.views]
+        return made
 
 
 class BrokenPeople(FakePeople):

@@ -22,6 +22,7 @@ from tests.training.fake_people import After, never
 TINY = PRESETS["tiny"]
 PHASES = (Phase(1, 0.4, (1,), (2,)), Phase(2, 0.2, (1,), (2,)), Phase(3, 0.4, (1, 5), (2, 1)))
 WEIGHT = torch.ones(1, 16, 1, 1, 1)
+GIVEN = ObjectiveConfig(drop_refs=0, drop_motion=0, drop_face=0, drop_sphere=0, drop_skeleton=0)  # nothing dropped
 
 
 @pytest.fixture(scope="module")
@@ -34,59 +35,72 @@ def marked(prepared, tmp_path_factory):
     return folder
 
 
-def batch_of(folder, name):
-    ablation = ABLATIONS.get(name, BASE)
-    return ablation.clips(folder).batch(np.random.default_rng(4), 3, 5, 2)
-
-
-def random_dit(config=TINY.dit):
-    torch.manual_seed(0)
-    dit = DiT(config)
-    for parameter in dit.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    return dit
+def batch_of(folder, name="base"):
+    return ABLATIONS.get(name, BASE).clips(folder).batch(np.random.default_rng(4), 3, 5, 2)
 
 
 def seen_by(monkeypatch, folder, name):
-    """What the network is given in one training step."""
-    dit, given = random_dit(), []
+    """(noisy latents, Conditions) of the network in one training step."""
+    dit, seen = DiT(TINY.dit), []
     told = DiT.predict
-    monkeypatch.setattr(DiT, "predict", lambda self, z, t, what: (given.append(what), told(self, z, t, what))[1])
-    config = ABLATIONS.get(name, BASE).objective(ObjectiveConfig(drop_face=0))
+
+    def predict(self, z, t, given):
+        seen.append((z, given))
+        return told(self, z, t, given)
+
+    monkeypatch.setattr(DiT, "predict", predict)
+    torch.manual_seed(0)
+    face, config = FaceMotionNet(FaceEncoderConfig()), ABLATIONS.get(name, BASE).objective(GIVEN)
     with torch.no_grad():
-        face = FaceMotionNet(FaceEncoderConfig())
         training_loss(dit, face, batch_of(folder, name), WEIGHT, 3, config, torch.Generator().manual_seed(0))
-    return given[0]
+    return seen[0]
 
 
-def test_every_ablation_sees_the_same_clips(marked):
-    base = batch_of(marked, "base")
-    for name in ABLATIONS:
-        other = batch_of(marked, name)
-        same = {field for field, value in vars(base).items() if torch.equal(value, getattr(other, field))}
-        changed = {"no-sphere": {"maps", "ref_maps"}, "no-face": {"face_valid"}, "velocity": set(), "at-once": set(),
-                   "landmarks": {"maps", "ref_maps", "face_valid"}}[name]  # fmt: skip
-        assert set(vars(base)) - same == changed, name
+@pytest.mark.parametrize("name", list(ABLATIONS))
+def test_an_ablation_withholds_what_it_says_and_nothing_else(monkeypatch, marked, name):
+    (z, base), (other_z, other) = (seen_by(monkeypatch, marked, which) for which in ("base", name))
+    changed = {field for field, value in vars(base).items() if not torch.equal(value, getattr(other, field))}
+    wanted = {"no-sphere": {"maps", "ref_maps"}, "no-face": {"face_valid"}, "velocity": set(), "at-once": set(),
+              "landmarks": {"maps", "ref_maps", "face_valid"}}[name]  # fmt: skip
+    assert changed == wanted and torch.equal(z, other_z)
 
 
 def test_without_sphere_the_network_sees_black_there_and_the_skeleton(monkeypatch, marked):
-    with_it, without = (seen_by(monkeypatch, marked, name) for name in ("base", "no-sphere"))
-    assert with_it.maps[:, 3:].max() > 0.5 and with_it.ref_maps[:, :, 3:].max() > 0.5
-    assert without.maps[:, 3:].abs().max() == 0 and without.ref_maps[:, :, 3:].abs().max() == 0
-    assert torch.equal(with_it.maps[:, :3], without.maps[:, :3])
-    assert torch.equal(with_it.ref_maps[:, :, :3], without.ref_maps[:, :, :3])
+    (_, base), (_, other) = (seen_by(monkeypatch, marked, name) for name in ("base", "no-sphere"))
+    assert base.maps[:, 3:].max() > 0.5 and base.ref_maps[:, :, 3:].max() > 0.5
+    sampled = ABLATIONS["no-sphere"].shown(base)
+    for made in (other, sampled):
+        assert made.maps[:, 3:].abs().max() == 0 and made.ref_maps[:, :, 3:].abs().max() == 0
+        assert torch.equal(base.maps[:, :3], made.maps[:, :3])
+        assert torch.equal(base.ref_maps[:, :, :3], made.ref_maps[:, :, :3])
 
 
 @pytest.mark.parametrize("name", ["no-face", "landmarks"])
 def test_without_tokens_no_face_counts(monkeypatch, marked, name):
-    assert seen_by(monkeypatch, marked, "base").face_valid.any()
-    assert not seen_by(monkeypatch, marked, name).face_valid.any()
+    base = seen_by(monkeypatch, marked, "base")[1]
+    assert base.face_valid.any()
+    assert not seen_by(monkeypatch, marked, name)[1].face_valid.any()
+    assert not ABLATIONS[name].shown(base).face_valid.any()
+    assert BASE.shown(base) is base
 
 
-def test_landmarks_come_from_the_other_maps(marked):
-    base, drawn = batch_of(marked, "base"), batch_of(marked, "landmarks")
+def test_landmarks_come_from_the_other_maps(monkeypatch, marked):
+    (_, base), (_, drawn) = (seen_by(monkeypatch, marked, name) for name in ("base", "landmarks"))
     assert torch.allclose(base.maps + drawn.maps, torch.ones(()), atol=1e-6)
     assert torch.allclose(base.ref_maps + drawn.ref_maps, torch.ones(()), atol=1e-6)
+
+
+def test_what_is_withheld_still_weighs_the_loss(marked):
+    """The head counts in the loss of a run that never sees the sphere."""
+    batch, face = batch_of(marked), FaceMotionNet(FaceEncoderConfig())
+    config = replace(ABLATIONS["no-sphere"].objective(GIVEN), keep_weight=0)
+
+    def loss(weight):
+        with torch.no_grad():
+            made = replace(config, head_weight=weight)
+            return training_loss(DiT(TINY.dit), face, batch, WEIGHT, 3, made, torch.Generator().manual_seed(0)).item()
+
+    assert loss(0.0) != loss(3.0)
 
 
 def test_phases_keep_their_steps():
@@ -153,7 +167,7 @@ def test_an_oracle_has_no_loss(marked, name):
 
 def test_the_paper_s_loss_weighs_by_time(marked):
     """The loss on the velocity is that on the data over (1 - t)^2."""
-    batch, dit, face = batch_of(marked, "base"), random_dit(), FaceMotionNet(FaceEncoderConfig())
+    batch, dit, face = batch_of(marked, "base"), DiT(TINY.dit), FaceMotionNet(FaceEncoderConfig())
 
     def loss(**options):
         config = ObjectiveConfig(time_std=0.0, keep_weight=0, first_given=0, **options)

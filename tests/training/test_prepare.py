@@ -9,9 +9,10 @@ import torch
 from stages.core.errors import InputError
 from stages.head.sphere import recover_rotation
 from stages.training.data import PreparedClips, same_squares
-from stages.training.objective import figure_cells
+from stages.training.objective import figure_cells, head_cells
 from stages.training.pool import REFERENCE_FRAMES
 from stages.training.prepare import control_maps, face_valid, prepare_clips, video_pm1
+from stages.training.variety import PLAIN
 from tests.training.fake_people import After, FakePeople
 
 
@@ -52,9 +53,9 @@ def test_a_turned_head_has_no_face():
 
 
 def test_preparing_goes_on_where_it_stopped(pool, vae, prepared, tmp_path):
-    assert not prepare_clips(pool, vae, tmp_path, stop=After(2), autocast=nullcontext)
+    assert not prepare_clips(pool, vae, tmp_path, stop=After(2), autocast=nullcontext, variety=PLAIN)
     assert len(list(tmp_path.iterdir())) == 2
-    assert prepare_clips(pool, vae, tmp_path, stop=After(2), autocast=nullcontext)
+    assert prepare_clips(pool, vae, tmp_path, stop=After(2), autocast=nullcontext, variety=PLAIN)
     for clip in pool.clips:
         for name in ("latents", "clip", "maps", "frames", "faces"):
             assert (tmp_path / clip.name / f"{name}.npy").read_bytes() == (
@@ -102,6 +103,19 @@ def test_figure_cells_cover_what_is_drawn():
     assert cells.shape == (1, 1, 2, 8, 8)
     assert cells[0, 0, 0].sum() == 16 and cells[0, 0, 0, :4, :4].all()  # and two cells around, cut by the border
     assert cells[0, 0, 1].sum() == 25 and cells[0, 0, 1, 3:8, 3:8].all()
+
+
+def test_head_cells_are_the_share_that_the_sphere_covers():
+    maps = torch.zeros(1, 6, 5, 64, 64)
+    maps[0, 0, :, 32:, :] = 1.0  # a skeleton is no head
+    maps[0, 4, 0, 8:16, 8:12] = 1.0  # half of cell (1, 1) of the first latent
+    maps[0, 5, 2, 40:44, 40:48] = 1.0  # the halves of cell (5, 5) in two frames of the second
+    maps[0, 3, 4, 44:48, 40:48] = 1.0
+    cells = head_cells(maps)
+    assert cells.shape == (1, 1, 2, 8, 8)
+    assert cells[0, 0, 0, 1, 1] == 0.5 and cells[0, 0, 0].sum() == 0.5
+    assert cells[0, 0, 1, 5, 5] == 1.0 and cells[0, 0, 1].sum() == 1.0
+    assert head_cells(maps[:, :, :1]).shape == (1, 1, 1, 8, 8)
 
 
 def test_fake_people_are_the_same_every_time():

@@ -129,7 +129,9 @@ def test_channel_weights_count(clips):
     torch.manual_seed(0)
     dit, face = DiT(TINY.dit), FaceMotionNet(FaceEncoderConfig())
     batch = clips.batch(np.random.default_rng(1), 2, 1, 1)
-    config = ObjectiveConfig(figure_weight=0, keep_weight=0, drop_refs=1.0)  # an untrained network predicts zero
+    config = ObjectiveConfig(
+        figure_weight=0, head_weight=0, keep_weight=0, drop_refs=1.0
+    )  # an untrained network predicts zero
 
     def loss(weight):
         with torch.no_grad():

@@ -1,0 +1,1 @@
+"""Methods measured on a fixed suite of synthetic people: the cases, the films of each method, the numbers of all."""
