@@ -162,7 +162,7 @@ def parsed():
     parser.add_argument("--sampler-steps", type=int, default=4)
     parser.add_argument("--vae", type=Path, default=package / "model" / "weights" / "default" / "vae.safetensors")
     parser.add_argument("--encoder", type=Path, default=package / "face" / "weights" / "default.safetensors")
-    parser.add_argument("--no-score", action="store_true", help="train only")
+    parser.add_argument("--no-score", action="store_true", help="make the cases and train only")
     parser.add_argument("--page", type=Path, default=None, help="write the page and its pictures into this docs folder")
     return parser.parse_args()
 
@@ -183,6 +183,8 @@ def main():
     runs = [name for name in options.runs.split(",") if name]
     if runs:
         link_takes(options, options.work / "takes", say)
+    size = PRESETS["default"].size
+    names = make_cases(options.work / "cases", options.first, options.per_framing, size, say)
     with part.heeding_signals():
         for name in runs:
             if not train(name, options, part.over):
@@ -191,8 +193,6 @@ def main():
             say(f"trained {name}: {trained_s(options.work / 'runs' / name):.0f} CPU-s")
         if options.no_score:
             return
-        size = PRESETS["default"].size
-        names = make_cases(options.work / "cases", options.first, options.per_framing, size, say)
         rows = score(options, names, runs, part.over, say)
     if rows is None:
         say("stopped while measuring; the same command goes on")
