@@ -6,6 +6,7 @@ A preset is a plain frozen dataclass: what stands here is what is built, and a c
 from dataclasses import asdict, dataclass, field
 
 SOLVERS = ("euler", "dpm2m")  # see stages.model.sampler
+PREDICTIONS = ("data", "velocity")  # see stages.model.flow
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,13 @@ class DitConfig:
     face_tokens: int = 4  # tokens a source frame
     max_references: int = 4
     keep_detail: int = 4  # squares on a side of a latent cell in the keep map: 4 = squares of 2 px
+    predicts: str = "data"  # what the last layer stands for; `DiT.predict` returns clean latents either way
 
     def __post_init__(self):
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError(f"width {self.width} does not split into {self.heads} heads of even size")
+        if self.predicts not in PREDICTIONS:
+            raise ValueError(f"predicts {self.predicts!r}: expected one of {PREDICTIONS}")
 
 
 @dataclass(frozen=True)

@@ -59,16 +59,17 @@ class Trainer:
 
     log    is called with the values of each line instead of writing them to `log.jsonl`
     start  weights of the transformer to go on from; None starts anew
+    objective  what the loss is; None = the default one
     """
 
     def __init__(
         self, folder: Path, config: ModelConfig, latent_weight: torch.Tensor, face_tensors: dict, seed: int = 0, *,
         phases: Sequence[Phase] = PHASES, device: str = "cpu", log: Callable[[dict], None] | None = None,
-        start: dict[str, torch.Tensor] | None = None,
+        start: dict[str, torch.Tensor] | None = None, objective: ObjectiveConfig | None = None,
     ):  # fmt: skip
         self.folder, self.config, self.seed = Path(folder), config, seed
         self.phases, self.device, self.log = tuple(phases), device, log or self._write_log
-        self.latent_weight = latent_weight.to(device)
+        self.latent_weight, self.objective = latent_weight.to(device), objective or ObjectiveConfig()
         torch.manual_seed(seed)
         self.dit, self.face = DiT(config.dit).to(device), FaceMotionNet(FaceEncoderConfig()).to(device)
         self.face.load_state_dict(face_tensors)
@@ -100,7 +101,6 @@ class Trainer:
         total_s  seconds of the whole training, shared out by `Phase.share`; the clock decides every step
         courses  instead of that: the length of each phase. Then a stopped run gives the weights of one that was not
         """
-        objective = ObjectiveConfig()
         last_save = last_log = time.monotonic()
         while self.progress.phase < len(self.phases) and self.phases[self.progress.phase].stage <= until_stage:
             phase = self.phases[self.progress.phase]
@@ -111,7 +111,7 @@ class Trainer:
                 self._finish_phase()
                 continue
             started = time.monotonic()
-            self._step(clips, phase, objective, done_01)
+            self._step(clips, phase, done_01)
             now = time.monotonic()
             self.progress.spent_s += now - started
             if is_point(self.progress.step, self.progress.planned):
@@ -135,7 +135,7 @@ class Trainer:
         progress.planned = pace.planned
         return done_01
 
-    def _step(self, clips: PreparedClips, phase: Phase, objective: ObjectiveConfig, progress_01: float) -> None:
+    def _step(self, clips: PreparedClips, phase: Phase, progress_01: float) -> None:
         rng = np.random.default_rng((self.seed, self.progress.phase, self.progress.step))
         generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
         which = int(rng.integers(len(phase.frames)))
@@ -145,7 +145,7 @@ class Trainer:
         last = self.progress.phase == len(self.phases) - 1
         set_learning_rate(self.optimisers, progress_01, decay_from_01=0.35 if last else 0.7)
         with torch.autocast(self.device.partition(":")[0], torch.bfloat16):
-            loss = training_loss(self.dit, self.face, batch, self.latent_weight, phase.stage, objective, generator)
+            loss = training_loss(self.dit, self.face, batch, self.latent_weight, phase.stage, self.objective, generator)
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
         loss.backward()
