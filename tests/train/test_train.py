@@ -143,7 +143,7 @@ def test_stopped_everywhere_and_resumed_it_gives_the_same_weights(trained, tmp_p
         tensors, others = load_checkpoint(folder / name)[0], load_checkpoint(tmp_path / name)[0]
         different = [key for key in tensors if not torch.equal(tensors[key], others[key])]
         assert not different, (name, different)
-    assert curve(tmp_path) == curve(folder) and len(curve(folder)) == 12  # each step of each part
+    assert curve(tmp_path) == curve(folder) and len(curve(folder)) == 14  # each step of each part
 
 
 PROGRAM = """

@@ -39,6 +39,8 @@ class FakePeople:
         for index, amount in enumerate(smile):
             faces[index, 40 : 42 + int(14 * amount), 20:44] = 255 - head  # an open mouth
         joints = middle[:, None] + rng.normal(0, size / 10, (1, 25, 2))
+        angle = np.linspace(0, 2 * np.pi, 68, endpoint=False)
+        ring = radius / 2 * np.stack([np.cos(angle), np.sin(angle)], 1)
         expressions = np.zeros((count, 54))
         expressions[:, 24] = smile
         made = {
@@ -51,6 +53,7 @@ class FakePeople:
             "R_cam_head": rotvec_to_matrix(np.stack([0 * phase, 0.3 * np.sin(phase), 0 * phase], 1)),
             "head_center_px": middle,
             "head_radius_px": np.full(count, radius),
+            "face_px": middle[:, None] + ring,
             "expressions": expressions,
             "framing": np.array(self.framing),
         }
