@@ -7,6 +7,7 @@ table: wall clock, CPU seconds of all its processes, and the memory of its large
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import shlex
@@ -20,10 +21,13 @@ COLUMNS = "psnr,ssim,lpips_alex,fvd,joint_error,head_rotation,aed_expression_res
 
 
 class Steps:
-    """Runs and measures steps; `done` has what each cost."""
+    """Runs and measures steps; `done` has what each cost, also in earlier calls: they stand in OUT/steps.jsonl."""
 
-    def __init__(self) -> None:
-        self.done: list[dict] = []
+    def __init__(self, out: Path) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        self._file = out / "steps.jsonl"
+        lines = self._file.read_text(encoding="utf-8").splitlines() if self._file.is_file() else []
+        self.done: list[dict] = [json.loads(line) for line in lines]
 
     def command(self, name: str, *words: str, allowed: tuple[int, ...] = (0,)) -> int:
         """Run a dreamactor command, its messages to stderr; its exit code. Leaves with a code not in `allowed`."""
@@ -48,6 +52,8 @@ class Steps:
             "peak_mb": round(max(children.ru_maxrss, own.ru_maxrss) / (1024 if sys.platform != "darwin" else 1024**2)),
         }
         self.done.append(cost)
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(cost) + "\n")
         say(f"  {name}: {cost['wall_s']:.0f} s, {cost['cpu_s']:.0f} CPU-s")
         return result
 
@@ -106,7 +112,8 @@ def run(arguments: argparse.Namespace) -> None:
     from stages.synthetic.manifest import bundle_sha256
     from stages.synthetic.suite import suite_named
 
-    out, suite, steps = Path(arguments.out), suite_named(arguments.suite), Steps()
+    out, suite = Path(arguments.out), suite_named(arguments.suite)
+    steps = Steps(out)
     bundles = arguments.bundles or str(out / "suite")
     shared = {name: getattr(arguments, name) for name in ("encoder", "references", "steps", "cfg_ref", "cfg_motion")}
     choices = [ModelChoice(source=source, **shared) for source in arguments.model or ["default"]]
@@ -150,7 +157,7 @@ def progress(done: int, total: int, name: str) -> None:
 def print_end(plan, runs: dict, result: dict, steps: Steps, arguments: argparse.Namespace) -> None:
     """Costs, then one table a kind."""
     whole = [sum(step[name] for step in steps.done) for name in ("wall_s", "cpu_s")]
-    for step in steps.done:
+    for step in steps.done:  # of all calls with this folder: a step that was stopped does not stand here
         print(f"{step['name']:48s} {step['wall_s']:8.1f} s {step['cpu_s']:9.1f} CPU-s")
     peak = max(step["peak_mb"] for step in steps.done)
     print(f"{f'all, {arguments.workers} processes, the largest {peak} MB':48s} {whole[0]:8.1f} s {whole[1]:9.1f} CPU-s")
