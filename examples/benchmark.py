@@ -29,7 +29,7 @@ class Steps:
         """Run a dreamactor command, its messages to stderr; its exit code. Leaves with a code not in `allowed`."""
         say(f"+ dreamactor {shlex.join(words)}")
         code = self.timed(
-            name, lambda: subprocess.run([*DREAMACTOR, *words], stdout=sys.stderr, check=False).returncode
+            name, lambda: subprocess.run([*DREAMACTOR, *words], stdout=subprocess.DEVNULL, check=False).returncode
         )
         if code not in allowed:
             say(f"benchmark: `dreamactor {words[0]}` failed, exit code {code}")

@@ -1,6 +1,7 @@
 """Trains the model: people, VAE, face encoder, transformer and compositor, as one command that can always be stopped.
 
-Reads   nothing but the assets of the synthetic people (and, if asked, a motion file).
+Reads   nothing but the assets of the synthetic people, LPIPS's network, by whose eye decoder and compositor learn (both
+        fetched and checked by name), and, if asked, a motion file.
 Writes  a folder with vae.safetensors, face.safetensors, dit.safetensors and compositor.safetensors (what `animate
         --model` and `encode-face --encoder` load), log.jsonl, curves.png, pool/ (rendered clips) and work/ (states,
         prepared clips, rehearsals).
@@ -113,13 +114,15 @@ def run(
     source    of the clips, and face_source of close-ups, instead of rendered people; recipe: instead of the preset's
               (all for library use; without face_source a given source has no close-ups)
     progress  called with (steps or clips done, of how many, part)
-    errors    those of `plan`; Checkpointed (75): the minutes are over or SIGTERM or SIGUSR1 came, and all is saved
+    errors    those of `plan`; Checkpointed (75): the minutes are over or SIGTERM or SIGUSR1 came, and all is saved;
+              WeightsError: what it reads is not to be had
     """
     from stages.core.device import pick_device, set_threads
     from stages.model.config import PRESETS
     from stages.training.course import Log, Slice
     from stages.training.leftovers import clear_leftovers
     from stages.training.recipe import RECIPES
+    from stages.weights import resolve
 
     started = time.monotonic()
     todo = plan(item, params)
@@ -134,6 +137,8 @@ def run(
         log = Log(folder / "log.jsonl")
         recipe = (recipe or RECIPES[params.preset]).scaled(params.steps_scale)
         recipe = recipe.last_stage() if params.init else recipe
+        for trunk in _trunks(params, recipe):
+            resolve(f"lpips_{trunk}")  # now, not in hours when the compositor asks for it
         config, device = PRESETS[params.preset], pick_device(params.device)
         session = _Session(folder, params, config, recipe, Slice(params.minutes), log, device, progress)
         session.remember(0)
@@ -197,7 +202,8 @@ class _Session:
         from stages.model.files import model_files
 
         config = model_config(self.params.init)
-        if (config.vae, config.dit, config.compositor) != (self.config.vae, self.config.dit, self.config.compositor):
+        sizes = [(c.vae, c.dit, c.compositor.widths, c.compositor.depth) for c in (config, self.config)]
+        if sizes[0] != sizes[1]:
             raise UsageError(
                 f"--init {self.params.init}: networks of {config.name}, expected those of {self.config.name}"
             )
@@ -256,20 +262,37 @@ class _Session:
     def _vae(self, pool: Pool) -> None:
         from dataclasses import asdict
 
+        from stages.model.vae import CausalVae
+        from stages.training.decoder_loop import train_decoder
         from stages.training.vae_loop import train_vae
-        from stages.weights.checkpoint import save_checkpoint
+        from stages.weights.checkpoint import load_checkpoint, load_strictly, save_checkpoint
 
-        path = self.folder / "vae.safetensors"
+        path, first, recipe = self.folder / "vae.safetensors", self.work / "vae_first.safetensors", self.recipe.vae
         if path.is_file():
             return
-        vae = train_vae(
-            self.work / "vae.safetensors", pool, self.config.vae, self.recipe.vae,
-            self._course(self.recipe.vae.steps, 0), self.slice.over,
-            seed=self.params.seed, device=self.device, autocast=self._autocast, say=self._saying("vae"),
-        )  # fmt: skip
-        if vae is None:
-            self._stopped("the VAE")
-        save_checkpoint(path, vae.state_dict(), {"size": self.config.size, "vae": asdict(self.config.vae)})
+        config = {"size": self.config.size, "vae": asdict(self.config.vae)}
+        alone_01 = recipe.decoder.share_01 if recipe.decoder else 0.0
+        options = {"seed": self.params.seed, "device": self.device, "autocast": self._autocast}
+        if not first.is_file():
+            vae = train_vae(
+                self.work / "vae.safetensors", pool, self.config.vae, recipe,
+                self._course(recipe.steps, 0, share_01=1.0 - alone_01), self.slice.over, say=self._saying("vae"),
+                **options,
+            )  # fmt: skip
+            if vae is None:
+                self._stopped("the VAE")
+            save_checkpoint(first, vae.state_dict(), config)
+        vae = CausalVae(self.config.vae)
+        load_strictly(vae, load_checkpoint(first)[0], str(first))
+        if recipe.decoder:
+            course = self._course(recipe.decoder.steps, 0, share_01=alone_01)
+            vae = train_decoder(
+                self.work / "decoder.safetensors", vae, pool, recipe.decoder, course, self.slice.over,
+                say=self._saying("decoder"), **options,
+            )  # fmt: skip
+            if vae is None:
+                self._stopped("the VAE's decoder")
+        save_checkpoint(path, vae.state_dict(), config)
 
     def _face(self, pool: Pool, own_source: bool, face_source: ClipSource | None) -> None:
         from stages.face.encoder import FaceEncoderConfig, config_to_dict
@@ -389,10 +412,10 @@ class _Session:
         ):  # fmt: skip
             self._stopped("the rehearsals")
 
-    def _course(self, steps: int, part: int, phase: int | None = None):
+    def _course(self, steps: int, part: int, phase: int | None = None, share_01: float = 1.0):
         from stages.training.course import Course
 
-        seconds = self.params.total_minutes * 60 * self.recipe.minute_shares[part]
+        seconds = self.params.total_minutes * 60 * self.recipe.minute_shares[part] * share_01
         return Course(steps, seconds if phase is None else seconds * self.recipe.phases[phase].share)
 
     def _autocast(self):
@@ -435,6 +458,13 @@ def _check(params: Params) -> None:
         raise UsageError("--face-learns: goes on with a face encoder, expected a model to go on from; give --init")
     if not params.steps_scale > 0:
         raise UsageError(f"--steps-scale: found {params.steps_scale}, expected more than 0")
+
+
+def _trunks(params: Params, recipe: Recipe) -> set[str]:
+    """The networks of LPIPS that this call will ask."""
+    decoder = None if params.init else recipe.vae.decoder
+    asking = [decoder, recipe.compositor if params.until == "all" else None]
+    return {part.perceptual for part in asking if part and part.perceptual}
 
 
 def _until_stage(until: str) -> int:

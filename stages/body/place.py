@@ -7,7 +7,7 @@ import numpy as np
 from stages.body.lengths import LEG_BONES, PARENTS, compare_bones, group_ratio
 from stages.body.person import Person
 from stages.body.retarget import ground_contact, plant_feet, retarget_skeleton, steady_skeleton
-from stages.core.geometry import project_px
+from stages.core.geometry import project_px, rotation_angle_deg
 from stages.core.skeleton import BODY_INDEX
 
 _SHOULDERS = [BODY_INDEX[name] for name in ("neck", "left_shoulder", "right_shoulder")]
@@ -15,6 +15,7 @@ _HIPS = [BODY_INDEX["pelvis"]]
 _ANKLES = [BODY_INDEX[name] for name in ("left_ankle", "right_ankle")]
 _LIKENESS = ("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip",
              "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "nose")  # fmt: skip
+_ALIKE_DEG = 20.0  # heads turned less apart than this sit alike on their necks; our choice
 _HEAD_RATIO_RANGE = (0.7, 1.4)  # our choice: beyond it the measurement is wrong, not the head
 
 
@@ -92,6 +93,7 @@ def perform(driver: Person, reference: Person, *, framing: str, bone_ratio=None,
         K_px = reference.K_px
         if frame >= 0:
             shift = _align(moved[frame], head[frame], driver, frame, reference)
+            head = head + _head_gap(head[frame] + shift, driver, frame, reference)
             radius_px = _radius_like_reference(driver, reference, frame, radius_px)
     moved, head = moved + shift, head + shift
     joints_px = project_px(moved, K_px)
@@ -160,6 +162,17 @@ def _align(points, head, driver, frame, reference):
                 shift[1] = reference.points_m[0, _ANKLES, 1].max() - points[_ANKLES, 1].max()
             return shift
     return np.zeros(3)
+
+
+def _head_gap(head, driver, frame, reference):
+    """What is left between a head [3] of the aligned frame and the reference's, as far as the two are turned alike.
+
+    A photo shows where a head sits on its neck far better than ratios of lengths tell, but only for that turn of it.
+    """
+    gap = reference.head_m[0] - head
+    apart = rotation_angle_deg(driver.R_cam_head[frame], reference.R_cam_head[0])
+    share = np.exp(-((apart / _ALIKE_DEG) ** 2))
+    return share * gap if np.isfinite(share * gap).all() else np.zeros(3)
 
 
 def _radius_like_reference(driver, reference, frame, radius_px):

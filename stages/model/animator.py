@@ -1,7 +1,7 @@
 """A loaded animation model: photo and control tracks in, frames out, segment by segment in bounded memory."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from stages.core.carried import state_planes
 from stages.core.errors import InputError
 from stages.model.compositor import Compositor
-from stages.model.config import ModelConfig
+from stages.model.config import CompositorConfig, ModelConfig
 from stages.model.dit import Conditions, DiT, unpack_keeps
 from stages.model.files import model_files
 from stages.model.sampler import SamplerConfig, guided_with_keep, sample_segment
@@ -45,8 +45,10 @@ class Tracks:
 
 
 def model_config(source: str) -> ModelConfig:
-    """Return the configuration in a model's checkpoint without building the network."""
-    return ModelConfig.from_dict(load_checkpoint(model_files(source)["dit"])[1])
+    """Return the configuration in a model's checkpoints without building the networks."""
+    files = model_files(source)
+    config = ModelConfig.from_dict(load_checkpoint(files["dit"])[1])
+    return replace(config, compositor=CompositorConfig.from_dict(load_checkpoint(files["compositor"])[1]))
 
 
 class Animator:
@@ -66,11 +68,12 @@ class Animator:
         files = model_files(source)
         vae_tensors, _ = load_checkpoint(files["vae"])
         dit_tensors, values = load_checkpoint(files["dit"])
-        config = ModelConfig.from_dict(values)
+        compositor_tensors, compositor_values = load_checkpoint(files["compositor"])
+        config = replace(ModelConfig.from_dict(values), compositor=CompositorConfig.from_dict(compositor_values))
         vae, dit, compositor = CausalVae(config.vae), DiT(config.dit), Compositor(config.compositor)
         load_strictly(vae, vae_tensors, str(files["vae"]))
         load_strictly(dit, dit_tensors, str(files["dit"]))
-        load_strictly(compositor, load_checkpoint(files["compositor"])[0], str(files["compositor"]))
+        load_strictly(compositor, compositor_tensors, str(files["compositor"]))
         return cls(config, vae, dit, compositor, device)
 
     def _autocast(self):
@@ -154,9 +157,10 @@ class Animator:
         carried = frames_pm1(tracks.warp_frames[index], self.device)
         logits = unpack_keeps(keep.to(self.device).float(), self.config.dit.keep_detail)[0, :, -len(made) :]
         state = warp_state(tracks.warp_kind[index]).to(self.device).transpose(0, 1)  # [n, 2, H, W]
+        maps = torch.from_numpy(tracks.maps[index]).to(self.device).permute(0, 3, 1, 2).float() / 255.0
         with self._autocast():
             return self.compositor(
-                torch.stack([made, still, carried], 1), state, torch.sigmoid(logits).transpose(0, 1)
+                torch.stack([made, still, carried], 1), state, torch.sigmoid(logits).transpose(0, 1), maps
             ).float()
 
     def _check(self, tracks: Tracks) -> None:

@@ -2,8 +2,11 @@
 
 No VAE of this size keeps a shirt's print or a face as sharp as the photo does. So a small network looks at three
 pictures of each frame and says, pixel by pixel, how much of each to take, with a small correction on top; where the
-photo cannot know (what was hidden, what turned away, another expression) it takes what was made.
-Source: our own; decoders that look at the conditioning pictures are usual since ToonCrafter (Xing et al. 2024).
+photo cannot know (what was hidden, what turned away, another expression) it takes what was made. It may see the control
+maps, to know where the head and the limbs should be, and may first move both photos by a few pixels: carried limbs and
+faces lie a pixel or two beside where they belong, and mixing what does not lie on each other blurs.
+Source: our own; decoders that look at the conditioning pictures are usual since ToonCrafter (Xing et al. 2024), fields
+that warp the source picture since FOMM (Siarohin et al. 2019).
 """
 
 import torch
@@ -14,6 +17,7 @@ from stages.model.config import CompositorConfig
 
 SOURCES = 3  # made, still, carried
 INPUTS = 3 * SOURCES + 4  # pictures; figure and seen (stages.body.warp); both keep probabilities
+MAPS = 6  # skeleton and sphere
 
 
 class _Block(nn.Module):
@@ -34,6 +38,7 @@ class Compositor(nn.Module):
     def __init__(self, config: CompositorConfig):
         super().__init__()
         half, quarter, eighth = config.widths
+        self.config = config
         self.stem = nn.Conv2d(4 * INPUTS, half, 3, 1, 1)
         self.at_half, self.back_half = _Block(half), _Block(half)
         self.to_quarter, self.from_quarter = nn.Conv2d(half, quarter, 3, 2, 1), nn.Conv2d(quarter, 4 * half, 1)
@@ -43,17 +48,27 @@ class Compositor(nn.Module):
         self.head = nn.Conv2d(half, 4 * (SOURCES + 3), 3, 1, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        # behind everything else, so that the others start as without these parts
+        if config.maps:
+            self.stem_maps = nn.Conv2d(4 * MAPS, half, 3, 1, 1, bias=False)
+            nn.init.zeros_(self.stem_maps.weight)
+        if config.shift_px:
+            self.head_shift = nn.Conv2d(half, 2 * (SOURCES - 1), 3, 1, 1)
+            nn.init.zeros_(self.head_shift.weight)
+            nn.init.zeros_(self.head_shift.bias)
 
-    def forward(self, pictures_pm1: Tensor, state_01: Tensor, keep_01: Tensor) -> Tensor:
+    def forward(self, pictures_pm1: Tensor, state_01: Tensor, keep_01: Tensor, maps_01: Tensor) -> Tensor:
         """Return frames float [N, 3, H, W], about -1..1 and not clipped; sides 8n.
 
         pictures_pm1  float [N, 3, 3, H, W]   made, still, carried;  state_01  float [N, 2, H, W] as in `Conditions`
         keep_01       float [N, 2, h, w]      probabilities that a square is the photo's: still, carried
+        maps_01       float [N, 6, H, W]      skeleton and sphere map, 0..1
         """
         size = pictures_pm1.shape[-2:]
         keep = F.interpolate(keep_01, size=size, mode="bilinear")
         x = F.pixel_unshuffle(torch.cat([pictures_pm1.flatten(1, 2), state_01, keep], 1), 2)
-        x = self.at_half(self.stem(x))
+        x = self.stem(x) + self.stem_maps(F.pixel_unshuffle(maps_01, 2)) if self.config.maps else self.stem(x)
+        x = self.at_half(x)
         y = self.at_quarter(self.to_quarter(x))
         z = self.at_eighth(self.to_eighth(y))
         y = self.back_quarter(y + F.pixel_shuffle(self.from_eighth(z), 2))
@@ -62,4 +77,31 @@ class Compositor(nn.Module):
         # before training: mostly what was made, but where both agree that it is the photo's, the photo
         prior = torch.cat([torch.full_like(keep[:, :1], 0.35), keep], 1).clamp(1e-3, 1.0).log() * 2.0
         share = torch.softmax(prior + out[:, :SOURCES], 1)[:, :, None]
+        if self.config.shift_px:
+            shift = torch.tanh(self.head_shift(x).float()) * self.config.shift_px  # [N, 4, H/2, W/2]
+            photos = shifted(pictures_pm1[:, 1:].flatten(0, 1), shift.unflatten(1, (-1, 2)).flatten(0, 1))
+            pictures_pm1 = torch.cat([pictures_pm1[:, :1], photos.unflatten(0, (len(shift), -1))], 1)
         return (share * pictures_pm1).sum(1) + 0.5 * out[:, SOURCES:]
+
+
+def shifted(pictures: Tensor, shift_px: Tensor) -> Tensor:
+    """Return float [N, 3, H, W]: each pixel taken from `shift_px` (x, y) [N, 2, h, w] beside itself, bilinear, with the
+    nearest pixel beyond the border; the field may be smaller than the pictures and is then enlarged."""
+    height, width = pictures.shape[-2:]
+    field = F.interpolate(shift_px, size=(height, width), mode="bilinear")
+    rows = torch.arange(height, device=field.device, dtype=field.dtype) + 0.5
+    columns = torch.arange(width, device=field.device, dtype=field.dtype) + 0.5
+    x = (columns + field[:, 0]) * (2.0 / width) - 1.0
+    y = (rows[:, None] + field[:, 1]) * (2.0 / height) - 1.0
+    grid = torch.stack([x, y], -1)
+    return F.grid_sample(pictures.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def add_new_parts(network: Compositor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of a compositor without maps or shift as those of `network`, which then does the same.
+
+    The parts that may be missing start as zeros; anything else that does not fit stays for a strict load to refuse.
+    """
+    new = [name for name in network.state_dict() if name.partition(".")[0] in ("stem_maps", "head_shift")]
+    missing = {name: torch.zeros_like(network.state_dict()[name]) for name in new if name not in tensors}
+    return {**tensors, **missing}

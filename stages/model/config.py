@@ -6,6 +6,7 @@ A preset is a plain frozen dataclass: what stands here is what is built, and a c
 from dataclasses import asdict, dataclass, field
 
 SOLVERS = ("euler", "dpm2m")  # see stages.model.sampler
+PREDICTIONS = ("data", "velocity")  # see stages.model.flow
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,28 @@ class DitConfig:
     face_tokens: int = 4  # tokens a source frame
     max_references: int = 4
     keep_detail: int = 4  # squares on a side of a latent cell in the keep map: 4 = squares of 2 px
+    predicts: str = "data"  # what the last layer stands for; `DiT.predict` returns clean latents either way
 
     def __post_init__(self):
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError(f"width {self.width} does not split into {self.heads} heads of even size")
+        if self.predicts not in PREDICTIONS:
+            raise ValueError(f"predicts {self.predicts!r}: expected one of {PREDICTIONS}")
 
 
 @dataclass(frozen=True)
 class CompositorConfig:
+    """Defaults are those of the first shipped compositor, whose file does not name what came later."""
+
     widths: tuple[int, int, int] = (40, 80, 128)  # at a half, a quarter and an eighth of the side
     depth: int = 2  # blocks at an eighth
+    maps: bool = False  # sees the skeleton and sphere maps
+    shift_px: float = 0.0  # how far it may move the photo and the carried photo along each axis
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "CompositorConfig":
+        """Return the configuration stored with a compositor; TypeError where a name is unknown."""
+        return cls(**_tuples(values))
 
 
 @dataclass(frozen=True)
@@ -70,16 +83,19 @@ def _tuples(values: dict) -> dict:
 # Presets by name. `default` is trained by us and shipped; `tiny` exists for tests; `base256` is the same code at 256 px
 # for whoever trains with a GPU.
 PRESETS: dict[str, ModelConfig] = {
-    "default": ModelConfig(name="default", size=128, segment_frames=17),
+    "default": ModelConfig(
+        name="default", size=128, segment_frames=17, compositor=CompositorConfig(maps=True, shift_px=4.0)
+    ),
     "base256": ModelConfig(
         name="base256", size=256, segment_frames=73,
         vae=VaeConfig(encoder_widths=(96, 192), decoder_widths=(256, 128, 48)),
-        dit=DitConfig(width=384, depth=10, heads=6), compositor=CompositorConfig(widths=(64, 128, 192)),
+        dit=DitConfig(width=384, depth=10, heads=6),
+        compositor=CompositorConfig(widths=(64, 128, 192), maps=True, shift_px=8.0),
     ),
     "tiny": ModelConfig(
         name="tiny", size=64, segment_frames=9,
         vae=VaeConfig(encoder_widths=(16, 16), encoder_depth=1, decoder_widths=(16, 16, 16), decoder_depth=1),
         dit=DitConfig(width=32, depth=2, heads=2, pose_channels=8),
-        compositor=CompositorConfig(widths=(8, 8, 8), depth=1),
+        compositor=CompositorConfig(widths=(8, 8, 8), depth=1, maps=True, shift_px=2.0),
     ),
 }  # fmt: skip

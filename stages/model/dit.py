@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from stages.model.condition import FaceWindow, PoseEncoder
 from stages.model.config import DitConfig
+from stages.model.flow import along
 from stages.model.layers import (
     apply_rope,
     attention,
@@ -215,6 +216,8 @@ class DiT(nn.Module):
             unpatchify(layer(x).float(), patch, frames, height, width)
             for layer in (self.head, self.head_gate, self.head_gate_warp, self.head_keep, self.head_keep_warp)
         )
+        if self.config.predicts == "velocity":
+            made = along(noisy, made, t_01)
         copied = given.ref_latents[:, 0, :, None]  # [B, C, 1, h, w]
         made = made + torch.sigmoid(gate) * keep_refs * (copied - made)
         made = made + torch.sigmoid(gate_warp) * keep_refs * keep_motion * (given.warp_latents - made)

@@ -21,6 +21,11 @@ def velocity(predicted: Tensor, z: Tensor, t_01: Tensor) -> Tensor:
     return (predicted - z) / (1.0 - t_01[:, None, :, None, None]).clamp(min=_CLOSEST)
 
 
+def along(z: Tensor, speed: Tensor, t_01: Tensor) -> Tensor:
+    """Return x = z + (1 - t) v, the data at the end of the straight way from z at time t [B, t] with velocity v."""
+    return z + (1.0 - t_01[:, None, :, None, None]) * speed
+
+
 def sample_times(batch: int, frames: int, generator: torch.Generator, *, mean: float, std: float, first_given: float):
     """Return flow times [B, t] for training: one logit-normal time an item, and with probability `first_given` a clean
     first latent frame (t = 1), which is how segments are chained."""

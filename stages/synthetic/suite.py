@@ -165,7 +165,7 @@ def check_bundle(suite: Suite, path: str | os.PathLike[str]) -> str:
     from stages.bundle import open_bundle, validate
     from stages.synthetic.manifest import bundle_sha256
 
-    found, published = bundle_sha256(open_bundle(path)), expected(suite)[Path(path).name]
+    found, published = bundle_sha256(open_bundle(path)), expected(suite).get(Path(path).name, "no such bundle")
     if damage := validate(path):
         raise CheckFailed(f"{damage[0]}. --overwrite makes the bundle again")
     if found != published:

@@ -1,50 +1,75 @@
-"""Training of the compositor on rehearsals.
-
-Absolute and squared error, picture gradients, structural similarity, and how much detail there is around each place:
-without that last term (our choice) it is cheaper to mix two sharp pictures that disagree than to choose.
-"""
+"""Training of the compositor on rehearsals: what it sees, and its steps (losses: stages.training.picture_loss)."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from stages.core.carried import state_planes
 from stages.core.errors import InputError
 from stages.core.rng import numpy_rng
-from stages.model.compositor import Compositor
+from stages.model.compositor import Compositor, add_new_parts
 from stages.model.config import CompositorConfig
 from stages.model.vae import frames_pm1
 from stages.training.course import Course, Pace
 from stages.training.learner import Learner
+from stages.training.perceptual import PerceptualLoss
+from stages.training.picture_loss import picture_loss
 from stages.training.recipe import CompositorRecipe
 from stages.weights.checkpoint import load_strictly
 
 _WATCHED = 8  # rehearsals that are never trained on
+FILM = 4  # neighbouring frames of one clip in a batch
 
 
 @dataclass
 class Pictures:
-    """One batch. made, still, carried, truth uint8 [N, H, W, 3]; kind uint8 [N, H, W]; keep uint8 [N, 2, h, w]."""
+    """One batch.
+
+    made, still, carried, truth uint8 [N, H, W, 3]; maps uint8 [N, H, W, 6]; kind uint8 [N, H, W];
+    keep uint8 [N, 2, h, w]
+    """
 
     made: np.ndarray
     still: np.ndarray
     carried: np.ndarray
     truth: np.ndarray
+    maps: np.ndarray
     kind: np.ndarray
     keep: np.ndarray
 
-    def tensors(self, device: str) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+    def cut(self, rng: np.random.Generator, side: int) -> "Pictures":
+        """A random square of `side` px; in half of the cases its middle lies on the head's sphere, if there is one."""
+        height, width = self.truth.shape[1:3]
+        middle = rng.random(2) * (height, width)
+        sphere = np.argwhere(self.maps[0, ..., 3:].max(-1) > 0)
+        if len(sphere) and rng.random() < 0.5:
+            middle = sphere[rng.integers(len(sphere))]
+        corners = ((middle[0], height), (middle[1], width))
+        top, left = (int(np.clip(at - side / 2, 0, most - side)) // 2 * 2 for at, most in corners)
+
+        def window(array: np.ndarray, first_axis: int) -> np.ndarray:
+            share = array.shape[first_axis] / height  # squares of the keep maps are larger than pixels
+            rows, columns = (slice(int(at * share), int((at + side) * share)) for at in (top, left))
+            return array[(slice(None),) * first_axis + (rows, columns)]
+
+        return Pictures(**{name: window(array, 2 if name == "keep" else 1) for name, array in vars(self).items()})
+
+    def mirrored(self) -> "Pictures":
+        """Left and right exchanged."""
+        return Pictures(**{n: np.flip(x, -1 if n in ("kind", "keep") else -2) for n, x in vars(self).items()})
+
+    def tensors(self, device: str) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor]:
         """Return the arguments of `Compositor.forward`, and the truth float [N, 3, H, W] in -1..1."""
         pictures = torch.stack([frames_pm1(part, device) for part in (self.made, self.still, self.carried)], 1)
-        state = torch.from_numpy(state_planes(self.kind)).to(device).float().transpose(0, 1)
-        keep = torch.from_numpy(self.keep).to(device).float() / 255.0
-        return (pictures, state, keep), frames_pm1(self.truth, device)
+        state = torch.from_numpy(state_planes(np.ascontiguousarray(self.kind))).to(device).float().transpose(0, 1)
+        keep = torch.from_numpy(np.ascontiguousarray(self.keep)).to(device).float() / 255.0
+        maps = (frames_pm1(self.maps, device) + 1.0) / 2.0
+        return (pictures, state, keep, maps), frames_pm1(self.truth, device)
 
 
 class Rehearsals:
@@ -62,32 +87,36 @@ class Rehearsals:
         self.watched, self.trained = found[:watched], found[watched:]
         self._sizes = [np.load(path / "made.npy", mmap_mode="r").shape[1:3] for path in self.trained]
 
-    def batch(self, rng: np.random.Generator, size: int, frames_a_clip: int = 4) -> Pictures:
-        """Return `size` random frames, some of each of a few clips of one picture size, mirrored at random."""
-        parts, first = [], int(rng.integers(len(self.trained)))
+    def batch(self, rng: np.random.Generator, size: int, crop_px: int = 0) -> Pictures:
+        """Return about `size` frames, FILM neighbouring ones of a few clips of one picture size, mirrored at random.
+
+        crop_px  side, in multiples of 8, of squares cut from them, half of them where the head is; 0 = whole frames
+        """
+        films, first = [], int(rng.integers(len(self.trained)))
         alike = np.array([number for number, found in enumerate(self._sizes) if found == self._sizes[first]])
-        for number in [first, *rng.choice(alike, max(0, size // frames_a_clip - 1))]:
-            part = self.frames(self.trained[number], rng, min(size, frames_a_clip))
-            if rng.random() < 0.5:
-                part = [np.flip(array, -1 if index >= 4 else -2) for index, array in enumerate(part)]
-            parts.append(part)
-        return Pictures(*(np.ascontiguousarray(np.concatenate(column)) for column in zip(*parts, strict=True)))
+        for number in [first, *rng.choice(alike, max(0, size // FILM - 1))]:
+            film = Pictures(*self.frames(self.trained[number], rng, FILM))
+            film = film.cut(rng, crop_px) if crop_px else film
+            films.append(film.mirrored() if rng.random() < 0.5 else film)
+        names = [field.name for field in fields(Pictures)]
+        return Pictures(*(np.concatenate([getattr(film, name) for film in films]) for name in names))
 
     def frames(self, rehearsal: Path, rng: np.random.Generator, count: int) -> list[np.ndarray]:
-        """Return `count` random frames of one rehearsal in the order of `Pictures`."""
+        """Return `count` neighbouring frames of one rehearsal, or all of a shorter one, in the order of `Pictures`."""
         name, _, which = rehearsal.name.rpartition("-")
         clip = self.prepared / name
         made = np.load(rehearsal / "made.npy", mmap_mode="r")
-        chosen = np.sort(rng.choice(len(made), min(count, len(made)), replace=False))
+        count = min(count, len(made))
+        chosen = rng.integers(len(made) - count + 1) + np.arange(count)
         pictures = np.load(clip / "frames.npy", mmap_mode="r")
         ref = int(np.load(clip / "warp.npz")["refs"][int(which)])
         carried = np.load(clip / "warp_frames.npy", mmap_mode="r")[int(which)]
         kind = np.load(clip / "warp_kind.npy", mmap_mode="r")[int(which)]
         keep = np.load(rehearsal / "keep.npy", mmap_mode="r")
-        still = np.repeat(pictures[ref][None], len(chosen), 0)
-        return [
-            np.asarray(x) for x in (made[chosen], still, carried[chosen], pictures[chosen], kind[chosen], keep[chosen])
-        ]
+        maps = np.load(clip / "maps.npy", mmap_mode="r")
+        still = np.repeat(pictures[ref][None], count, 0)
+        parts = (made[chosen], still, carried[chosen], pictures[chosen], maps[chosen], kind[chosen], keep[chosen])
+        return [np.asarray(part) for part in parts]
 
 
 def train_compositor(
@@ -98,22 +127,26 @@ def train_compositor(
     """Return the averaged network, or None where `stop()` ended this run before the course was done.
 
     say    called with step, loss and the PSNR of rehearsals that are never trained on
-    start  weights to go on from; None starts anew
+    start  weights to go on from, also of a compositor without maps and shift; None starts anew
+    errors  WeightsError: the recipe asks for LPIPS and its network is not to be had
     """
+    perceptual = PerceptualLoss(recipe.perceptual, device=device) if recipe.perceptual else None
     torch.manual_seed(seed)
     network = Compositor(config).to(device, memory_format=torch.channels_last)
     learner = Learner(
         state_path, network, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay, clip_norm=1.0,
-        decay_from_01=0.4, start=None if start is None else lambda: load_strictly(network, start, "the start"),
+        decay_from_01=0.4,
+        start=None if start is None else lambda: load_strictly(network, add_new_parts(network, start), "the start"),
     )  # fmt: skip
 
     def loss_of(step: int, progress_01: float) -> Tensor:
-        given, truth = rehearsals.batch(numpy_rng(seed, "train", "compositor", f"batch {step}"), recipe.batch).tensors(
-            device
-        )
+        rng = numpy_rng(seed, "train", "compositor", f"batch {step}")
+        crop_px = 0 if progress_01 >= recipe.whole_from_01 else recipe.crop_px
+        given, truth = rehearsals.batch(rng, recipe.batch, crop_px).tensors(device)
         with autocast():
             made = network(*given)
-        return picture_loss(made.float(), truth, given[1])
+        cut_px = tuple(rng.integers(0, 4, 2))
+        return picture_loss(made.float(), truth, given[1], given[3], frames=FILM, perceptual=perceptual, cut_px=cut_px)
 
     averaged = Compositor(config).to(device, memory_format=torch.channels_last).eval()
 
@@ -127,37 +160,6 @@ def train_compositor(
         return None
     averaged.load_state_dict(learner.ema.shadow)
     return averaged
-
-
-def picture_loss(made: Tensor, truth: Tensor, state_01: Tensor) -> Tensor:
-    """The loss of frames [N, 3, H, W] in -1..1; errors on the figure (state_01 [N, 2, H, W]) count twice."""
-    miss = made - truth
-    weight = 1.0 + F.max_pool2d(state_01[:, :1], 9, 1, 4)
-    weight = weight / weight.mean()
-    across, down = miss.diff(dim=3).abs(), miss.diff(dim=2).abs()
-    loss = (weight * miss.abs()).mean() + 2.0 * (weight * miss.square()).mean()
-    loss = loss + 0.4 * ((weight[..., 1:] * across).mean() + (weight[..., 1:, :] * down).mean())
-    detail = (_detail(made) - _detail(truth)).abs()
-    return loss + 0.4 * (1.0 - ssim(made, truth).mean()) + 1.0 * (weight[..., 4:-3, 4:-3] * detail).mean()
-
-
-def _detail(pictures: Tensor) -> Tensor:
-    """Mean absolute gradient in 7x7 windows, [N, 1, H-7, W-7]."""
-    across, down = pictures.diff(dim=3).abs()[..., 1:, :], pictures.diff(dim=2).abs()[..., 1:]
-    return F.avg_pool2d((across + down).mean(1, keepdim=True), 7, 1)
-
-
-def ssim(made: Tensor, truth: Tensor) -> Tensor:
-    """Structural similarity [N, 3, H-6, W-6] of pictures in -1..1, 7x7 box window (Wang et al. 2004, range 2)."""
-
-    def mean(x: Tensor) -> Tensor:
-        return F.avg_pool2d(x, 7, 1)
-
-    first, second = (0.01 * 2) ** 2, (0.03 * 2) ** 2
-    mu_a, mu_b = mean(made), mean(truth)
-    var_a, var_b = mean(made * made) - mu_a**2, mean(truth * truth) - mu_b**2
-    both = mean(made * truth) - mu_a * mu_b
-    return (2 * mu_a * mu_b + first) * (2 * both + second) / ((mu_a**2 + mu_b**2 + first) * (var_a + var_b + second))
 
 
 def watched_psnr_db(network: Compositor, rehearsals: Rehearsals, device: str) -> float:

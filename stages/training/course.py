@@ -11,6 +11,7 @@ from pathlib import Path
 
 _PROBE_01 = 0.05  # share of a budget in seconds after which the number of steps is fixed
 _PROBE_STEPS = 10
+_POINTS = 40  # of the curve of a phase
 _SIGNALS = ("SIGTERM", "SIGUSR1")
 
 
@@ -26,6 +27,11 @@ class Pace:
     spent_s: float = 0.0
     planned: int = 0
     loss: float = 0.0
+
+
+def is_point(step: int, planned: int) -> bool:
+    """Whether the loss after this step is a point of the curve: the steps decide, so that a curve can be repeated."""
+    return 0 < step < planned and step % max(1, round(planned / _POINTS)) == 0
 
 
 @dataclass(frozen=True)

@@ -48,10 +48,10 @@ class TrainingBatch:
 
 
 class PreparedClips:
-    """All prepared clips below one folder."""
+    """All prepared clips below one folder. maps: file of the control maps, to train on others than `maps.npy`"""
 
-    def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
+    def __init__(self, folder: str | Path, maps: str = "maps.npy"):
+        self.folder, self.maps = Path(folder), maps
         self.refresh()
         if not self.clips:
             raise InputError(f"{folder}: no prepared clips (folders with warp.npz); let `dreamactor train` make them")
@@ -77,7 +77,7 @@ class PreparedClips:
         return _stacked([self._item(clip, rng, frames, references, which)])
 
     def _item(self, clip: Path, rng: np.random.Generator, frames: int, references: int, which: int | None = None):
-        latents, maps = np.load(clip / "latents.npy", mmap_mode="r"), np.load(clip / "maps.npy", mmap_mode="r")
+        latents, maps = np.load(clip / "latents.npy", mmap_mode="r"), np.load(clip / self.maps, mmap_mode="r")
         faces, labels = np.load(clip / "faces.npy", mmap_mode="r"), np.load(clip / "labels.npz")
         frames_u8 = np.load(clip / "frames.npy", mmap_mode="r")
         warp = {

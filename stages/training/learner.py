@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from stages.training.course import Course, Pace
+from stages.training.course import Course, Pace, is_point
 from stages.training.optim import Ema, build_optimisers, set_learning_rate
 from stages.weights.checkpoint import load_checkpoint, load_strictly, save_checkpoint
 
@@ -45,7 +45,10 @@ class Learner:
         self, loss_of: LossOf, course: Course, stop: Callable[[], bool], *, say: Say | None = None,
         save_every_s: float = 120.0, say_every_s: float = 60.0,
     ) -> bool:  # fmt: skip
-        """Step until the course is done (True) or `stop()` says so (False); saved either way."""
+        """Step until the course is done (True) or `stop()` says so (False); saved either way.
+
+        say  is called at fixed steps once the length is known, before that every `say_every_s`, and at the end
+        """
         last_save = last_said = time.monotonic()
         while (progress_01 := course.progress_01(self.pace)) < 1.0:
             if stop():
@@ -55,7 +58,8 @@ class Learner:
             self._step(loss_of, progress_01)
             now = time.monotonic()
             self.pace.spent_s += now - started
-            if say is not None and now - last_said > say_every_s:
+            due = is_point(self.pace.step, self.pace.planned) if self.pace.planned else now - last_said > say_every_s
+            if say is not None and due:
                 last_said = now
                 say(self.pace)
             if now - last_save > save_every_s:

@@ -1,4 +1,4 @@
-"""The training loop of the transformer: bounded in time, resumable at every save, one log line a minute.
+"""The training loop of the transformer: bounded in time, resumable at every save, log lines at fixed steps.
 
 Rerun = resume: everything that decides the next step (weights, running average, momenta, step, spent seconds) stands in
 one safetensors file that is replaced by rename; noise and batches are drawn from (seed, step).
@@ -16,7 +16,7 @@ import torch
 from stages.face.encoder import FaceEncoderConfig, FaceMotionNet, config_to_dict
 from stages.model.config import ModelConfig
 from stages.model.dit import DiT
-from stages.training.course import Course, Pace
+from stages.training.course import Course, Pace, is_point
 from stages.training.data import PreparedClips, TrainingBatch
 from stages.training.objective import ObjectiveConfig, freeze_for_stage, training_loss
 from stages.training.optim import Ema, build_optimisers, set_learning_rate
@@ -50,7 +50,7 @@ class Progress:
     step: int = 0
     spent_s: float = 0.0  # in this phase
     loss: float = 0.0
-    history: list = field(default_factory=list)  # [phase, step, loss] once a minute
+    history: list = field(default_factory=list)  # [phase, step, loss] of every log line
     planned: int = 0  # steps of this phase; 0 while seconds decide
 
 
@@ -59,16 +59,17 @@ class Trainer:
 
     log    is called with the values of each line instead of writing them to `log.jsonl`
     start  weights of the transformer to go on from; None starts anew
+    objective  what the loss is; None = the default one
     """
 
     def __init__(
         self, folder: Path, config: ModelConfig, latent_weight: torch.Tensor, face_tensors: dict, seed: int = 0, *,
         phases: Sequence[Phase] = PHASES, device: str = "cpu", log: Callable[[dict], None] | None = None,
-        start: dict[str, torch.Tensor] | None = None,
+        start: dict[str, torch.Tensor] | None = None, objective: ObjectiveConfig | None = None,
     ):  # fmt: skip
         self.folder, self.config, self.seed = Path(folder), config, seed
         self.phases, self.device, self.log = tuple(phases), device, log or self._write_log
-        self.latent_weight = latent_weight.to(device)
+        self.latent_weight, self.objective = latent_weight.to(device), objective or ObjectiveConfig()
         torch.manual_seed(seed)
         self.dit, self.face = DiT(config.dit).to(device), FaceMotionNet(FaceEncoderConfig()).to(device)
         self.face.load_state_dict(face_tensors)
@@ -100,7 +101,6 @@ class Trainer:
         total_s  seconds of the whole training, shared out by `Phase.share`; the clock decides every step
         courses  instead of that: the length of each phase. Then a stopped run gives the weights of one that was not
         """
-        objective = ObjectiveConfig()
         last_save = last_log = time.monotonic()
         while self.progress.phase < len(self.phases) and self.phases[self.progress.phase].stage <= until_stage:
             phase = self.phases[self.progress.phase]
@@ -111,10 +111,12 @@ class Trainer:
                 self._finish_phase()
                 continue
             started = time.monotonic()
-            self._step(clips, phase, objective, done_01)
+            self._step(clips, phase, done_01)
             now = time.monotonic()
             self.progress.spent_s += now - started
-            if now - last_log > 60:
+            if is_point(self.progress.step, self.progress.planned):
+                self._log(budget_s)
+            elif not self.progress.planned and now - last_log > 60:
                 last_log = now
                 self._log(budget_s)
                 if courses is None:
@@ -133,7 +135,7 @@ class Trainer:
         progress.planned = pace.planned
         return done_01
 
-    def _step(self, clips: PreparedClips, phase: Phase, objective: ObjectiveConfig, progress_01: float) -> None:
+    def _step(self, clips: PreparedClips, phase: Phase, progress_01: float) -> None:
         rng = np.random.default_rng((self.seed, self.progress.phase, self.progress.step))
         generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
         which = int(rng.integers(len(phase.frames)))
@@ -143,7 +145,7 @@ class Trainer:
         last = self.progress.phase == len(self.phases) - 1
         set_learning_rate(self.optimisers, progress_01, decay_from_01=0.35 if last else 0.7)
         with torch.autocast(self.device.partition(":")[0], torch.bfloat16):
-            loss = training_loss(self.dit, self.face, batch, self.latent_weight, phase.stage, objective, generator)
+            loss = training_loss(self.dit, self.face, batch, self.latent_weight, phase.stage, self.objective, generator)
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
         loss.backward()

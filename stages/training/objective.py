@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stages.model.config import PREDICTIONS
 from stages.model.dit import Conditions, DiT, unpack_keeps
-from stages.model.flow import interpolate, sample_times
+from stages.model.flow import interpolate, sample_times, velocity
 from stages.model.vae import SPACE_STRIDE, TIME_STRIDE
 from stages.training.data import TrainingBatch
 
@@ -29,6 +30,11 @@ class ObjectiveConfig:
     head_weight: float = 3.0  # on top, by the share of a cell that the head sphere covers
     keep_weight: float = 0.2  # of the loss on "this square is the reference's", still and carried
     expression_weight: float = 0.05  # stage 2 and 3: the face encoder stays an expression encoder
+    loss_on: str = "data"  # or "velocity": the paper's, which weighs late times by 1 / (1 - t)^2
+
+    def __post_init__(self):
+        if self.loss_on not in PREDICTIONS:
+            raise ValueError(f"loss on {self.loss_on!r}: expected one of {PREDICTIONS}")
 
 
 def freeze_for_stage(dit: DiT, face_net: nn.Module, stage: int) -> None:
@@ -87,7 +93,7 @@ def training_loss(
     dit: DiT, face_net: nn.Module, batch: TrainingBatch, channel_weight: Tensor, stage: int,
     config: ObjectiveConfig, generator: torch.Generator,
 ) -> Tensor:  # fmt: skip
-    """Return the mean weighted squared error of the predicted clean latents (plus the expression loss in stage 2).
+    """Return the mean weighted squared error of the predicted clean latents or their velocity (and a stage's own term).
 
     channel_weight  float [1, C, 1, 1, 1]   how much a latent channel moves the picture (stages.model.vae), mean 1
     """
@@ -108,7 +114,10 @@ def training_loss(
     shown = without_maps(batch, keep(config.drop_skeleton), keep(config.drop_sphere))
     given = conditions(shown, tokens, keep(config.drop_refs), keep(config.drop_motion), face_valid)
     predicted, keep_logit = dit.predict(z, t, given)
-    error = (predicted - batch.data) ** 2 * channel_weight
+    gap = predicted - batch.data
+    if config.loss_on == "velocity":
+        gap = velocity(predicted, z, t) - velocity(batch.data, z, t)
+    error = gap**2 * channel_weight
     figure = 1.0 + config.figure_weight * figure_cells(batch.maps) + config.head_weight * head_cells(batch.maps)
     weight = (t < 1.0).float()[:, None, :, None, None] * figure
     loss = (error * weight).sum() / weight.expand_as(error).sum().clamp(min=1.0)

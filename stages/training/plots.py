@@ -9,7 +9,9 @@ _SIZE = (520, 300)  # width, height of one panel in px
 _MARGIN = (64, 30, 14, 34)  # left, top, right, bottom
 _GROUND, _INK, _GRID = (250, 250, 250), (40, 40, 40), (222, 222, 222)
 _COLOURS = ((31, 98, 180), (214, 90, 40), (40, 140, 70), (140, 70, 160))
-_TITLES = {"vae": "VAE", "face": "face encoder", "dit": "transformer", "compositor": "compositor"}
+_TITLES = {
+    "vae": "VAE", "decoder": "VAE decoder", "face": "face encoder", "dit": "transformer", "compositor": "compositor"
+}  # fmt: skip
 _NAMES = {
     "loss": "loss",
     "psnr_db": "PSNR dB, unseen",
@@ -33,7 +35,7 @@ def panels(lines: list[dict]) -> list[tuple[str, list[Curve]]]:
     lines  of `stages.training.course.Log.lines`; the transformer's parts dit0, dit1, ... are put one behind the other
     """
     drawn: list[tuple[str, list[Curve]]] = []
-    for part in ("vae", "face"):
+    for part in ("vae", "decoder", "face"):
         drawn += _panels_of(part, lines)
     stages: dict[str, Curve] = {}
     start = 0.0

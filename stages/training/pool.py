@@ -3,11 +3,12 @@
 A clip is a folder NUMBER with
   frames.npy   uint8 [N, S, S, 3]     contiguous frames, behind them REFERENCE_FRAMES frames of other moments
   faces.npy    uint8 [N, 64, 64, 3]   face crops
-  views.npy    uint8 [V, S, S, 3]     the person by other cameras, with other motion, light and background; may lack
+  views.npy    uint8 [V, S, S, 3]     the person by other cameras, with other motion, light and background, as
+                                       many as came out with the clip's look; none: no file
   truth.npz    joints_px [N, 25, 2], joints_z_m [N, 25], joint_visible [N, 25], hands_px [N, 2, 21, 2],
-               R_cam_head [N, 3, 3], head_center_px [N, 2], head_radius_px [N], expressions [N, 54] (52 ARKit weights,
-               gaze yaw and pitch in units of 30 degrees), framing; the same of the views with `view_`, without
-               expressions. Pools of before have no joint_visible
+               face_px [N, 68, 2], R_cam_head [N, 3, 3], head_center_px [N, 2], head_radius_px [N],
+               expressions [N, 54] (52 ARKit weights, gaze yaw and pitch in units of 30 degrees), framing; the same of
+               the views with `view_`, without expressions and face_px. Pools of before have no joint_visible, face_px
 A folder appears by rename, so a kill leaves no half clip. Nothing here imports torch: workers do without.
 """
 
@@ -80,12 +81,14 @@ def pool_arrays(made: SyntheticClip) -> dict[str, np.ndarray]:
         "frames": _joined(both, "frames_u8"),
         "faces": _joined(both, "face_crops_u8"),
         **_pose(both),
+        "face_px": _joined(both, "face_px"),
         "expressions": np.concatenate([_joined(both, "expression"), _joined(both, "gaze_rad") / GAZE_UNIT_RAD], 1),
         "framing": np.array(made.framing),
     }
-    if made.views:
-        arrays["views"] = _joined(made.views, "frames_u8")
-        arrays |= {f"view_{name}": array for name, array in _pose(made.views).items()}
+    views = [view for view in made.views if view.look == made.look]  # a cartoon's photo says little of the cartoon
+    if views:
+        arrays["views"] = _joined(views, "frames_u8")
+        arrays |= {f"view_{name}": array for name, array in _pose(views).items()}
     return arrays
 
 

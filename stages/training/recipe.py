@@ -20,6 +20,26 @@ class Bite:
 
 
 @dataclass(frozen=True)
+class DecoderRecipe:
+    """What the decoder learns alone once encoder and scale of the latents are fixed (stages.training.decoder_loop).
+
+    natural     share of the films that are procedural pictures (stages.training.natural) instead of people
+    perceptual  trunk of LPIPS in the loss: alex, vgg; "" = none
+    share_01    of the minutes of the VAE's part
+    """
+
+    steps: int
+    bites: tuple[Bite, ...]
+    natural: float = 0.5
+    perceptual: str = "alex"
+    lr: float = 3e-4
+    muon_lr: float = 1.5e-3
+    latent_noise: float = 0.06
+    ema_decay: float = 0.99
+    share_01: float = 0.3
+
+
+@dataclass(frozen=True)
 class VaeRecipe:
     """Most steps see small crops of short clips, because pixels are cheapest there; the last see whole frames."""
 
@@ -31,6 +51,7 @@ class VaeRecipe:
     muon_lr: float = 4e-3
     latent_noise: float = 0.06  # at most; the decoder must not mind what the transformer gets slightly wrong
     ema_decay: float = 0.99
+    decoder: DecoderRecipe | None = None  # None: the decoder stays as it learned beside the encoder
 
 
 @dataclass(frozen=True)
@@ -48,11 +69,18 @@ class FaceRecipe:
 
 @dataclass(frozen=True)
 class CompositorRecipe:
-    """`rehearsals`: clips that the trained transformer is made to sample for it; `batch` in frames."""
+    """`rehearsals`: clips that the trained transformer is made to sample for it; `batch` in frames, in fours.
+
+    perceptual  trunk of LPIPS in the loss (stages.training.perceptual): alex, vgg; "" = none, and none is fetched
+    crop_px     side of the squares that most steps see, because pixels cost time; 0 = always whole frames
+    """
 
     rehearsals: int
     steps: int
     batch: int = 16
+    perceptual: str = "alex"
+    crop_px: int = 64
+    whole_from_01: float = 0.8
     lr: float = 1e-3
     muon_lr: float = 1e-2
     ema_decay: float = 0.995
@@ -92,9 +120,10 @@ class Recipe:
         def times(steps: int) -> int:
             return max(1, round(steps * scale))
 
+        decoder = self.vae.decoder and replace(self.vae.decoder, steps=times(self.vae.decoder.steps))
         return replace(
             self,
-            vae=replace(self.vae, steps=times(self.vae.steps)),
+            vae=replace(self.vae, steps=times(self.vae.steps), decoder=decoder),
             face=replace(self.face, steps=times(self.face.steps)),
             phase_steps=tuple(times(steps) for steps in self.phase_steps),
             compositor=replace(self.compositor, steps=times(self.compositor.steps)),
@@ -110,7 +139,12 @@ RECIPES: dict[str, Recipe] = {
         clips=1840,
         clip_frames=17,
         close_ups=3000,
-        vae=VaeRecipe(steps=1500, bites=_CROPS, last_bite=Bite(0, 9, 2)),
+        vae=VaeRecipe(
+            steps=1500,
+            bites=_CROPS,
+            last_bite=Bite(0, 9, 2),
+            decoder=DecoderRecipe(steps=500, bites=(Bite(64, 5, 6, 0.6), Bite(64, 1, 16, 0.4))),
+        ),
         face=FaceRecipe(steps=6000),
         phases=PHASES,
         phase_steps=(2400, 1000, 700, 2600),
@@ -124,6 +158,7 @@ RECIPES: dict[str, Recipe] = {
             steps=16000,
             bites=(Bite(96, 9, 24, 0.5), Bite(96, 5, 40, 0.3), Bite(96, 17, 12, 0.1), Bite(96, 1, 96, 0.1)),
             last_bite=Bite(0, 9, 8),
+            decoder=DecoderRecipe(steps=4000, bites=(Bite(128, 5, 16, 0.6), Bite(128, 1, 64, 0.4))),
         ),
         face=FaceRecipe(steps=12000, batch=256),
         phases=(
@@ -139,7 +174,12 @@ RECIPES: dict[str, Recipe] = {
         clips=4,
         clip_frames=9,
         close_ups=2,
-        vae=VaeRecipe(steps=6, bites=(Bite(32, 5, 2, 0.5), Bite(32, 1, 4, 0.5)), last_bite=Bite(0, 9, 1)),
+        vae=VaeRecipe(
+            steps=6,
+            bites=(Bite(32, 5, 2, 0.5), Bite(32, 1, 4, 0.5)),
+            last_bite=Bite(0, 9, 1),
+            decoder=DecoderRecipe(steps=3, bites=(Bite(32, 5, 2, 0.5), Bite(32, 1, 4, 0.5)), perceptual=""),
+        ),
         face=FaceRecipe(steps=4, batch=8),
         phases=(
             Phase(stage=1, share=0.4, frames=(1, 5), batch=(4, 2)),
@@ -147,6 +187,6 @@ RECIPES: dict[str, Recipe] = {
             Phase(stage=3, share=0.4, frames=(1, 9), batch=(4, 1)),
         ),
         phase_steps=(3, 2, 2),
-        compositor=CompositorRecipe(rehearsals=4, steps=3, batch=4),
+        compositor=CompositorRecipe(rehearsals=4, steps=3, batch=4, perceptual="", crop_px=32),
     ),
 }

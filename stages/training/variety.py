@@ -18,6 +18,7 @@ _LIMBS = tuple(
     for parts in (("elbow", "wrist"), ("knee", "ankle"))
     for side in ("left", "right")
 )
+_HEAD_ROOM = 2.4  # head radii that the smaller side of a reframed canvas holds at least
 _POINTS, _LENGTHS = ("joints_px", "hands_px", "head_center_px"), ("head_radius_px",)
 
 
@@ -49,14 +50,17 @@ PLAIN = Variety(reframed=0.0, hiding=0.0, half_body=False)  # everything as it w
 def choose_window(truth: dict[str, np.ndarray], size: int, rng: np.random.Generator, variety: Variety) -> Window | None:
     """The Window of a clip's pictures [size, size] that is trained on; None: all of it.
 
-    The head stays about where it was in the picture; the window never reaches beyond it.
+    The head stays about where it was in the picture, and whole; the window never reaches beyond the picture.
     """
     if rng.random() >= variety.reframed:
         return None
     shares = variety.sides[rng.integers(len(variety.sides))]
     height, width = (max(SIDE_STRIDE, round(size * share / SIDE_STRIDE) * SIDE_STRIDE) for share in shares)
+    most = min(height, width) / (_HEAD_ROOM * float(np.max(truth["head_radius_px"])))
+    if max(height, width) / size > most:
+        return None  # too large a head for so slim a canvas
     least = max(height, width) / size
-    scale = float(np.exp(rng.uniform(np.log(least), np.log(max(least, variety.enlarged)))))
+    scale = float(np.exp(rng.uniform(np.log(least), np.log(max(least, min(most, variety.enlarged))))))
     head = np.asarray(truth["head_center_px"], np.float64)[:-REFERENCE_FRAMES].mean(0)
     place_01 = np.clip((head + 0.5) / size + rng.uniform(-0.1, 0.1, 2), 0.15, 0.85)
     return window_like(scale, place_01 * [width, height] - 0.5, head, (height, width), (size, size))

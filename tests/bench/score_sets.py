@@ -3,10 +3,10 @@
     python tests/bench/score_sets.py --clips 24 --kinds self,cross --out sets
 
 Writes sets/KIND/real/NAME.npy, sets/KIND/reference/NAME.png, sets/KIND/METHOD/NAME.npy and sets/KIND/pairs-METHOD.csv,
-all frames exact (uint8 [T, H, W, 3]). Cases and controls are those of bench_default_model.py. Methods: `model` (the
-shipped weights), `copy` (the reference held still), `carry` (the photo carried limb by limb: stages/body/warp.py, no
-network), `tps` (a thin-plate spline of scikit-image through body, hand and face points), `clip-mean` (the mean of the
-true clip, which has seen the answer).
+all frames exact (uint8 [T, H, W, 3]); for bench_control.py also sets/KIND/truth/NAME.npz (control_truth.py). Cases and
+controls are those of bench_default_model.py. Methods: `model` (the shipped weights), `copy` (the reference held still),
+`carry` (the photo carried limb by limb: stages/body/warp.py, no network), `tps` (a thin-plate spline of scikit-image
+through body, hand and face points), `clip-mean` (the mean of the true clip, which has seen the answer).
 """
 
 import argparse
@@ -75,7 +75,7 @@ def make(kind, arguments, animator, encoder, studio, sampler):
 
     size = animator.config.size
     folder = Path(arguments.out) / kind
-    for name in ("real", "reference", *METHODS):
+    for name in ("real", "reference", "truth", *METHODS):
         (folder / name).mkdir(parents=True, exist_ok=True)
     rows = {method: [] for method in METHODS}
     case_of = {"self": bench.self_case, "cross": bench.cross_case}[kind]
@@ -92,6 +92,7 @@ def make(kind, arguments, animator, encoder, studio, sampler):
             "clip-mean": np.repeat(case.truth_u8.mean(0, keepdims=True).round().astype(np.uint8), bench.FRAMES, 0),
         }
         np.save(folder / "real" / f"{name}.npy", case.truth_u8)
+        np.savez(folder / "truth" / f"{name}.npz", **case.exact)
         write_png(folder / "reference" / f"{name}.png", reference)
         for method, frames in films.items():
             np.save(folder / method / f"{name}.npy", frames)

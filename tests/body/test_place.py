@@ -10,7 +10,7 @@ from stages.body.framing import Window, content_box, cut, kind_of_framing, windo
 from stages.body.lengths import BONE_NAMES, CHILDREN, PARENTS
 from stages.body.person import drawable, make_person, short_gaps
 from stages.body.place import most_alike_frame, perform
-from stages.core.geometry import project_px
+from stages.core.geometry import project_px, yaw_pitch_roll_to_matrix
 from stages.core.skeleton import BODY_INDEX
 from tests.body.actor import FPS, K_PX, SIZE, make_pose
 
@@ -146,6 +146,20 @@ def test_hips_guessed_below_a_portrait_do_not_move_the_head():
     neck = BODY_INDEX["neck"]
     off = np.linalg.norm(act.joints_px[act.frame, neck] - other["joints_px"][0, neck])
     assert off < 3.0, f"neck {off:.2f} px off, tolerance 3"
+
+
+@pytest.mark.parametrize(("turn_deg", "most_px", "least_px"), [(0.0, 0.6, 0.0), (60.0, 99.0, 4.0)])
+def test_a_head_sits_as_the_photo_shows_it_when_it_is_turned_alike(turn_deg, most_px, least_px):
+    """The reference's head sits 6 cm higher on its neck; turned away the photo says nothing about it."""
+    pose, R = make_pose()
+    driver = person_of(pose, R)
+    reference = driver.frame(5)
+    turn = yaw_pitch_roll_to_matrix(np.radians([turn_deg, 0.0, 0.0]))
+    reference = replace(reference, head_m=reference.head_m - [0.0, 0.06, 0.0], R_cam_head=R[5:6] @ turn)
+    far = replace(driver, R_cam_head=np.broadcast_to(R[5], R.shape))  # as far apart in every frame
+    act = perform(far, reference, framing="reference")
+    off = np.linalg.norm(act.head_px[act.frame] - project_px(reference.head_m[0], K_PX))
+    assert least_px <= off <= most_px, f"head {off:.2f} px off"
 
 
 def test_where_nothing_is_seen_in_both_pictures_guesses_place_the_person():

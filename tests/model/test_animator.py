@@ -36,7 +36,9 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("model")
     save_checkpoint(path / "vae.safetensors", tiny_vae().state_dict(), {"size": SIDE})
     save_checkpoint(path / "dit.safetensors", tiny_dit().state_dict(), TINY.to_dict(), bfloat16=True)
-    save_checkpoint(path / "compositor.safetensors", tiny_compositor().state_dict(), {})
+    save_checkpoint(
+        path / "compositor.safetensors", tiny_compositor().state_dict(), dataclasses.asdict(TINY.compositor)
+    )
     return path
 
 

@@ -1,37 +1,43 @@
 """The compositor mixes three pictures; untrained it already prefers the photo where the transformer is sure of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
+from stages.core.errors import WeightsError
 from stages.model.animator import Animator, warp_state
-from stages.model.compositor import Compositor
+from stages.model.compositor import Compositor, add_new_parts, shifted
+from stages.weights.checkpoint import load_strictly
 from tests.model.test_animator import generators, tracks
-from tests.model.tiny import TINY, tiny_compositor, tiny_dit, tiny_vae
+from tests.model.tiny import TINY, shaken, tiny_compositor, tiny_dit, tiny_vae
 
 
 def inputs(count=2, side=32, seed=0):
     generator = torch.Generator().manual_seed(seed)
     pictures = torch.rand((count, 3, 3, side, side), generator=generator) * 2 - 1
     state = (torch.rand((count, 2, side, side), generator=generator) < 0.5).float()
-    return pictures, state, torch.rand((count, 2, side // 2, side // 2), generator=generator)
+    keep = torch.rand((count, 2, side // 2, side // 2), generator=generator)
+    return pictures, state, keep, torch.rand((count, 6, side, side), generator=generator)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize(("keep", "source"), [((0.0, 0.0), 0), ((1.0, 0.0), 1), ((0.0, 1.0), 2)])
 def test_untrained_it_follows_the_keep_maps(keep, source):
-    pictures, state, keep_01 = inputs()
+    pictures, state, keep_01, maps = inputs()
     keep_01[:, 0], keep_01[:, 1] = keep
-    out = Compositor(TINY.compositor)(pictures, state, keep_01)
+    out = Compositor(TINY.compositor)(pictures, state, keep_01, maps)
     away = [(out - pictures[:, index]).abs().mean().item() for index in range(3)]
     assert int(np.argmin(away)) == source and away[source] < 0.3 * sorted(away)[1]
 
 
 @torch.no_grad()
 def test_three_equal_pictures_stay_what_they_are():
-    pictures, state, keep = inputs()
+    pictures, state, keep, maps = inputs()
     pictures = pictures[:, :1].expand(-1, 3, -1, -1, -1)
-    torch.testing.assert_close(Compositor(TINY.compositor)(pictures, state, keep), pictures[:, 0])
+    torch.testing.assert_close(Compositor(TINY.compositor)(pictures, state, keep, maps), pictures[:, 0])
 
 
 @torch.no_grad()
@@ -40,6 +46,50 @@ def test_frames_do_not_see_each_other():
     together = network(*given)
     alone = network(*(x[1:2] for x in given))
     torch.testing.assert_close(together[1:2], alone, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_a_picture_is_shifted_by_whole_and_half_pixels():
+    picture = torch.rand((2, 3, 16, 24), generator=torch.Generator().manual_seed(0))
+    field = torch.zeros(2, 2, 8, 12)
+    torch.testing.assert_close(shifted(picture, field), picture, atol=1e-5, rtol=0)
+    field[0, 0], field[1, 1] = 3.0, -0.5  # the first takes from the right, the second from half a pixel above
+    moved = shifted(picture, field)
+    torch.testing.assert_close(moved[0, ..., :-3], picture[0, ..., 3:], atol=1e-5, rtol=0)
+    torch.testing.assert_close(moved[0, ..., -3:], picture[0, ..., -1:].expand(-1, -1, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(moved[1, :, 1:], (picture[1, :, 1:] + picture[1, :, :-1]) / 2, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_a_compositor_without_maps_and_shift_goes_on_as_one_with_them():
+    old = shaken(Compositor(replace(TINY.compositor, maps=False, shift_px=0.0)))
+    new = Compositor(TINY.compositor)
+    load_strictly(new, add_new_parts(new, old.state_dict()), "the old one")
+    given = inputs()
+    torch.testing.assert_close(new(*given), old(*given), atol=1e-5, rtol=1e-5)
+    broken = {name: value for name, value in old.state_dict().items() if name != "stem.bias"}
+    with pytest.raises(WeightsError, match=r"stem\.bias"):
+        load_strictly(new, add_new_parts(new, broken), "a broken one")
+
+
+def test_it_moves_a_photo_that_lies_two_pixels_beside_the_truth():
+    """Told to keep the carried photo, with nothing but its shift to learn, it finds the shift."""
+    torch.manual_seed(0)
+    network = Compositor(replace(TINY.compositor, shift_px=4.0))
+    rough = torch.rand(1, 3, 6, 6)
+    truth = F.interpolate(rough, size=(36, 36), mode="bicubic").clamp(0, 1) * 2 - 1
+    carried, truth = truth[..., 2:34, 0:32], truth[..., 2:34, 2:34]
+    pictures = torch.stack([torch.zeros_like(truth), torch.zeros_like(truth), carried], 1)
+    keep = torch.cat([torch.full((1, 1, 16, 16), 1e-3), torch.ones(1, 1, 16, 16)], 1)
+    given = pictures, torch.ones(1, 2, 32, 32), keep, torch.zeros(1, 6, 32, 32)
+    optimiser = torch.optim.Adam(network.head_shift.parameters(), 0.05)
+    before = (network(*given) - truth).abs().mean().item()
+    for _ in range(25):
+        optimiser.zero_grad()
+        (network(*given) - truth).abs().mean().backward()
+        optimiser.step()
+    after = (network(*given) - truth).abs()[..., 4:-4].mean().item()
+    assert after < 0.5 * before, (before, after)
 
 
 def test_every_input_matters_and_learns():

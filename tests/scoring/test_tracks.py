@@ -84,9 +84,7 @@ def test_another_moment_is_as_far_as_the_exact_joints_and_heads_say(half, late):
     moved = np.linalg.norm(half.joints_px[later] - half.joints_px, axis=-1)[:, MEASURED]
     torso = np.linalg.norm(half.joints_px[:, 23] - half.joints_px[:, 24], axis=-1)
     truth = 100 * np.where(seen, moved, 0).sum(1) / seen.sum(1) / torso
-    height = (
-        100 * np.where(seen, moved, 0).sum(1) / seen.sum(1) / (half.height_m * half.K_px[0, 0] / half.transl_m[:, 2])
-    )
+    height = truth * torso / (half.height_m * half.K_px[0, 0] / half.transl_m[:, 2])
     assert np.abs(late["joint_error_height"] / late["joint_error"] - 1 / tracks.HEIGHT_TORSOS).max() < 1e-9
     assert np.abs(late["joint_error_height"].mean() / height.mean() - 1) < 0.5, (late["joint_error_height"], height)
     assert np.corrcoef(late["joint_error"], truth)[0, 1] > 0.8, (late["joint_error"], truth)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,16 +16,23 @@ from stages.core.errors import Checkpointed, ConflictError, UsageError
 from stages.model.animator import Animator, Tracks
 from stages.model.sampler import SamplerConfig
 from stages.train import Params, plan, run
+from stages.training.course import Log
 from stages.training.loop import Phase
-from stages.training.recipe import RECIPES, Bite, FaceRecipe, VaeRecipe
+from stages.training.recipe import RECIPES, Bite, DecoderRecipe, FaceRecipe, VaeRecipe
 from stages.weights.checkpoint import load_checkpoint
+from tests.process import DREAMACTOR, ROOT
 from tests.training.fake_people import FakePeople
 
 RECIPE = dataclasses.replace(
     RECIPES["tiny"],
     clips=3,
     close_ups=2,
-    vae=VaeRecipe(steps=2, bites=(Bite(32, 5, 1),), last_bite=Bite(0, 9, 1)),
+    vae=VaeRecipe(
+        steps=2,
+        bites=(Bite(32, 5, 1),),
+        last_bite=Bite(0, 9, 1),
+        decoder=DecoderRecipe(steps=2, bites=(Bite(32, 1, 2),), perceptual=""),
+    ),
     face=FaceRecipe(steps=2, batch=4),
     phases=(
         Phase(stage=1, share=0.4, frames=(1,), batch=(2,)),
@@ -54,7 +62,7 @@ def trained(tmp_path_factory):
 def test_a_run_makes_what_the_other_stages_load(trained):
     folder, record = trained
     assert record.status == "written" and record.path == str(folder)
-    assert set(record.data["parts"]) == {"vae", "face", "dit0", "dit1", "dit2", "compositor"}
+    assert set(record.data["parts"]) == {"vae", "decoder", "face", "dit0", "dit1", "dit2", "compositor"}
     animator = Animator.load(str(folder))
     rng = np.random.default_rng(0)
     tokens = _tokens(folder, rng.integers(0, 256, (9, 224, 224, 3), np.uint8))
@@ -80,14 +88,22 @@ def test_the_files_say_what_they_are(trained):
     assert load_checkpoint(folder / "vae.safetensors")[1]["vae"]["encoder_depth"] == 1
     assert load_checkpoint(folder / "dit.safetensors")[1]["name"] == "tiny"
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    assert [line["part"] for line in lines] == ["vae", "face", "dit0", "dit1", "dit2", "compositor"]
-    assert all(np.isfinite(line["loss"]) and line["step"] == line["of"] for line in lines)
-    assert lines[0]["psnr_db"] > 5 and lines[1]["error"] > 0
+    last = {line["part"]: line for line in lines}
+    assert list(last) == ["vae", "decoder", "face", "dit0", "dit1", "dit2", "compositor"]
+    assert all(np.isfinite(line["loss"]) for line in lines) and all(
+        line["step"] == line["of"] for line in last.values()
+    )
+    assert last["vae"]["psnr_db"] > 5 and last["decoder"]["psnr_db"] > 5 and last["face"]["error"] > 0
     from PIL import Image
 
     assert np.asarray(Image.open(folder / "curves.png")).std() > 1
     before, after = load_checkpoint(folder / "work/face_first.safetensors")[0], load_checkpoint(folder / FILES[1])[0]
     assert not torch.equal(before["head_code.weight"], after["head_code.weight"])  # stage 2 went on with it
+
+
+def curve(folder) -> list[dict]:
+    """The lines of the log without the seconds they took."""
+    return [{k: v for k, v in line.items() if k != "spent_s"} for line in Log(folder / "log.jsonl").lines()]
 
 
 def test_a_finished_run_is_skipped_at_once(trained):
@@ -127,6 +143,7 @@ def test_stopped_everywhere_and_resumed_it_gives_the_same_weights(trained, tmp_p
         tensors, others = load_checkpoint(folder / name)[0], load_checkpoint(tmp_path / name)[0]
         different = [key for key in tensors if not torch.equal(tensors[key], others[key])]
         assert not different, (name, different)
+    assert curve(tmp_path) == curve(folder) and len(curve(folder)) == 14  # each step of each part
 
 
 PROGRAM = """
@@ -155,6 +172,33 @@ def test_killed_at_random_moments_it_gives_the_same_files(trained, tmp_path, env
     for name in FILES:
         assert (folder / name).read_bytes() == (tmp_path / name).read_bytes(), name
     assert not [path for path in tmp_path.rglob(".*") if path.name != ".lock"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_command_in_slices_repeats_the_curve(tmp_path, environment):
+    """As docs/training.md promises: the same log to the last digit however often it was cut, and the losses there."""
+    words = [*DREAMACTOR, "train", "--preset", "tiny", "--steps-scale", "24", "--assets", "anny", "--workers", "1",
+             "--threads", "1", "--device", "cpu", "--seed", "3", "-q"]  # fmt: skip
+
+    def call(out, *more) -> int:
+        done = subprocess.run(
+            [*words, "--out", out, *more], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode in (0, 75), done.stderr
+        return done.returncode
+
+    assert call("whole") == 0
+    cuts = 0
+    while call("sliced", "--minutes", "0.2") == 75:
+        cuts += 1
+    assert cuts >= 2
+    assert curve(tmp_path / "sliced") == curve(tmp_path / "whole")
+    losses = {(line["part"], line["step"]): line["loss"] for line in curve(tmp_path / "whole")}
+    rows = re.findall(r"^\| (\w+) \| (\d+) \| ([\d.]+) \|$", (ROOT / "docs/training.md").read_text(), re.MULTILINE)
+    assert len(rows) >= 12 and {part for part, _, _ in rows} == {part for part, _ in losses}
+    for part, step, loss in rows:
+        assert losses[part, int(step)] == pytest.approx(float(loss), rel=0.05), (part, step)
 
 
 def test_parts_one_by_one(tmp_path, trained):

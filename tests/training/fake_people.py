@@ -7,7 +7,7 @@ import numpy as np
 from stages.core.geometry import rotvec_to_matrix
 from stages.training.pool import REFERENCE_FRAMES
 
-POSE = ("joints_px", "joints_z_m", "hands_px", "R_cam_head", "head_center_px", "head_radius_px")
+POSE = ("joints_px", "joint_visible", "joints_z_m", "hands_px", "R_cam_head", "head_center_px", "head_radius_px")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class FakePeople:
         for index, amount in enumerate(smile):
             faces[index, 40 : 42 + int(14 * amount), 20:44] = 255 - head  # an open mouth
         joints = middle[:, None] + rng.normal(0, size / 10, (1, 25, 2))
+        angle = np.linspace(0, 2 * np.pi, 68, endpoint=False)
+        ring = radius / 2 * np.stack([np.cos(angle), np.sin(angle)], 1)
         expressions = np.zeros((count, 54))
         expressions[:, 24] = smile
         made = {
@@ -46,10 +48,12 @@ class FakePeople:
             "faces": faces,
             "joints_px": joints,
             "joints_z_m": np.full((count, 25), 2.0),
+            "joint_visible": np.ones((count, 25), bool),
             "hands_px": joints[:, None, 9:11].swapaxes(1, 2) + rng.normal(0, 2, (1, 1, 21, 2)),
             "R_cam_head": rotvec_to_matrix(np.stack([0 * phase, 0.3 * np.sin(phase), 0 * phase], 1)),
             "head_center_px": middle,
             "head_radius_px": np.full(count, radius),
+            "face_px": middle[:, None] + ring,
             "expressions": expressions,
             "framing": np.array(self.framing),
         }

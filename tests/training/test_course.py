@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from stages.training.course import Course, Log, Pace, Slice
+from stages.training.course import Course, Log, Pace, Slice, is_point
 from stages.training.recipe import RECIPES
 
 
@@ -99,3 +99,10 @@ def test_recipes_fit_their_presets():
         longest = max(max(phase.frames) for phase in recipe.phases)
         assert longest == PRESETS[name].segment_frames, f"{name}: never trained on a whole segment"
     assert RECIPES["tiny"].scaled(2).phase_steps == (6, 4, 4) and RECIPES["tiny"].scaled(0.01).vae.steps == 1
+
+
+def test_points_of_a_curve_are_at_fixed_steps():
+    assert [step for step in range(6) if is_point(step, 4)] == [1, 2, 3]  # the last one is said when it is over
+    points = [step for step in range(1500) if is_point(step, 1500)]
+    assert len(points) == 39 and points[:2] == [38, 76]
+    assert not any(is_point(step, 0) for step in range(5))

