@@ -87,8 +87,8 @@ seeds is not in the intervals.
 - Films: 17 frames at 128x128, {settings["sampler_steps"]} sampler steps, no guidance, **without the compositor** \
 (the VAE's pictures), so that what is compared is the transformer. The shipped model is measured in the same way, \
 where no training is needed.
-- Clips: {count["self"]} self-driven and {count["cross"]} cross-identity, test seeds {seeds}, framings in turn; controls from \
-exact truth, nothing extracted.
+- Clips: {count["self"]} self-driven and {count["cross"]} cross-identity, test seeds {seeds}, framings in turn; \
+controls from exact truth, nothing extracted.
 - Numbers: PSNR, SSIM and LPIPS of whole frames (LPIPS of every fourth); mean absolute error in the true head disc and \
 around the true eyes and mouth; mean error of 52 expression weights as the shipped encoder reads them from result and \
 truth. The last two only where the true head has a radius of 9 px or more and faces the camera.
