@@ -75,13 +75,15 @@ def train_face(
     """Return the averaged network, or None where `stop()` ended this run before the course was done.
 
     close_ups  pool of stages.training.face_people; most crops are then of it
-    start      weights to go on from; their tokens stay the format they are
+    start      weights to go on from; convolutions and the format of the tokens stay, neck and code go on
     say        called with step, loss, and on people never trained on the mean error and that of always saying the mean
     """
     torch.manual_seed(seed)
     network = FaceMotionNet(FaceEncoderConfig()).to(device)
     if start is not None:
         load_strictly(network, start, "the face encoder to start from")
+        # 1,094 steps with everything free unlearned the eyes of real people; the neck alone forgot the person instead
+        network.convolutions.requires_grad_(False)
     network.head_tokens.requires_grad_(False)  # nothing here speaks of it: the transformer's second stage tunes it
     learner = Learner(state_path, network, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay)
     faces = [Faces(pool.trained)] + ([Faces(close_ups.trained)] if close_ups else [])
