@@ -75,7 +75,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--suite", default="v1")
     parser.add_argument("--bundles", default="", help="folder with the suite's bundles (default: OUT/suite)")
     parser.add_argument("--clips", type=int, help="only the first N cases of each framing")
-    parser.add_argument("--kinds", default="self,cross", help="self, cross or both")
+    parser.add_argument("--kinds", default="self,cross", help="self, cross, cross-aligned")
     parser.add_argument("--model", action="append", help="default, or a folder as train writes it; several times: each")
     parser.add_argument("--encoder", default="", help="face encoder, where it is not the model's face.safetensors")
     parser.add_argument(

@@ -25,6 +25,7 @@ from stages.synthetic.suite import KINDS, Suite, reference_order
 _FACING = 0.35  # cosine between face and camera below which a face is not read, as in training
 _FILM = ("joints_px", "joints_m", "transl_m", "hands_px", "R_cam_head", "head_center_px", "head_radius_px", "frames")
 _ONCE = ("K_px", "head_radius_m", "times_s")
+_HELD = 8  # frames for which an aligned driver stays as the reference was, longer than feet are smoothed
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,10 @@ def open_case(folder: str, suite: Suite, number: int, kind: str, *, references: 
 
     folder      of the bundles;  number  of the clip in its split
     kind        self: its own motion drives.  cross: the person of the partner's bundle drives, brought onto the bones,
-                head and place of the reference; the canvas then is the one render-spheres would cut
+                head and place of the reference; the canvas then is the one render-spheres would cut. Where the person
+                stands is then a guess: the driver's most alike frame is laid on the reference, and the truth may have
+                walked on between the two.  cross-aligned: the same, with a driver whose film begins with the moment
+                that the reference shows (not part of the case), so that the place is told
     references  how many of them are taken, in the order of `reference_order`
     errors      UsageError: unknown kind, more references than there are. InputError: a bundle is missing or damaged
     """
@@ -78,8 +82,11 @@ def open_case(folder: str, suite: Suite, number: int, kind: str, *, references: 
     else:
         driver = _truth(Path(folder) / bundle_name(suite.split, number, cross=True))
         size = (suite.size, suite.size)
-        performer = _person(driver, driver, suite)
-        composition = compose(performer, _seen(driver, suite.size), people[0], size, size, framing="reference")
+        held = _HELD if kind == "cross-aligned" else 0
+        film = _begun_with_reference(driver, order[0], held)
+        performer = _person(film, driver, suite)
+        composition = compose(performer, _seen(film, suite.size), people[0], size, size, framing="reference")
+        composition = replace(composition, act=_without_first(composition.act, held))
     window = composition.ref_window
     ref_frames = np.stack([cut(stills["frames"][index], window) for index in order])
     ref_rotations = stills["R_cam_head"][order]
@@ -110,6 +117,21 @@ def _truth(path: Path) -> dict[str, np.ndarray]:
     bundle.require("truth")
     names = (*_FILM, *_ONCE, "face_crops", *(f"ref_{name}" for name in (*_FILM, "times_s")))
     return {name: bundle.read("truth", name) for name in names}
+
+
+def _begun_with_reference(truth: dict[str, np.ndarray], index: int, frames: int) -> dict[str, np.ndarray]:
+    """The film's arrays with so many frames of one of its references before them."""
+    return {
+        name: np.concatenate([np.repeat(truth[f"ref_{name}"][index : index + 1], frames, 0), truth[name]])
+        for name in _FILM
+    }
+
+
+def _without_first(act: Performance, frames: int) -> Performance:
+    """The Performance without its first frames."""
+    names = ("joints_px", "points_m", "drawn", "hands_px", "hands_drawn", "head_px", "head_radius_px")
+    cut_off = {name: getattr(act, name)[frames:] for name in names}
+    return replace(act, **cut_off, frame=act.frame - frames if act.frame >= frames else -1)
 
 
 def _seen(truth: dict[str, np.ndarray], size: int) -> np.ndarray:

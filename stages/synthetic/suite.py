@@ -2,10 +2,12 @@
 
 A suite is a literal list of clips of the test split and the settings of `synth` they are made with, so its bundles are
 those of `dreamactor synth` with these settings, byte for byte. Every clip is there twice: NAME.zarr, and
-NAME_cross.zarr with the same motion, camera, light and background on another person. That gives two families of cases:
+NAME_cross.zarr with the same motion, camera, light and background on another person. That gives these kinds of cases:
 
     self    the reference is another moment of NAME, its own motion drives, the truth is NAME
     cross   the same reference; the person of NAME_cross drives; the truth is NAME: that motion on its own person
+    cross-aligned   the same, and the driver's film begins with the moment of the reference, so that nobody has to guess
+            where the person stands (stages.benchmark.cases)
 
 `suites/NAME.tsv` beside this file holds the sha256 of the truth of every bundle (stages.synthetic.manifest): of the
 arrays, not of the film, whose bytes depend on the encoder's build. What is promised: the same bytes on the kind of
@@ -26,7 +28,7 @@ import numpy as np
 from stages.core.errors import CheckFailed, UsageError
 from stages.synthetic.seeds import GENERATOR_VERSION, bundle_name, parse_bundle_name
 
-KINDS = ("self", "cross")
+KINDS = ("self", "cross", "cross-aligned")
 _OPEN = frozenset(("suite", "out", "clips", "workers", "verify", "overwrite"))
 _APART_S = 0.25  # a reference this far in time from the film counts as another moment
 _MADE_ON = "# made on: "

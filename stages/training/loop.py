@@ -89,6 +89,8 @@ class Trainer:
 
     def _enter_phase(self) -> None:
         phase = self.phases[self.progress.phase]
+        for parameter in self._both().parameters():
+            parameter.grad = None  # what is frozen from here on would count in the norm that gradients are cut to
         freeze_for_stage(self.dit, self.face, phase.stage)
         self.optimisers = build_optimisers(self._both(), phase.lr)
 

@@ -148,5 +148,6 @@ def _prepare(pool: Pool, clip: Path, vae: CausalVae, folder: Path, device: str, 
         expressions=truth["expressions"].astype(np.float32),
         face_valid=face_valid(facing),
         yaw_rad=np.arctan2(-facing[:, 0, 2], facing[:, 2, 2]).astype(np.float32),
+        **({"face_px": truth["face_px"].astype(np.float32)} if "face_px" in truth else {}),
     )
     os.rename(partial, folder / clip.name)

@@ -19,7 +19,7 @@ _LIMBS = tuple(
     for side in ("left", "right")
 )
 _HEAD_ROOM = 2.4  # head radii that the smaller side of a reframed canvas holds at least
-_POINTS, _LENGTHS = ("joints_px", "hands_px", "head_center_px"), ("head_radius_px",)
+_POINTS, _LENGTHS = ("joints_px", "hands_px", "head_center_px", "face_px"), ("head_radius_px",)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def choose_window(truth: dict[str, np.ndarray], size: int, rng: np.random.Genera
 def reframed(frames_u8: np.ndarray, truth: dict[str, np.ndarray], window: Window) -> tuple[np.ndarray, dict]:
     """Pictures [N, H, W, 3] and truth of them as the window shows them."""
     moved = dict(truth)
-    for name in _POINTS:
+    for name in set(_POINTS) & set(truth):
         moved[name] = window.points(truth[name])
     for name in _LENGTHS:
         moved[name] = truth[name] * window.scale

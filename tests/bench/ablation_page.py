@@ -1,6 +1,7 @@
 """docs/ablations.md and its pictures, written from what bench_ablations.py measured and from nothing else."""
 
 import io
+import textwrap
 
 import numpy as np
 from ablation_scores import METRICS, SHIPPED, load_case, variants
@@ -22,11 +23,14 @@ _SAYS = {
     "three-references": "No training of its own: the same networks are shown one reference or three (all were trained "
     "with one to three).",
     "no-bones": "No training of its own: the driver's bones are used as they are, at the reference's overall size "
-    "(`render-spheres --no-retarget`). Cross-identity only; self-driven every ratio is 1.",
+    "(`render-spheres --no-retarget`). Cross-identity only; self-driven every ratio is 1. The adjustment pulls each "
+    "bone's ratio towards the overall one, because a single photo measures a bone only roughly, so it takes away part "
+    "of the difference and not all of it even where, as here, both people are known exactly.",
 }
 _DIGITS = {"psnr_db": 2, "ssim": 3, "lpips_alex": 3, "head_error": 1, "face_error": 1, "expression_error": 2}
 _PICTURES = "pictures/ablations"
 _LARGEST_BYTES = 60_000
+_COLUMNS = 120
 
 
 def write_page(result, work, docs):
@@ -37,7 +41,20 @@ def write_page(result, work, docs):
     for title in _TITLES:
         ours = [variant for variant in made if variant.name == title or variant.name.endswith(f"-{title}")]
         sections.append(_section(title, ours, result, work, docs) if ours else _missing(title))
-    (docs / "ablations.md").write_text("\n\n".join([_head(result, runs), *sections]) + "\n")
+    (docs / "ablations.md").write_text(_wrapped("\n\n".join([_head(result, runs), *sections])) + "\n")
+
+
+def _wrapped(text):
+    """The page with its paragraphs and list items broken at 120 columns; tables, code and pictures stay as they are."""
+    out, code = [], False
+    for block in text.split("\n"):
+        code ^= block.startswith("```")
+        if code or len(block) <= _COLUMNS or block.startswith(("|", "!")):
+            out.append(block)
+        else:
+            out.append(textwrap.fill(block, _COLUMNS, subsequent_indent="  " if block.startswith("- ") else "",
+                                     break_long_words=False, break_on_hyphens=False))  # fmt: skip
+    return "\n".join(out)
 
 
 def _head(result, runs):
@@ -46,11 +63,17 @@ def _head(result, runs):
         f"stage {p['stage']}, {p['share']:.0%} of the steps, clips of {' or '.join(map(str, p['frames']))} frames, "
         f"{' or '.join(map(str, p['batch']))} a step" for p in result["phases"]
     )  # fmt: skip
+    note = " " + settings["note"] if settings["note"] else ""
     seconds = ", ".join(f"{name} {result['cpu_s'][name]:.0f}" for name in runs) or "none yet"
     count = {kind: sum(name.startswith(kind) for name in result["clips"]) for kind in ("self", "cross")}
     first = settings["first"]
     width, depth, steps, every = model["width"], model["depth"], settings["steps"], settings["every"]
     encoder, seeds = settings["encoder"].rsplit("/", 1)[-1], f"{first} to {first + count['self'] - 1}"
+    material = (
+        f"Every {every}th of the prepared takes of the training split below number {settings['below']}. VAE (the "
+        f"shipped one) and face encoder (`{encoder}`) are the same in all. "
+        f"CPU seconds on one shared core: {seconds}.{note}"
+    )
     return f"""# Ablations
 
 The ablations that the paper only drew, each at the same small budget, on the same people whom no network saw.
@@ -60,16 +83,15 @@ Differences are *ablated minus base*, paired over clips, with 95% bootstrap inte
 interval excludes zero. With so many intervals some exclude zero by chance. One training seed each: the spread between
 seeds is not in the intervals.
 
-- Training: from nothing, {steps} steps, seed {settings["seed"]}, the same batches in every run: {phases}.
-  Every {every}th of the prepared takes of the training split below number {settings["below"]}.
-  VAE (the shipped one) and face encoder (`{encoder}`) are the same in all. CPU seconds on one shared core: {seconds}.
-- Films: 17 frames at 128x128, {settings["sampler_steps"]} sampler steps, no guidance, **without the compositor** (the
-  VAE's pictures), so that what is compared is the transformer. The shipped model is measured in the same way, where no
-  training is needed.
-- Clips: {count["self"]} self-driven and {count["cross"]} cross-identity, test seeds {seeds}, framings in turn.
-- Numbers: PSNR, SSIM and LPIPS of whole frames (LPIPS of every fourth); mean absolute error in the true head disc and
-  around the true eyes and mouth; mean error of 52 expression weights as the shipped encoder reads them from result and
-  truth. The last two only where the true head has a radius of 9 px or more and faces the camera.
+- Training: from nothing, {steps} steps, seed {settings["seed"]}, the same batches in every run: {phases}. {material}
+- Films: 17 frames at 128x128, {settings["sampler_steps"]} sampler steps, no guidance, **without the compositor** \
+(the VAE's pictures), so that what is compared is the transformer. The shipped model is measured in the same way, \
+where no training is needed.
+- Clips: {count["self"]} self-driven and {count["cross"]} cross-identity, test seeds {seeds}, framings in turn; \
+controls from exact truth, nothing extracted.
+- Numbers: PSNR, SSIM and LPIPS of whole frames (LPIPS of every fourth); mean absolute error in the true head disc and \
+around the true eyes and mouth; mean error of 52 expression weights as the shipped encoder reads them from result and \
+truth. The last two only where the true head has a radius of 9 px or more and faces the camera.
 
 ```
 {_command(settings)}
@@ -78,7 +100,7 @@ seeds is not in the intervals.
 
 def _command(settings):
     shown = ["every", "below", "steps", "runs", "per_framing", "first", "seed", "sampler_steps"]
-    rest = " ".join(f"--{name.replace('_', '-')} {settings[name]}" for name in shown)
+    rest = " ".join(f"--{name.replace('_', '-')} {settings[name] or repr('')}" for name in shown)
     return (
         "python tests/bench/bench_ablations.py --work WORK --prepared PREPARED --pool POOL --mocap MOTION.npz \\\n"
         f"  {rest} \\\n  --encoder FACE.safetensors --page docs"
@@ -86,7 +108,7 @@ def _command(settings):
 
 
 def _missing(title):
-    pending = "**Not measured yet**: its run is not finished; the same command goes on."
+    pending = f"**Not measured yet**: its run is not finished; the same command with `--runs base,{title}` goes on."
     return f"## {_TITLES[title]}\n\n{_SAYS[title]}\n\n{pending}"
 
 
@@ -100,14 +122,13 @@ def _section(title, ours, result, work, docs):
             parts.append(f"{named}:")
         parts.append(_table(result["compared"][variant.name]))
         parts.append(_verdict(result["compared"][variant.name]))
-    shown = ours[-1]
-    labels = {"no-bones": "adjusted", "three-references": "one"}.get(title, "base")
-    picture = f"{_PICTURES}/{title}.jpg"
-    _strip(shown, result, work, docs / picture, labels)
-    whose = " (shipped model)" if shown.run == SHIPPED else ""
-    parts.append(
-        f"![{_TITLES[title]}]({picture})\n\n*Reference, controls, {labels}, ablated, truth{whose}; last frame.*"
-    )
+    shown, picture = ours[-1], f"{_PICTURES}/{title}.jpg"
+    labels = _strip(shown, result, work, docs / picture)
+    whose = "Shipped model" if shown.run == SHIPPED else "Small runs"
+    parts += [
+        f"![{_TITLES[title]}]({picture})",
+        f"*{whose}, first portrait and first half body, last frame: {', '.join(labels)}.*",
+    ]
     return "\n\n".join(parts)
 
 
@@ -165,9 +186,11 @@ def _skeletons(table):
     return "\n".join(lines)
 
 
-def _strip(variant, result, work, path, label):
-    """Two rows of one clip each, self-driven above (cross-identity in both where there is no other); not picked: the
-    first portrait and the first half body."""
+def _strip(variant, result, work, path):
+    """Write two rows of one clip each, the first portrait and the first half body; the labels of the columns.
+
+    Self-driven above and cross-identity below, or cross-identity in both where there is nothing else.
+    """
     from PIL import Image
 
     from stages.media.sheet import contact_sheet
@@ -177,10 +200,15 @@ def _strip(variant, result, work, path, label):
     for row, kind in enumerate(kinds):
         name = [clip for clip in result["clips"] if clip.startswith(kind)][row]
         case = load_case(work / "cases" / f"{name}.npz")
-        maps = case["marked" if variant.name == "landmarks" else "maps"][-1]
+        shown = ("maps", "free_maps") if variant.free_bones else ("marked" if variant.name == "landmarks" else "maps",)
+        controls = [np.maximum(case[maps][-1][..., :3], case[maps][-1][..., 3:]) for maps in shown]
         films = [np.load(work / "films" / which / f"{name}.npy")[-1] for which in (variant.against, variant.name)]
-        rows.append([case["refs"][0], np.maximum(maps[..., :3], maps[..., 3:]), *films, case["truth"][-1]])
-    labels = ["reference", "controls", label, "ablated", "truth"]
+        rows.append([case["refs"][0], *controls, *films, case["truth"][-1]])
+    labels = ["reference", "controls", "base", "ablated", "truth"]
+    if variant.free_bones:
+        labels = ["reference", "adjusted", "driver's bones", "film, adjusted", "film, driver's", "truth"]
+    elif variant.references > 1:
+        labels = ["reference", "controls", "one", "three", "truth"]
     picture = Image.fromarray(contact_sheet(rows, labels, cell_height_px=160))
     path.parent.mkdir(parents=True, exist_ok=True)
     for quality in (90, 80, 70, 60):
@@ -189,3 +217,4 @@ def _strip(variant, result, work, path, label):
         if buffer.tell() < _LARGEST_BYTES:
             break
     path.write_bytes(buffer.getvalue())
+    return labels

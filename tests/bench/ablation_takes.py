@@ -1,7 +1,8 @@
 """The training material of the ablations: prepared takes with the face points drawn on a second set of maps.
 
-A take is linked, not copied. Face points come from the pool's truth; for pools made before it held them the take's
-person and motion are posed again without drawing, and joints that do not fall on the pool's are an error.
+A take is linked, not copied. Face points come from the prepared take, which may be cut out of the pool's; for takes
+prepared before they held them person and motion are posed again without drawing, and joints that do not fall on the
+pool's are an error.
 """
 
 import os
@@ -30,12 +31,11 @@ def link_takes(options, folder, say):
         target = folder / name
         if target.is_dir():
             continue
-        with np.load(pool / name / "truth.npz") as truth:
-            points = truth["face_px"] if "face_px" in truth else None
-            joints = truth["joints_px"]
+        with np.load(prepared / name / "labels.npz") as labels:
+            points = labels["face_px"] if "face_px" in labels else None
         if points is None:
             poser = poser or _Poser(options.mocap)
-            points = poser.face_px(int(name), joints)
+            points = poser.face_px(int(name), np.load(pool / name / "truth.npz")["joints_px"])
             say(f"face points of take {name}")
         partial = folder / f".{name}.{os.getpid()}"
         partial.mkdir(parents=True)

@@ -163,6 +163,7 @@ def parsed():
     parser.add_argument("--vae", type=Path, default=package / "model" / "weights" / "default" / "vae.safetensors")
     parser.add_argument("--encoder", type=Path, default=package / "face" / "weights" / "default.safetensors")
     parser.add_argument("--no-score", action="store_true", help="make the cases and train only")
+    parser.add_argument("--note", default="", help="a sentence for the page about how the runs were made")
     parser.add_argument("--page", type=Path, default=None, help="write the page and its pictures into this docs folder")
     return parser.parse_args()
 

@@ -19,6 +19,7 @@ import numpy as np
 
 TALKING = ("face_talking_speech", "d3", "face_glasses", "face_green_screen", "face_grimaces_long", "head_turns_wide")
 UNITS = {"jaw": ("jawOpen",), "eyes": ("eyeBlinkLeft", "eyeBlinkRight")}
+DECAYS = (1e-3, 1e-2, 1e-1, 1.0)  # of the ridge regressions
 SMALL_PX = (20, 24, 32, 48)
 LIPS, OUTER_EYES = (13, 14), (33, 263)
 LIDS, EYES = ((159, 145), (386, 374)), ((33, 133), (362, 263))  # of the face mesh of 478 points
@@ -63,10 +64,25 @@ def signal_of(labels, names, key):
 
 
 def readers(tokens, labels, names):
-    """{"jaw", "eyes"}: (direction, offset) that reads it from tokens [N, D]."""
+    """{"jaw", "eyes"}: (direction, offset) that reads it from tokens [P, E, D] of people making the same faces [E, 54].
+
+    The ridge is the one that reads best from people who are left out.
+    """
     from stages.training.face_measures import linear_reader
 
-    return {key: linear_reader(tokens, signal_of(labels, names, key)) for key in UNITS}
+    people, found = len(tokens), {}
+    for key in UNITS:
+        wanted = signal_of(labels, names, key)
+
+        def fitted(chosen, decay, wanted=wanted):
+            return linear_reader(np.concatenate(tokens[chosen]), np.tile(wanted, len(chosen)), decay)
+
+        def left_out(decay, fitted=fitted, wanted=wanted):
+            others = [np.delete(np.arange(people), person) for person in range(people)]
+            return np.mean([correlation(tokens[p] @ fitted(o, decay)[0], wanted) for p, o in enumerate(others)])
+
+        found[key] = fitted(np.arange(people), max(DECAYS, key=left_out))
+    return found
 
 
 def correlation(a, b):
@@ -112,9 +128,8 @@ def measure(network, untrained, sets, names, videos):
             "pixels": told_apart(grey_pixels(crops.crops_u8)),
         }
     people = len(tokens["spread"])
-    every = np.concatenate([values.reshape(-1, values.shape[-1]) for values in tokens.values()])
-    labels = np.concatenate([np.tile(crops.labels, (people, 1)) for crops in sets.values()])
-    read = readers(every, labels, names)
+    labels = np.concatenate([crops.labels for crops in sets.values()])
+    read = readers(np.concatenate(list(tokens.values()), axis=1), labels, names)
     spread = sets["spread"]
     for side in (0, *SMALL_PX):
         seen = encode(network, spread.crops_u8, side)

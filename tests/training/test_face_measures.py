@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from stages.training.face_measures import identity_probe, linear_reader, retrieval_top1
 
@@ -47,6 +48,13 @@ def test_neither_counts_what_scale_and_shift_do(faces, person):
     assert retrieval_top1(moved) == retrieval_top1(features)
     assert identity_probe(moved) == pytest.approx(identity_probe(features), abs=0.01)
     assert 2.0 / PEOPLE < identity_probe(features)  # a lean of half the noise is read in 24 channels
+
+
+def test_the_probe_also_works_where_no_gradient_is_wanted(person):
+    features = person + noise(0.5)
+    with torch.no_grad():
+        without = identity_probe(features)
+    assert without == identity_probe(features)
 
 
 def test_retrieval_needs_another_person(faces):

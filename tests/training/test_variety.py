@@ -89,13 +89,14 @@ def test_points_go_where_the_picture_goes():
         **head_at(70, 50),
         "joints_px": joints,
         "hands_px": np.zeros((12, 2, 21, 2)),
-        "head_radius_px": np.ones(12),
+        "face_px": np.zeros((12, 68, 2)) + [70.0, 50.0],
     }
     window = choose_window(truth, 128, np.random.default_rng(3), Variety(reframed=1.0, sides=((1.0, 0.625),)))
     pictures, moved = reframed(frames, truth, window)
     assert pictures.shape == (12, 128, 80, 3)
     y, x = np.nonzero(pictures[4, ..., 0] > 128)
     assert np.abs(moved["joints_px"][4, 7] - [x.mean(), y.mean()]).max() < 0.5
+    assert np.array_equal(moved["face_px"][0, 0], moved["joints_px"][0, 0])
     assert moved["head_radius_px"][0] == window.scale and np.array_equal(joints[0, 0], [70, 50])
 
 
