@@ -21,8 +21,9 @@ from stages.core.records import Plan, Record
 
 STAGE = "animate"
 LAYER = "video"
-VERSION = 2
+VERSION = 3
 _SHEET_ROWS = 6
+_DECIDING = ("seed", "steps", "solver", "cfg_ref", "cfg_motion", "segment", "carry_expression")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Params:
     cfg_ref     classifier-free guidance for the reference; 1 = none, and no extra pass
     cfg_motion  the same for the motion signals
     segment     frames made in one go, 4k+1; 0 = what the model was trained on
+    carry_expression  move the carried photo's face to the driver's expression before the model sees it
     sheet       also write the contact sheet
     device      auto, cpu, cuda, cuda:N, mps
     threads     CPU threads; 0 = as many as the machine has
@@ -52,6 +54,7 @@ class Params:
     cfg_ref: float = 1.0
     cfg_motion: float = 1.0
     segment: int = 0
+    carry_expression: bool = True
     sheet: bool = True
     device: str = "auto"
     threads: int = 0
@@ -93,12 +96,15 @@ def run(
         return Record(STAGE, todo.output, "skipped", todo.key, time.monotonic() - started)
     from stages.bundle import LayerWriter, make_provenance
     from stages.core.device import pick_device, set_threads
+    from stages.face.encoder import load_face_encoder
     from stages.model.animator import Animator
 
     set_threads(params.threads or None)
     bundle, key, inputs, weights = _identity(item, params)
     animator = Animator.load(params.model, pick_device(params.device))
     tracks = _tracks(bundle)
+    if params.carry_expression:
+        tracks = _with_expression(bundle, tracks, load_face_encoder(str(encoder_file(params.model)), animator.device))
     latents, segments, sampling_s = _sample(item, key, animator, tracks, params, progress)
     frames = len(tracks.maps)
     video = Path(todo.output)
@@ -185,13 +191,20 @@ def _identity(item: str | os.PathLike[str], params: Params):
                 f"{params.ref}. Make them again with: dreamactor render-spheres {item} --ref {params.ref} --overwrite"
             )
     inputs = {layer: bundle.key(layer) for layer in ("clip", "body", "head", "face")}
-    weights = model_hashes(params.model)
+    weights = {**model_hashes(params.model), "face": file_sha256(encoder_file(params.model))}
+    encoder, wanted = bundle.attrs("face")["encoder"], encoder_file(params.model)
+    if params.carry_expression and encoder["sha256"] != weights["face"]:
+        raise InputError(
+            f"{item}: the face tokens are of encoder {encoder['name']} {encoder['sha256'][:8]}, the model goes with "
+            f"{weights['face'][:8]}. Run: dreamactor encode-face {item} --encoder {wanted} --overwrite, or animate "
+            "with --no-carry-expression"
+        )
     return bundle, layer_key(STAGE, VERSION, _decides(params), inputs, weights), inputs, weights
 
 
 def _decides(params: Params) -> dict[str, object]:
     """The parameters that decide the bytes."""
-    return {name: getattr(params, name) for name in ("seed", "steps", "solver", "cfg_ref", "cfg_motion", "segment")}
+    return {name: getattr(params, name) for name in _DECIDING}
 
 
 def _tracks(bundle):
@@ -217,6 +230,29 @@ def _tracks(bundle):
     return Tracks(
         np.concatenate([body, head], -1), tokens, valid, bundle.read("body", "ref_frame"), ref_maps, warp, kind
     )
+
+
+def encoder_file(model: str) -> Path:
+    """The face encoder that a model was trained with: face.safetensors in its folder, else the shipped one."""
+    from stages.face import encoder_file as shipped_or_named
+
+    beside = Path(model) / "face.safetensors"
+    return Path(shipped_or_named(str(beside) if beside.is_file() else "default"))
+
+
+def _with_expression(bundle, tracks, encoder):
+    """The tracks with the carried photo's face moved to the driver's expression."""
+    from dataclasses import replace
+
+    from stages.face.carry import carry_expressions, reference_weights
+
+    place = (bundle.read("head", f"ref_{name}") for name in ("center_px", "radius_px", "R_cam_head"))
+    before = reference_weights(encoder, tracks.ref_frames[0], *place)
+    heads = (bundle.read("head", name) for name in ("center_px", "radius_px", "R_cam_head"))
+    warp, kind = carry_expressions(
+        tracks.warp_frames, tracks.warp_kind, *heads, before, encoder.expressions_of(tracks.face_tokens)
+    )
+    return replace(tracks, warp_frames=warp, warp_kind=kind)
 
 
 def _partial(item: str | os.PathLike[str], key: str) -> Path:

@@ -25,6 +25,9 @@ def command(
     cfg_ref: Annotated[float, typer.Option(help="Guidance towards the reference; 1 = none.")] = Params.cfg_ref,
     cfg_motion: Annotated[float, typer.Option(help="Guidance towards the motion; 1 = none.")] = Params.cfg_motion,
     segment: Annotated[int, typer.Option(help="Frames made in one go, 4k+1; 0 = as trained.")] = Params.segment,
+    carry_expression: Annotated[
+        bool, typer.Option(help="Move the carried photo's face to the driver's expression first.")
+    ] = Params.carry_expression,
     sheet: Annotated[bool, typer.Option(help="Also write the contact sheet.")] = Params.sheet,
     device: options.Device = Params.device,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 = all.")] = Params.threads,
@@ -47,6 +50,7 @@ def command(
         cfg_ref=cfg_ref,
         cfg_motion=cfg_motion,
         segment=segment,
+        carry_expression=carry_expression,
         sheet=sheet,
         device=device,
         threads=threads,

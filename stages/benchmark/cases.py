@@ -38,6 +38,7 @@ class Case:
     ref_frames   uint8 [R, S, S, 3]   the references on the canvas, the best first;  ref_maps uint8 [R, S, S, 6]
     warp_frames  uint8 [T, S, S, 3]   the first reference carried to every pose;  warp_kind uint8 [T, S, S]
     crops_u8     uint8 [T, c, c, 3]   the driver's face;  face_valid bool [T] it looks far enough to the camera
+    head         center_px [T, 2], radius_px [T], R_cam_head [T, 3, 3] of the spheres;  ref_head  of the first reference
     """
 
     name: str
@@ -50,6 +51,8 @@ class Case:
     warp_kind: np.ndarray
     crops_u8: np.ndarray
     face_valid: np.ndarray
+    head: tuple[np.ndarray, np.ndarray, np.ndarray]
+    ref_head: tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def case_name(framing: str, number: int) -> str:
@@ -108,6 +111,8 @@ def open_case(folder: str, suite: Suite, number: int, kind: str, *, references: 
         warp_kind=warp_kind,
         crops_u8=driver["face_crops"],
         face_valid=rotations[:, 2, 2] > _FACING,
+        head=(composition.act.head_px, composition.act.head_radius_px, rotations),
+        ref_head=(composition.still.head_px[0], composition.still.head_radius_px[0], ref_rotations[0]),
     )  # fmt: skip
 
 

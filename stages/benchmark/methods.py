@@ -26,7 +26,7 @@ class ModelChoice:
 
     source      "default" (shipped) or a folder with vae, dit and compositor weights, as animate --model takes it
     encoder     face encoder: "default", a file; "" = face.safetensors in the model's folder where it is, else default
-    references  taken of each case;  steps, solver, cfg_ref, cfg_motion  as in animate;  seed  of the noise
+    references  taken of each case;  seed  of the noise;  the others are as in animate
     """
 
     source: str = "default"
@@ -36,6 +36,7 @@ class ModelChoice:
     solver: str = "dpm2m"
     cfg_ref: float = 1.0
     cfg_motion: float = 1.0
+    carry_expression: bool = True
     seed: int = 0
 
     def encoder_file(self) -> Path:
@@ -84,18 +85,24 @@ class ModelFilms:
         import torch
 
         from stages.core.rng import torch_generator
+        from stages.face.carry import carry_expressions, reference_weights
         from stages.model.animator import Tracks, segment_spans
 
         count, frames = self._choice.references, len(case.maps)
         tokens = self._encoder.tokens(case.crops_u8)
+        warp_frames, warp_kind = case.warp_frames, case.warp_kind
+        if self._choice.carry_expression:
+            before = reference_weights(self._encoder, case.ref_frames[0], *case.ref_head)
+            after = np.where(case.face_valid[:, None], self._encoder.expressions_of(tokens), np.nan)
+            warp_frames, warp_kind = carry_expressions(warp_frames, warp_kind, *case.head, before, after)
         tracks = Tracks(
             maps=case.maps,
             face_tokens=tokens,
             face_valid=case.face_valid,
             ref_frames=case.ref_frames[:count],
             ref_maps=case.ref_maps[:count],
-            warp_frames=case.warp_frames,
-            warp_kind=case.warp_kind,
+            warp_frames=warp_frames,
+            warp_kind=warp_kind,
         )
         spans = segment_spans(frames + (-(frames - 1) % 4), self._animator.config.segment_frames)
         noise = [torch_generator(self._choice.seed, STAGE, case.name, f"noise {n}") for n in range(len(spans))]

@@ -52,7 +52,11 @@ class FaceMotionNet(nn.Module):
         x = F.adaptive_avg_pool2d(crops_01, self.config.inner_side)
         x = self.convolutions((x - 0.5) * 4.0)
         code = self.head_code(self.neck(x.flatten(1)))
-        return self.head_tokens(code).unflatten(1, (self.config.tokens, -1)), code
+        return self.tokens_of(code), code
+
+    def tokens_of(self, code: Tensor) -> Tensor:
+        """Motion tokens [..., N, C] of motion codes [..., 64]."""
+        return self.head_tokens(code).unflatten(-1, (self.config.tokens, -1))
 
 
 class FaceEncoder:
@@ -70,6 +74,16 @@ class FaceEncoder:
     def expressions(self, crops_u8: np.ndarray) -> np.ndarray:
         """Return float32 [n, 54]: 52 ARKit weights (about 0..1, unclipped); gaze yaw, pitch in units of 30 degrees."""
         return self._run(crops_u8)[1][:, :SUPERVISED]
+
+    def expressions_of(self, tokens: np.ndarray) -> np.ndarray:
+        """Return float32 [n, 54] as `expressions` of motion tokens float [n, N, C]; NaN stays NaN.
+
+        Tokens are a linear function of the code with more numbers than it has, so they say it exactly.
+        """
+        layer = self.network.head_tokens
+        back = torch.linalg.pinv(layer.weight.detach().double()).cpu().numpy()
+        flat = np.asarray(tokens, np.float64).reshape(len(tokens), -1) - layer.bias.detach().double().cpu().numpy()
+        return (flat @ back.T)[:, :SUPERVISED].astype(np.float32)
 
     def _run(self, crops_u8: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if crops_u8.ndim != 4 or crops_u8.shape[-1] != 3 or crops_u8.dtype != np.uint8:

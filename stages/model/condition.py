@@ -33,7 +33,8 @@ class FaceWindow:
     """Face tokens sorted by latent frame, as keys for Face Attn.
 
     tokens  float [B*t, M, D]        M = 4 source frames x N tokens, and one learned token that says "no motion given"
-    mask    bool  [B*t, 1, 1, M]     True = may be seen; the learned token always is
+    mask    bool  [B*t, 1, 1, M]     True = may be seen; the learned token where nothing else is, or attention would
+                                     learn to rest on it and never look at a face again (it did)
     """
 
     tokens: Tensor
@@ -62,5 +63,5 @@ class FaceWindowMaker(nn.Module):
         seen = torch.cat([valid[:, :1].expand(-1, TIME_STRIDE - 1), valid], 1).reshape(batch * frames, TIME_STRIDE)
         seen = seen.repeat_interleave(count, 1)  # [B*t, 4N]
         null = self.null.to(x.dtype).expand(x.shape[0], 1, -1)
-        always = torch.ones_like(seen[:, :1])
-        return FaceWindow(torch.cat([x, null], 1), torch.cat([seen, always], 1)[:, None, None])
+        nothing = ~seen.any(1, keepdim=True)
+        return FaceWindow(torch.cat([x, null], 1), torch.cat([seen, nothing], 1)[:, None, None])

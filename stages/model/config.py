@@ -70,7 +70,11 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, values: dict) -> "ModelConfig":
-        """Return the configuration stored in a checkpoint; TypeError where a name is unknown or missing."""
+        """Return the configuration stored in a checkpoint; TypeError where a name is unknown or missing.
+
+        `measured`, what a benchmark wrote beside it about the weights, is left aside.
+        """
+        values = {name: value for name, value in values.items() if name != "measured"}
         parts = {"vae": VaeConfig, "dit": DitConfig, "compositor": CompositorConfig}
         built = {name: kind(**_tuples(values[name])) for name, kind in parts.items()}
         return cls(**{**values, **built})

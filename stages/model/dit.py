@@ -27,6 +27,7 @@ from stages.model.layers import (
 from stages.model.vae import SPACE_STRIDE, TIME_STRIDE
 
 STATE_CHANNELS = 2 * 4 * TIME_STRIDE  # of `pack_state`
+FACE_GAIN = 0.1  # of the stream's own size: a branch that starts late would be drowned by what has grown before it
 REFERENCE_TIME = -4.0  # rotary time of the first reference; each further one stands 4 latent frames earlier
 
 
@@ -120,7 +121,8 @@ class Block(nn.Module):
         x = x + self.out(join_heads(attention(q, k, split_heads(v, self.heads)))) * (1 + gate_a)
         video, refs = x[:, :n_video], x[:, n_video:]
         video = video + self._reference_attention(video, refs, n_video, rope)
-        video = video + self._face_attention(video, face, frames)
+        loudness = video.square().mean(-1, keepdim=True).sqrt()
+        video = video + FACE_GAIN * loudness * self._face_attention(video, face, frames)
         x = torch.cat([video, refs], 1)
         h = self.mlp_in(rms_norm(x) * (1 + scale_m) + shift_m)
         return x + self.mlp_out(F.gelu(h, approximate="tanh")) * (1 + gate_m)

@@ -27,7 +27,10 @@ from torch import Tensor
 from stages.core.carried import state_planes
 from stages.core.errors import InputError
 
-TIME_STRIDE = 4
+TIME_STRIDE, SPACE_STRIDE = 4, 8
+GROUP = 4  # single frames of one clip in a row, where a batch of single frames can be split so
+HEAD = 0  # "frames" of single ones that are cut to HEAD_CELLS x HEAD_CELLS cells about the head
+HEAD_CELLS = 8
 EXTRA_SHARE = 0.5  # of the references behind the first, where a clip has extra ones; our choice
 
 
@@ -65,19 +68,52 @@ class PreparedClips:
     def batch(self, rng: np.random.Generator, size: int, frames: int, references: int) -> TrainingBatch:
         """Return `size` random clips of `frames` (4k+1) frames with `references` reference frames each.
 
-        The first is any clip, the others are any of its picture size.
+        The first is any clip, the others are any of its picture size. Single frames come as `group_of` says: those of
+        one clip have the same references, so that what differs between them is motion and expression. `frames` HEAD:
+        single frames cut to the cells about the head, for a quarter of the price.
         """
         first = int(rng.integers(len(self.clips)))
         alike = np.array([number for number, found in enumerate(self._sizes) if found == self._sizes[first]])
-        chosen = [first, *rng.choice(alike, size - 1)]
-        return _stacked([self._item(self.clips[number], rng, frames, references) for number in chosen])
+        group = group_of(frames, size)
+        chosen = [first, *rng.choice(alike, size // group - 1)]
+        if group == 1:
+            return _stacked([self._item(self.clips[number], rng, frames, references) for number in chosen])
+        return _stacked(
+            [item for number in chosen for item in self._group(self.clips[number], rng, frames, references)]
+        )
 
     def whole(self, clip: Path, which: int, rng: np.random.Generator, references: int) -> TrainingBatch:
         """Return all contiguous frames of one clip, with its carried reference number `which`, as a batch of one."""
         frames = TIME_STRIDE * (len(np.load(clip / "clip.npy", mmap_mode="r")) - 1) + 1
         return _stacked([self._item(clip, rng, frames, references, which)])
 
-    def _item(self, clip: Path, rng: np.random.Generator, frames: int, references: int, which: int | None = None):
+    def _group(self, clip: Path, rng: np.random.Generator, frames: int, references: int) -> list[tuple]:
+        """GROUP single frames of one clip with the same references, half of them of other moments."""
+        which = int(rng.integers(len(np.load(clip / "warp_latents.npy", mmap_mode="r"))))
+        first_ref = int(np.load(clip / "warp.npz")["refs"][which])
+        yaw_rad = np.load(clip / "labels.npz")["yaw_rad"]
+        maps = np.load(clip / self.maps, mmap_mode="r")
+        contiguous = TIME_STRIDE * (len(np.load(clip / "clip.npy", mmap_mode="r")) - 1) + 1
+        free = np.setdiff1d(np.arange(len(yaw_rad)), first_ref)
+        halves = free[free >= contiguous], free[free < contiguous]
+        picked = np.concatenate([rng.choice(half, GROUP // 2, replace=len(half) < GROUP // 2) for half in halves])
+        others = self._references(rng, yaw_rad, np.setdiff1d(free, picked), references)
+        refs = np.append(first_ref, others[1:])
+        seed = int(rng.integers(1 << 62))  # extras are drawn alike for all
+        items = [
+            self._item(clip, np.random.default_rng(seed), 1, references, which, (np.array([frame]), refs))
+            for frame in picked
+        ]
+        if frames != HEAD:
+            return items
+        corner = _head_cell(maps[picked[0]], rng)
+        return [_cut(item, *corner) for item in items]
+
+    def _item(
+        self, clip: Path, rng: np.random.Generator, frames: int, references: int, which: int | None = None,
+        given: tuple[np.ndarray, np.ndarray] | None = None,
+    ):  # fmt: skip
+        """One row of a batch. given: numbers of its frame and of its references, instead of random ones"""
         latents, maps = np.load(clip / "latents.npy", mmap_mode="r"), np.load(clip / self.maps, mmap_mode="r")
         faces, labels = np.load(clip / "faces.npy", mmap_mode="r"), np.load(clip / "labels.npz")
         frames_u8 = np.load(clip / "frames.npy", mmap_mode="r")
@@ -89,7 +125,7 @@ class PreparedClips:
             which = int(rng.integers(len(warp["latents"])))
         first_ref = int(np.load(clip / "warp.npz")["refs"][which])
         if frames == 1:
-            chosen = np.array([rng.choice(np.setdiff1d(np.arange(count), first_ref))])
+            chosen = np.array([rng.choice(np.setdiff1d(np.arange(count), first_ref))]) if given is None else given[0]
             carried = np.asarray(warp["latents"][which][chosen])
             data = np.asarray(latents[chosen]).astype(np.float32).transpose(1, 0, 2, 3)
         else:
@@ -103,6 +139,7 @@ class PreparedClips:
             carried = np.asarray(warp["clip"][which][first : first + needed])
         free = np.setdiff1d(np.arange(count), np.append(chosen, first_ref))
         others = np.append(first_ref, self._references(rng, labels["yaw_rad"], free, references)[1:])
+        others = others if given is None else given[1]
         ref_latents, ref_maps = np.asarray(latents[others]).astype(np.float32), _channels_first(maps[others])
         _put_extras(clip, rng, ref_latents, ref_maps)
         kind, truth_u8 = np.asarray(warp["kind"][which][chosen]), np.asarray(frames_u8[chosen])
@@ -127,6 +164,37 @@ class PreparedClips:
             by_yaw = free[np.argsort(yaw_rad[free])]
             return by_yaw[[-1, 0, len(by_yaw) // 2]]
         return rng.choice(free, references, replace=False)
+
+
+def group_of(frames: int, size: int) -> int:
+    """How many rows in a row are of one clip in a batch of `size` rows of `frames` frames."""
+    return GROUP if frames <= 1 and size % GROUP == 0 else 1
+
+
+def _head_cell(map_u8: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
+    """(row, column) of the first cell of a window about the head of a frame with maps uint8 [H, W, 6]; anywhere
+    where there is no head."""
+    sides = [side // SPACE_STRIDE - HEAD_CELLS for side in map_u8.shape[:2]]
+    drawn = np.argwhere(np.asarray(map_u8[..., 3:]).max(-1) > 12)
+    if not len(drawn):
+        return tuple(int(rng.integers(side + 1)) for side in sides)
+    middle = drawn.mean(0) / SPACE_STRIDE - HEAD_CELLS / 2 + rng.uniform(-1.5, 1.5, 2)
+    return tuple(int(np.clip(round(at), 0, side)) for at, side in zip(middle, sides, strict=True))
+
+
+def _cut(item: tuple, row: int, column: int) -> tuple:
+    """A row of a batch cut to HEAD_CELLS x HEAD_CELLS cells."""
+    data, maps, refs, ref_maps, faces, valid, expressions, warp, state, same, same_warp = item
+
+    def window(array, a_cell: int):
+        rows, columns = (slice(at * a_cell, (at + HEAD_CELLS) * a_cell) for at in (row, column))
+        return array[..., rows, columns]
+
+    return (
+        window(data, 1), window(maps, SPACE_STRIDE), window(refs, 1), window(ref_maps, SPACE_STRIDE), faces, valid,
+        expressions, window(warp, 1), window(state, SPACE_STRIDE), window(same, SPACE_STRIDE // 2),
+        window(same_warp, SPACE_STRIDE // 2),
+    )  # fmt: skip
 
 
 def _put_extras(clip: Path, rng: np.random.Generator, ref_latents: np.ndarray, ref_maps: np.ndarray) -> None:

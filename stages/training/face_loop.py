@@ -17,7 +17,7 @@ from stages.core.errors import InputError
 from stages.core.rng import numpy_rng, torch_generator
 from stages.face.encoder import SUPERVISED, FaceEncoderConfig, FaceMotionNet
 from stages.training.course import Course, Pace
-from stages.training.face_objective import CROPS_OF_ONE, expression_weights, face_loss
+from stages.training.face_objective import CROPS_OF_ONE, expression_weights, face_loss, fix_tokens
 from stages.training.learner import Learner
 from stages.training.pool import Pool
 from stages.training.prepare import face_valid
@@ -84,11 +84,13 @@ def train_face(
         load_strictly(network, start, "the face encoder to start from")
         # 1,094 steps with everything free unlearned the eyes of real people; the neck alone forgot the person instead
         network.convolutions.requires_grad_(False)
-    network.head_tokens.requires_grad_(False)  # nothing here speaks of it: the transformer's second stage tunes it
-    learner = Learner(state_path, network, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay)
+    network.head_tokens.requires_grad_(False)  # the format of the tokens
     faces = [Faces(pool.trained)] + ([Faces(close_ups.trained)] if close_ups else [])
     labels = np.concatenate([part.labels for part in faces])
     weights = expression_weights(labels).to(device)
+    if start is None:
+        fix_tokens(network.head_tokens, labels)
+    learner = Learner(state_path, network, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay)
 
     def loss_of(step: int, progress_01: float) -> Tensor:
         rng = numpy_rng(seed, "train", "face", f"batch {step}")

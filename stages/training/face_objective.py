@@ -14,6 +14,7 @@ from stages.training.recipe import FaceRecipe
 CROPS_OF_ONE = 4  # of the same person in a batch
 _CODE_DECAY = 1e-4  # keeps the free part of the code small
 _LEAST_STD = 0.06  # of an expression, when its weight in the loss is chosen
+_TOKEN_SEED, _LEAST_SPREAD = 1724, 0.03  # of the tokens' rotation; of an expression, when it is a unit of tokens
 _LEAST_VARIANCE = 1e-4  # of a channel of the code
 
 
@@ -25,6 +26,23 @@ def face_loss(code: Tensor, labels: Tensor, weights: Tensor, head_tokens: nn.Lin
         + recipe.confusion * confusion_loss(code, labels, head_tokens)
         + recipe.person * person_share(code, labels, people)
     )
+
+
+@torch.no_grad()
+def fix_tokens(head_tokens: nn.Linear, labels) -> None:
+    """Make the tokens what they are for good: expressions in units of their own spread, turned by a fixed rotation.
+
+    labels  float array [N, 54] that mean and spread are taken from; the free codes count in units of the least spread.
+    Tokens that hardly vary beside their mean are not read by the transformer (docs/LOG.md).
+    """
+    out, codes = head_tokens.weight.shape
+    rotation, _ = torch.linalg.qr(torch.randn(out, codes, generator=torch.Generator().manual_seed(_TOKEN_SEED)))
+    mean, spread = torch.zeros(codes), torch.full((codes,), _LEAST_SPREAD)
+    mean[:SUPERVISED] = torch.from_numpy(labels.mean(0)).float()
+    spread[:SUPERVISED] = torch.from_numpy(labels.std(0)).float().clamp(min=_LEAST_SPREAD)
+    weight = (rotation * (out / codes) ** 0.5 / spread).to(head_tokens.weight)
+    head_tokens.weight.copy_(weight)
+    head_tokens.bias.copy_(-(weight @ mean.to(weight)))
 
 
 def expression_weights(labels) -> Tensor:

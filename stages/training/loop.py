@@ -17,7 +17,7 @@ from stages.face.encoder import FaceEncoderConfig, FaceMotionNet, config_to_dict
 from stages.model.config import ModelConfig
 from stages.model.dit import DiT
 from stages.training.course import Course, Pace, is_point
-from stages.training.data import PreparedClips, TrainingBatch
+from stages.training.data import HEAD, PreparedClips, TrainingBatch, group_of
 from stages.training.objective import ObjectiveConfig, freeze_for_stage, training_loss
 from stages.training.optim import Ema, build_optimisers, set_learning_rate
 from stages.weights.checkpoint import load_checkpoint, load_strictly, save_checkpoint
@@ -29,7 +29,7 @@ class Phase:
 
     stage: int
     share: float
-    frames: tuple[int, ...]
+    frames: tuple[int, ...]  # 4k+1, or HEAD: single frames cut to the head
     batch: tuple[int, ...]  # clips a step for each clip length
     lr: float = 1e-3
 
@@ -39,8 +39,8 @@ class Phase:
 PHASES: tuple[Phase, ...] = (
     Phase(stage=1, share=0.35, frames=(1,), batch=(24,)),
     Phase(stage=1, share=0.24, frames=(1, 5, 9), batch=(16, 8, 5), lr=0.8e-3),
-    Phase(stage=2, share=0.05, frames=(1, 5), batch=(16, 8), lr=1e-3),
-    Phase(stage=3, share=0.36, frames=(1, 5, 9, 17), batch=(16, 8, 5, 3), lr=0.7e-3),
+    Phase(stage=2, share=0.05, frames=(HEAD, 1, 5), batch=(64, 16, 8), lr=1e-3),
+    Phase(stage=3, share=0.36, frames=(HEAD, HEAD, 1, 5, 9, 17), batch=(96, 96, 24, 8, 5, 3), lr=0.8e-3),
 )
 
 
@@ -147,7 +147,10 @@ class Trainer:
         last = self.progress.phase == len(self.phases) - 1
         set_learning_rate(self.optimisers, progress_01, decay_from_01=0.35 if last else 0.7)
         with torch.autocast(self.device.partition(":")[0], torch.bfloat16):
-            loss = training_loss(self.dit, self.face, batch, self.latent_weight, phase.stage, self.objective, generator)
+            loss = training_loss(
+                self.dit, self.face, batch, self.latent_weight, phase.stage, self.objective, generator,
+                group=group_of(phase.frames[which], phase.batch[which]),
+            )  # fmt: skip
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
         loss.backward()

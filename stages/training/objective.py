@@ -18,8 +18,11 @@ STAGES = (1, 2, 3)
 
 @dataclass(frozen=True)
 class ObjectiveConfig:
-    time_mean: float = -0.6  # logit-normal flow times, shifted to the noise (toy study: up to -1.2 helps)
+    time_mean: float = -0.8  # logit-normal flow times, shifted to the noise (toy study: up to -1.2 helps)
     time_std: float = 1.0
+    pure_noise: float = (
+        0.5  # share of items at time 0: later the noisy picture shows the face, and signals are not read
+    )
     first_given: float = 0.3  # share of clips whose first latent is given clean: segment hand-over
     drop_refs: float = 0.08  # for classifier-free guidance, references and motion each on their own
     drop_motion: float = 0.08
@@ -28,7 +31,10 @@ class ObjectiveConfig:
     drop_sphere: float = 0.05
     figure_weight: float = 1.0  # extra weight of latent cells near the person
     head_weight: float = 3.0  # on top, by the share of a cell that the head sphere covers
+    face_weight: float = 8.0  # on top of that, by the share that its front covers: mouth, nose, eyes
+    within_weight: float = 1.0  # of the error of what changes within a clip: person and light count once, motion twice
     keep_weight: float = 0.2  # of the loss on "this square is the reference's", still and carried
+    exact_face: float = 0.85  # of stage 3: items whose tokens say the true expression; small crops would say little
     expression_weight: float = 0.05  # stage 2 and 3: the face encoder stays an expression encoder
     loss_on: str = "data"  # or "velocity": the paper's, which weighs late times by 1 / (1 - t)^2
 
@@ -44,8 +50,8 @@ def freeze_for_stage(dit: DiT, face_net: nn.Module, stage: int) -> None:
     for name, parameter in dit.named_parameters():
         is_face = "face_" in name
         parameter.requires_grad_({1: not is_face, 2: is_face, 3: True}[stage])
-    for parameter in face_net.parameters():
-        parameter.requires_grad_(stage == 2)  # stage 3 keeps the encoder: its tokens are a published format
+    for name, parameter in face_net.named_parameters():  # what tokens mean is fixed: other stages write them too
+        parameter.requires_grad_(stage == 2 and "head_tokens" not in name)
 
 
 def conditions(batch: TrainingBatch, tokens: Tensor, keep_refs: Tensor, keep_motion: Tensor, face_valid: Tensor):
@@ -64,6 +70,16 @@ def figure_cells(maps_01: Tensor) -> Tensor:
 def head_cells(maps_01: Tensor) -> Tensor:
     """Return float [B, 1, t, h, w]: the share of each latent cell that the head sphere covers in any of its frames."""
     return F.avg_pool2d(_by_latent(maps_01[:, 3:]), SPACE_STRIDE)[:, None]
+
+
+def face_cells(maps_01: Tensor) -> Tensor:
+    """Return float [B, 1, t, h, w]: the share of each latent cell that the front of the head sphere covers.
+
+    The sphere's colour is its normal in head axes (stages.head.sphere): 45 degrees about a little below straight on.
+    """
+    _, down, away = (maps_01[:, 3:] * 2.0 - 1.0).unbind(1)
+    front = (0.25 * down - 0.97 * away > 0.7) & (maps_01[:, 3:].amax(1) > 0.05)
+    return F.avg_pool2d(_by_latent(front[:, None].float()), SPACE_STRIDE)[:, None]
 
 
 def _by_latent(maps_01: Tensor) -> Tensor:
@@ -89,28 +105,53 @@ def face_tokens(face_net: nn.Module, faces_u8: Tensor) -> tuple[Tensor, Tensor]:
     return tokens.unflatten(0, (batch, time)), code.unflatten(0, (batch, time))
 
 
+def exact_tokens(face_net: nn.Module, code: Tensor, batch: TrainingBatch) -> Tensor:
+    """Return tokens [B, T, N, c] of the true expressions; the rest of the code [B, T, 64] is the encoder's own."""
+    supervised = batch.expressions.shape[-1]
+    true = torch.cat([batch.expressions.to(code.dtype), code[..., supervised:]], -1)
+    return face_net.tokens_of(true).detach()
+
+
+def _within_clip(gap: Tensor, group: int) -> Tensor:
+    """Return the part [B, C, t, h, w] of an error that differs between the frames of one clip."""
+    if group == 1:
+        return gap - gap.mean(2, keepdim=True)
+    grouped = gap.unflatten(0, (-1, group))
+    return (grouped - grouped.mean(1, keepdim=True)).flatten(0, 1) * (group / (group - 1)) ** 0.5
+
+
 def training_loss(
     dit: DiT, face_net: nn.Module, batch: TrainingBatch, channel_weight: Tensor, stage: int,
-    config: ObjectiveConfig, generator: torch.Generator,
+    config: ObjectiveConfig, generator: torch.Generator, group: int = 1,
 ) -> Tensor:  # fmt: skip
     """Return the mean weighted squared error of the predicted clean latents or their velocity (and a stage's own term).
 
     channel_weight  float [1, C, 1, 1, 1]   how much a latent channel moves the picture (stages.model.vae), mean 1
+    group           so many items in a row are single frames of one clip with one reference: they get one noise and time
     """
     size, _, frames = batch.data.shape[:3]
     device = batch.data.device  # noise is drawn on the CPU, so that every device gets the same
+    takes = size // group
     t = sample_times(
-        size, frames, generator, mean=config.time_mean, std=config.time_std, first_given=config.first_given
-    ).to(device)
-    z = interpolate(batch.data, torch.randn(batch.data.shape, generator=generator).to(device), t)
+        takes, frames, generator, mean=config.time_mean, std=config.time_std, first_given=config.first_given
+    )
+    noisy = (torch.rand(takes, generator=generator) < config.pure_noise)[:, None] & (t < 1.0)
+    t = t.masked_fill(noisy, 0.0).repeat_interleave(group, 0).to(device)
+    noise = torch.randn((takes, *batch.data.shape[1:]), generator=generator)
+    z = interpolate(batch.data, noise.repeat_interleave(group, 0).to(device), t)
 
     def keep(share: float) -> Tensor:
-        return (torch.rand(size, generator=generator) >= share).float().to(device)
+        kept = (torch.rand(takes, generator=generator) >= share).float()
+        return kept.repeat_interleave(group, 0).to(device)
 
     use_face = keep(config.drop_face) if stage > 1 else torch.zeros(size, device=device)
     face_valid = batch.face_valid & (use_face > 0.5)[:, None]
     with torch.set_grad_enabled(stage == 2):
         tokens, code = face_tokens(face_net, batch.faces)
+    if stage == 3:
+        tokens = torch.where(
+            keep(1.0 - config.exact_face)[:, None, None, None] > 0.5, exact_tokens(face_net, code, batch), tokens
+        )
     shown = without_maps(batch, keep(config.drop_skeleton), keep(config.drop_sphere))
     given = conditions(shown, tokens, keep(config.drop_refs), keep(config.drop_motion), face_valid)
     predicted, keep_logit = dit.predict(z, t, given)
@@ -119,8 +160,13 @@ def training_loss(
         gap = velocity(predicted, z, t) - velocity(batch.data, z, t)
     error = gap**2 * channel_weight
     figure = 1.0 + config.figure_weight * figure_cells(batch.maps) + config.head_weight * head_cells(batch.maps)
+    figure = figure + config.face_weight * face_cells(batch.maps)
     weight = (t < 1.0).float()[:, None, :, None, None] * figure
-    loss = (error * weight).sum() / weight.expand_as(error).sum().clamp(min=1.0)
+    total = weight.expand_as(error).sum().clamp(min=1.0)
+    loss = (error * weight).sum() / total
+    if size > takes or frames > 1:
+        within = _within_clip(gap, group) ** 2 * channel_weight
+        loss = loss + config.within_weight * (within * weight).sum() / total
     keep_logit = unpack_keeps(keep_logit, dit.config.keep_detail)[:, :, TIME_STRIDE - 1 :]
     same = torch.stack([batch.same, batch.same_warp], 1).float()
     sure = F.binary_cross_entropy_with_logits(keep_logit, same, reduction="none").mean((2, 3, 4))

@@ -21,13 +21,13 @@ _HEAD_SIDE = 1.4  # side of the cut over the sphere's diameter
 class LossWeights:
     """How much each term counts; `head` is what a pixel near the head counts on top (1 elsewhere, 2 on the figure)."""
 
-    structure: float = 0.4
+    structure: float = 0.8
     detail: float = 1.0
     head: float = 2.0
     change: float = 0.1  # error of what changes between neighbouring frames; more of it freezes the film
     stir: float = 1.0  # error of how much changes
-    perceptual: float = 0.3
-    perceptual_head: float = 0.15
+    perceptual: float = 0.2
+    perceptual_head: float = 0.1
 
 
 Perceptual = Callable[[Tensor, Tensor], Tensor]

@@ -1,4 +1,5 @@
-"""Carried references for training clips: exact ones, and ones as wrong as extraction and retargeting make them."""
+"""Carried references for training clips, with the driver's expression: exact ones, and ones as wrong as extraction and
+retargeting make them."""
 
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from stages.body.place import Performance
 from stages.body.warp import warp_reference
+from stages.face.carry import carry_expressions
 from stages.training.pool import REFERENCE_FRAMES
 from stages.training.variety import drawn_flags
 
@@ -24,6 +26,8 @@ class Slips:
     head: float = 0.06
     head_size: float = 0.05  # relative
     head_turn_rad: float = 0.087
+    expression: float = 0.06  # of each ARKit weight, the same in every frame of a clip
+    expression_frame: float = 0.02
     missing: float = 0.04  # chance of a joint not to be found; of a hand, twice that
 
 
@@ -73,9 +77,15 @@ def carry_references(
     pictures, kinds = [], []
     for ref in refs:
         still, act = truth_performance(truth, [ref]), truth_performance(truth, slice(None))
+        said = truth["expressions"].astype(np.float64)
+        before, after = said[ref], said
         if rng.random() < slips.share:
             still, act = slipped(*still, rng, slips), slipped(*act, rng, slips)
+            before, after = (x + slips.expression * rng.standard_normal(said.shape[1]) for x in (before, after))
+            after = after + slips.expression_frame * rng.standard_normal(said.shape)
         warped = list(warp_reference(frames_u8[ref], still[0], still[1][0], *act))
-        pictures.append(np.stack([picture for picture, _ in warped]))
-        kinds.append(np.stack([kind for _, kind in warped]))
+        head = act[0].head_px, act[0].head_radius_px, act[1]
+        expressed = carry_expressions(*(np.stack(part) for part in zip(*warped, strict=True)), *head, before, after)
+        pictures.append(expressed[0])
+        kinds.append(expressed[1])
     return {"refs": refs, "frames": np.stack(pictures), "kind": np.stack(kinds)}

@@ -87,14 +87,24 @@ def made(tmp_path_factory):
     body = {"map": np.stack([m[0] for m in maps]), "ref_frame": reference[None], "ref_map": ref_body[None],
             "warp": np.stack([w[0] for w in warps]), "warp_kind": np.stack([w[1] for w in warps])}  # fmt: skip
     write_layer(path, "body", body, body_specs(), {"ref": None, "canvas": {"size": [SIZE, SIZE]}})
-    head = {"map": np.stack([m[1] for m in maps]), "ref_map": ref_head[None]}
+    places = {"center_px": np.float32([64.0, 28.0]), "radius_px": np.float32(14.0)}
+    head = {"map": np.stack([m[1] for m in maps]), "ref_map": ref_head[None],
+            "R_cam_head": np.stack([m[3] for m in maps]).astype(np.float32), "ref_R_cam_head": turn.astype(np.float32),
+            **{name: np.repeat(place[None], FRAMES, 0) for name, place in places.items()},
+            **{f"ref_{name}": place for name, place in places.items()}}  # fmt: skip
     write_layer(path, "head", head, head_specs(), {"size": [SIZE, SIZE]})
     encoder = load_face_encoder()
     tokens = encoder.tokens(np.random.default_rng(0).integers(0, 255, (FRAMES, 64, 64, 3), dtype=np.uint8))
     valid = np.arange(FRAMES) % 5 != 0
     tokens[~valid] = np.nan
     face_specs = {"tokens": ArraySpec("float32", ("T", "N", "C")), "valid": ArraySpec("bool", ("T",))}
-    write_layer(path, "face", {"tokens": tokens, "valid": valid}, face_specs, {"encoder": {"name": encoder.name}})
+    write_layer(
+        path,
+        "face",
+        {"tokens": tokens, "valid": valid},
+        face_specs,
+        {"encoder": {"name": encoder.name, "sha256": encoder.sha256}},
+    )
     return path
 
 

@@ -70,6 +70,7 @@ def make_tracks(encoder, driver, reference, size, composition):
     """The Tracks that animate would read from a bundle, from exact truth."""
     from stages.body.framing import cut
     from stages.body.warp import warp_reference
+    from stages.face.carry import carry_expressions, reference_weights
     from stages.model.animator import Tracks
 
     maps = draw_maps(composition.act, driver.R_cam_head, size)
@@ -80,6 +81,10 @@ def make_tracks(encoder, driver, reference, size, composition):
     rotation = reference.R_cam_head[0]
     warps = list(warp_reference(picture, composition.still, rotation, composition.act, driver.R_cam_head))
     warp, kind = (np.stack(column) for column in zip(*warps, strict=True))
+    still, act = composition.still, composition.act
+    before = reference_weights(encoder, picture, still.head_px[0], still.head_radius_px[0], rotation)
+    after = np.where(facing[:, None], encoder.expressions_of(tokens), np.nan)
+    warp, kind = carry_expressions(warp, kind, act.head_px, act.head_radius_px, driver.R_cam_head, before, after)
     return Tracks(maps, tokens, facing, picture[None], ref_maps, warp, kind)
 
 

@@ -11,6 +11,7 @@ from stages.training.face_objective import (
     expression_loss,
     expression_weights,
     face_loss,
+    fix_tokens,
     person_share,
 )
 from stages.training.recipe import FaceRecipe
@@ -88,3 +89,18 @@ def test_the_loss_is_its_terms(labels, head):
     parts = expression_loss(code, few, weights) + 0.3 * confusion_loss(code, few, head)
     parts = parts + 0.7 * person_share(code, few, 64 // CROPS_OF_ONE)
     assert float(face_loss(code, few, weights, head, recipe)) == pytest.approx(float(parts), rel=1e-6)
+
+
+def test_tokens_are_expressions_in_units_of_their_spread():
+    """Over the labels they were made for, tokens vary by one; the same rotation for whoever trains; exactly undone."""
+    labels = np.random.default_rng(0).normal(0.2, 0.1, (4000, 54)) * np.linspace(0.6, 3.0, 54)
+    layers = [torch.nn.Linear(64, 128) for _ in range(2)]
+    for layer in layers:
+        fix_tokens(layer, labels)
+    assert torch.equal(layers[0].weight, layers[1].weight) and torch.equal(layers[0].bias, layers[1].bias)
+    code = torch.cat([torch.from_numpy(labels).float(), torch.zeros(4000, 10)], 1)
+    tokens = layers[0](code)
+    assert tokens.mean(0).abs().max() < 1e-3
+    assert tokens.std(0).square().mean().item() == pytest.approx(54 / 64, rel=0.01)
+    back = (tokens - layers[0].bias) @ torch.linalg.pinv(layers[0].weight).T
+    torch.testing.assert_close(back, code, atol=1e-4, rtol=0)

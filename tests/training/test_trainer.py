@@ -81,8 +81,9 @@ def test_each_stage_leaves_the_frozen_part_as_it_was(clips, tmp_path, stage):
     after = made._both().state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     faces = {name for name in before if name.startswith("dit.") and "face_" in name}
-    encoder = {name for name in before if name.startswith("face.")}
-    rest = set(before) - faces - encoder
+    encoder = {name for name in before if name.startswith("face.") and "head_tokens" not in name}
+    fixed = {name for name in before if "head_tokens" in name}
+    rest = set(before) - faces - encoder - fixed
     wanted = {1: rest, 2: faces | encoder, 3: rest | faces}[stage]
     assert changed == wanted, (sorted(changed - wanted)[:5], sorted(wanted - changed)[:5])
 
@@ -135,7 +136,7 @@ def test_channel_weights_count(clips):
     dit, face = DiT(TINY.dit), FaceMotionNet(FaceEncoderConfig())
     batch = clips.batch(np.random.default_rng(1), 2, 1, 1)
     config = ObjectiveConfig(
-        figure_weight=0, head_weight=0, keep_weight=0, drop_refs=1.0
+        figure_weight=0, head_weight=0, face_weight=0, keep_weight=0, drop_refs=1.0
     )  # an untrained network predicts zero
 
     def loss(weight):

@@ -236,6 +236,7 @@ def test_a_dropped_map_is_not_seen(prepared, drop):
     dimmed[0][:, part], dimmed[1][:, :, part] = dimmed[0][:, part] * 0.7, dimmed[1][:, :, part] * 0.7
     other = type(batch)(**{**vars(batch), "maps": dimmed[0], "ref_maps": dimmed[1]})
     base = {"drop_motion": 0, "drop_skeleton": 0, "drop_sphere": 0, "figure_weight": 0, "head_weight": 0}
+    base["face_weight"] = 0
 
     def loss(made, **options):
         config = ObjectiveConfig(**{**base, **options})
@@ -254,7 +255,7 @@ def test_errors_in_the_head_count_more(prepared):
     batch = PreparedClips(prepared).batch(np.random.default_rng(1), 2, 1, 1)
     maps = torch.zeros_like(batch.maps)
     maps[:, 3, :, 16:24, 16:24] = 1.0  # exactly cell (2, 2)
-    options = {"figure_weight": 0, "keep_weight": 0, "drop_refs": 1.0}
+    options = {"figure_weight": 0, "face_weight": 0, "keep_weight": 0, "drop_refs": 1.0}
 
     def loss(head_weight, inside, outside):
         value = torch.full_like(batch.data, outside)

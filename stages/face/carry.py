@@ -1,0 +1,163 @@
+"""The driver's expression brought onto the carried photo by geometry: lips, jaw, lids and brows move.
+
+The photo that `stages.body.warp` carries to a pose keeps the expression it was taken with. The 68 face points of an
+average head stand on its sphere twice, with the reference's expression and with the driver's, and pixels follow
+from the first to the second. What no photo with a closed mouth can show, its inside, is painted dark and marked
+as doubtful, for the networks to make. Our own; expression weights come from the face motion tokens (`FaceEncoder`), so
+that tokens made from speech move the photo just the same.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages.core.carried import DOUBTFUL_FIGURE, SEEN_FIGURE
+from stages.face.crop import FACE_MIDDLE_RADII, HALF_SIDE_RADII, crop_affine, warp_crop
+from stages.face.encoder import EXPRESSIONS, SUPERVISED
+
+READABLE = 0.35  # cosine between face and camera below which a face says nothing, as in training
+SHAPE_FILE = Path(__file__).parent / "weights" / "shape.safetensors"
+_SMALLEST_PX = 8.0  # radius of a head below which a mouth is three pixels wide and says nothing
+_RING, _RING_RADII = 16, 1.3  # points around the head that stay where they are
+_STIFF = 0.002  # smoothing of the spline, in head radii: points that nearly meet must not tear
+_FACING = -0.12  # depth in radii (towards the camera is negative) up to which a point takes part
+_OUTER_LIP, _INNER_LIP = slice(48, 60), slice(60, 68)
+_UPPER, _LOWER = (61, 62, 63), (67, 66, 65)
+_GRID = 12.0  # nodes of the field a head radius
+_OPEN = 0.10  # radii between the inner lips from which a mouth is painted in full
+
+
+@dataclass(frozen=True)
+class FaceShape:
+    """An average head: neutral float [68, 3], moves float [52, 68, 3] at weight 1; head axes, in head radii.
+
+    Head axes: x to the right of the picture for a head that faces us, y down, z away from the camera.
+    """
+
+    neutral: np.ndarray
+    moves: np.ndarray
+
+    def points(self, weights: np.ndarray) -> np.ndarray:
+        """float [68, 3] of ARKit weights float [52], limited to 0..1."""
+        return self.neutral + np.einsum("e,epk->pk", np.clip(weights[:EXPRESSIONS], 0.0, 1.0), self.moves)
+
+
+@lru_cache(maxsize=1)
+def face_shape() -> FaceShape:
+    """The shape shipped with the package (made by stages.training.face_shape)."""
+    from stages.weights.checkpoint import load_checkpoint
+
+    tensors, _ = load_checkpoint(SHAPE_FILE)
+    return FaceShape(tensors["neutral"].numpy().astype(np.float64), tensors["moves"].numpy().astype(np.float64))
+
+
+def carry_expressions(pictures_u8, kinds_u8, center_px, radius_px, R_cam_head, before, after):
+    """Return pictures uint8 [T, H, W, 3] and kinds uint8 [T, H, W] of a whole clip; see `carry_expression`.
+
+    center_px [T, 2], radius_px [T], R_cam_head [T, 3, 3]   of the head in each frame, NaN where there is none
+    before  float [>= 52] weights of the reference, NaN where unknown;  after  float [T, >= 52], NaN = no face
+    """
+    shape = face_shape()
+    made = [
+        carry_expression(*frame, before, weights, shape)
+        for *frame, weights in zip(pictures_u8, kinds_u8, center_px, radius_px, R_cam_head, after, strict=True)
+    ]
+    pictures, kinds = zip(*made, strict=True)
+    return np.stack(pictures), np.stack(kinds)
+
+
+def reference_weights(encoder, picture_u8, center_px, radius_px, R_cam_head) -> np.ndarray:
+    """float [54] ARKit weights and gaze read off a reference picture; NaN where its face cannot be seen.
+
+    encoder  stages.face.encoder.FaceEncoder;  picture_u8  uint8 [H, W, 3], on which the head stands as given
+    """
+    rotation = np.asarray(R_cam_head, np.float64)
+    known = np.isfinite(center_px).all() and np.isfinite(radius_px) and np.isfinite(rotation).all()
+    if not known or radius_px < _SMALLEST_PX or rotation[2, 2] < READABLE:
+        return np.full(SUPERVISED, np.nan, np.float32)
+    middle = np.asarray(center_px) + radius_px * (rotation @ np.array(FACE_MIDDLE_RADII))[:2]
+    crop = warp_crop(picture_u8, crop_affine(middle, HALF_SIDE_RADII * float(radius_px)))
+    return encoder.expressions(crop[None])[0]
+
+
+def carry_expression(picture_u8, kind_u8, center_px, radius_px, R_cam_head, before, after, shape: FaceShape):
+    """Return the carried photo uint8 [H, W, 3] and its kinds uint8 [H, W] with the driver's expression.
+
+    picture_u8, kind_u8   what stages.body.warp gives for one frame, on which the head stands at
+    center_px [2], radius_px, R_cam_head [3, 3]   as stages.head.sphere draws it
+    before, after   float [>= 52] ARKit weights of the reference and of the driver; the difference is what moves
+    A head that is not there (NaN), too small, or turned away comes back as it is.
+    """
+    known = np.isfinite(center_px).all() and np.isfinite(radius_px) and np.isfinite(R_cam_head).all()
+    if not known or radius_px < _SMALLEST_PX or not (np.isfinite(before).all() and np.isfinite(after).all()):
+        return picture_u8, kind_u8
+    there, here = (
+        shape.points(np.asarray(w, np.float64)) @ np.asarray(R_cam_head, np.float64).T for w in (before, after)
+    )
+    visible = here[:, 2] < _FACING
+    if visible.sum() < 12:
+        return picture_u8, kind_u8
+    height, width = kind_u8.shape
+    reach = _RING_RADII * radius_px
+    left, top = (int(max(0, np.floor(c - reach))) for c in center_px)
+    right, bottom = (int(min(n, np.ceil(c + reach) + 1)) for c, n in zip(center_px, (width, height), strict=True))
+    if right - left < 4 or bottom - top < 4:
+        return picture_u8, kind_u8
+    source = _source(there[visible, :2], here[visible, :2], center_px, radius_px, (left, top, right, bottom))
+    picture, kind = picture_u8.copy(), kind_u8.copy()
+    window = (slice(top, bottom), slice(left, right))
+    picture[window] = cv2.remap(picture_u8, source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    _paint_mouth(picture, kind, there, here, center_px, radius_px)
+    return picture, kind
+
+
+def _source(there, here, center_px, radius_px, box) -> np.ndarray:
+    """float32 [h, w, 2]: where each pixel of the box comes from."""
+    from scipy.interpolate import RBFInterpolator
+
+    angle = 2 * np.pi * np.arange(_RING) / _RING
+    ring = _RING_RADII * np.stack([np.cos(angle), np.sin(angle)], -1)
+    knots, shift = np.concatenate([here, ring]), np.concatenate([there - here, np.zeros_like(ring)])
+    left, top, right, bottom = box
+    step = max(1.0, radius_px / _GRID)  # the field is smooth: a coarse grid is enough on large heads
+    columns, rows = (max(2, int(np.ceil((end - start) / step)) + 1) for start, end in ((left, right), (top, bottom)))
+    x, y = np.meshgrid(np.linspace(left, right - 1, columns), np.linspace(top, bottom - 1, rows))
+    places = ((np.stack([x, y], -1) - np.asarray(center_px)) / radius_px).reshape(-1, 2)
+    moved = RBFInterpolator(knots, shift, kernel="thin_plate_spline", smoothing=_STIFF)(places)
+    fade = np.clip((_RING_RADII - np.hypot(*places.T)) / 0.15, 0.0, 1.0)[:, None]
+    coarse = ((moved * fade).reshape(rows, columns, 2) * radius_px).astype(np.float32)
+    full_x, full_y = np.meshgrid(
+        np.linspace(0, columns - 1, right - left, dtype=np.float32),
+        np.linspace(0, rows - 1, bottom - top, dtype=np.float32),
+    )
+    shifted = cv2.remap(coarse, full_x, full_y, cv2.INTER_LINEAR)  # shifts, not places: OpenCV rounds to 1/32 of a cell
+    return shifted + np.stack(np.meshgrid(np.arange(left, right), np.arange(top, bottom)), -1).astype(np.float32)
+
+
+def _gap(points) -> float:
+    """How far the inner lips are apart, in head radii, as the camera sees it."""
+    return float(np.linalg.norm(points[list(_UPPER), :2] - points[list(_LOWER), :2], axis=-1).mean())
+
+
+def _paint_mouth(picture, kind, there, here, center_px, radius_px) -> None:
+    """Darken the inside of a mouth that is more open than the photo's. Works in place."""
+    more = _gap(here) - _gap(there)
+    if more <= 0.01 or (here[_INNER_LIP, 2] > _FACING).any():
+        return
+    polygon = here[_INNER_LIP, :2] * radius_px + np.asarray(center_px)
+    lips = here[_OUTER_LIP, :2] * radius_px + np.asarray(center_px)
+    height, width = kind.shape
+    scale = 16
+    cover = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(cover, [np.round(polygon * scale).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
+    inside = (lips >= 0).all(-1) & (lips <= np.array([width - 1, height - 1])).all(-1)
+    if not inside.any():
+        return
+    around = lips[inside].round().astype(int)
+    colour = np.median(picture[around[:, 1], around[:, 0]].astype(np.float64), 0) * np.array([0.45, 0.28, 0.28])
+    strength = cover[..., None] / 255.0 * min(1.0, more / _OPEN)
+    picture[:] = np.round(picture * (1 - strength) + colour * strength).astype(np.uint8)
+    kind[(cover > 127) & (kind == SEEN_FIGURE)] = DOUBTFUL_FIGURE
