@@ -244,14 +244,13 @@ def _with_expression(bundle, tracks, encoder):
     """The tracks with the carried photo's face moved to the driver's expression."""
     from dataclasses import replace
 
-    from stages.face.carry import carry_expressions, reference_weights
+    from stages.face.carry import express
 
-    place = (bundle.read("head", f"ref_{name}") for name in ("center_px", "radius_px", "R_cam_head"))
-    before = reference_weights(encoder, tracks.ref_frames[0], *place)
-    heads = (bundle.read("head", name) for name in ("center_px", "radius_px", "R_cam_head"))
-    warp, kind = carry_expressions(
-        tracks.warp_frames, tracks.warp_kind, *heads, before, encoder.expressions_of(tracks.face_tokens)
+    head, ref_head = (
+        [bundle.read("head", who + name) for name in ("center_px", "radius_px", "R_cam_head")] for who in ("", "ref_")
     )
+    carried = tracks.warp_frames, tracks.warp_kind
+    warp, kind = express(encoder, *carried, head, tracks.ref_frames[0], ref_head, tracks.face_tokens)
     return replace(tracks, warp_frames=warp, warp_kind=kind)
 
 

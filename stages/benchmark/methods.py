@@ -85,16 +85,18 @@ class ModelFilms:
         import torch
 
         from stages.core.rng import torch_generator
-        from stages.face.carry import carry_expressions, reference_weights
+        from stages.face.carry import express
         from stages.model.animator import Tracks, segment_spans
 
         count, frames = self._choice.references, len(case.maps)
         tokens = self._encoder.tokens(case.crops_u8)
         warp_frames, warp_kind = case.warp_frames, case.warp_kind
         if self._choice.carry_expression:
-            before = reference_weights(self._encoder, case.ref_frames[0], *case.ref_head)
-            after = np.where(case.face_valid[:, None], self._encoder.expressions_of(tokens), np.nan)
-            warp_frames, warp_kind = carry_expressions(warp_frames, warp_kind, *case.head, before, after)
+            seen = np.where(case.face_valid[:, None, None], tokens, np.nan)
+            carried = warp_frames, warp_kind
+            warp_frames, warp_kind = express(
+                self._encoder, *carried, case.head, case.ref_frames[0], case.ref_head, seen
+            )
         tracks = Tracks(
             maps=case.maps,
             face_tokens=tokens,

@@ -54,6 +54,16 @@ def face_shape() -> FaceShape:
     return FaceShape(tensors["neutral"].numpy().astype(np.float64), tensors["moves"].numpy().astype(np.float64))
 
 
+def express(encoder, pictures_u8, kinds_u8, head, ref_picture_u8, ref_head, tokens):
+    """Return pictures and kinds of a carried clip with the expression that motion tokens say; see `carry_expressions`.
+
+    encoder  FaceEncoder whose tokens [T, N, C] these are, NaN = no face;  head, ref_head  center_px, radius_px and
+    R_cam_head of the clip's frames and of the reference picture
+    """
+    before = reference_weights(encoder, ref_picture_u8, *ref_head)
+    return carry_expressions(pictures_u8, kinds_u8, *head, before, encoder.expressions_of(tokens))
+
+
 def carry_expressions(pictures_u8, kinds_u8, center_px, radius_px, R_cam_head, before, after):
     """Return pictures uint8 [T, H, W, 3] and kinds uint8 [T, H, W] of a whole clip; see `carry_expression`.
 

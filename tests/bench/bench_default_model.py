@@ -70,7 +70,7 @@ def make_tracks(encoder, driver, reference, size, composition):
     """The Tracks that animate would read from a bundle, from exact truth."""
     from stages.body.framing import cut
     from stages.body.warp import warp_reference
-    from stages.face.carry import carry_expressions, reference_weights
+    from stages.face.carry import express
     from stages.model.animator import Tracks
 
     maps = draw_maps(composition.act, driver.R_cam_head, size)
@@ -82,9 +82,10 @@ def make_tracks(encoder, driver, reference, size, composition):
     warps = list(warp_reference(picture, composition.still, rotation, composition.act, driver.R_cam_head))
     warp, kind = (np.stack(column) for column in zip(*warps, strict=True))
     still, act = composition.still, composition.act
-    before = reference_weights(encoder, picture, still.head_px[0], still.head_radius_px[0], rotation)
-    after = np.where(facing[:, None], encoder.expressions_of(tokens), np.nan)
-    warp, kind = carry_expressions(warp, kind, act.head_px, act.head_radius_px, driver.R_cam_head, before, after)
+    head = act.head_px, act.head_radius_px, driver.R_cam_head
+    ref_head = still.head_px[0], still.head_radius_px[0], rotation
+    seen = np.where(facing[:, None, None], tokens, np.nan)
+    warp, kind = express(encoder, warp, kind, head, picture, ref_head, seen)
     return Tracks(maps, tokens, facing, picture[None], ref_maps, warp, kind)
 
 
