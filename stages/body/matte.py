@@ -51,7 +51,7 @@ def _seen(picture_u8: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _network():
-    from stages.pose.mediapipe.nets import Net
     from stages.weights.cache import resolve
+    from stages.weights.litert import Net
 
     return Net(resolve(NETWORK), 1)

@@ -2,8 +2,8 @@
 
 Each part of the person (torso, head, upper and lower limbs, hands, feet) is cut out of the photo along the person's
 matte and moved as one piece, from where the reference's skeleton and sphere show it to where the driver's show it;
-behind the person stands a filled-in background. It is geometry only, so it knows neither cloth nor faces nor what was hidden:
-the transformer sees it beside its other signals, and says square by square how far to believe it.
+behind the person stands a filled-in background. It is geometry only, so it knows neither cloth nor faces nor what was
+hidden: the transformer sees it beside its other signals, and says square by square how far to believe it.
 Source: our own; the same idea as the deformable skips of Siarohin et al. 2018 (one affine move a body part).
 """
 
