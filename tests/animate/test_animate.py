@@ -141,7 +141,7 @@ def test_the_shipped_model_makes_the_clip_with_sound_mark_and_sheet(animated):
         mark = read_mark(file)
         assert mark["ai_generated"] is True and mark["seed"] == 0
     assert validate(path) == []
-    assert open_bundle(path).read("video", "latents").shape == (16, (FRAMES - 1 + 3) // 4 + 1, 16, 16)
+    assert open_bundle(path).read("video", "latents").shape == ((FRAMES - 1 + 3) // 4 + 1, 16, 16, 16)
 
 
 def test_the_result_shows_the_reference_and_moves_where_the_controls_move(animated):
