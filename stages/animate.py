@@ -21,7 +21,8 @@ from stages.core.records import Plan, Record
 STAGE = "animate"
 LAYER = "video"
 VERSION = 4
-_DECIDING = ("seed", "steps", "solver", "cfg_ref", "cfg_motion", "segment", "carry_expression")
+_MOST_STRENGTH = 3.0
+_DECIDING = ("seed", "steps", "solver", "cfg_ref", "cfg_motion", "segment", "carry_expression", "face_strength")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Params:
     cfg_motion  the same for the motion signals
     segment     frames made in one go, 4k+1; 0 = what the model was trained on
     carry_expression  move the carried photo's face to the driver's expression before the model sees it
+    face_strength  how far the expression goes from the photo's, times the driver's: 0 = locked, 1 = as the driver
     sheet       also write the contact sheet
     device      auto, cpu, cuda, cuda:N, mps
     threads     CPU threads; 0 = as many as the machine has
@@ -53,6 +55,7 @@ class Params:
     cfg_motion: float = 1.0
     segment: int = 0
     carry_expression: bool = True
+    face_strength: float = 1.0
     sheet: bool = True
     device: str = "auto"
     threads: int = 0
@@ -105,8 +108,9 @@ def run(
     set_threads(params.threads or None)
     bundle, key, inputs, weights = _identity(item, params)
     animator = Animator.load(params.model, pick_device(params.device))
-    encoder = load_face_encoder(str(encoder_file(params.model)), animator.device) if params.carry_expression else None
-    signals = BundleSignals(bundle, encoder)
+    reads_faces = params.carry_expression or params.face_strength != 1
+    encoder = load_face_encoder(str(encoder_file(params.model)), animator.device) if reads_faces else None
+    signals = BundleSignals(bundle, encoder, carry=params.carry_expression, face_strength=params.face_strength)
     store, sampling_s = sample(
         animator,
         signals,
@@ -197,6 +201,10 @@ def _check(params: Params) -> None:
         raise UsageError(f"--segment: found {params.segment}, expected 5, 9, 13, ... frames (4k+1)")
     if min(params.cfg_ref, params.cfg_motion) < 0:
         raise UsageError(f"--cfg-ref, --cfg-motion: found {params.cfg_ref}, {params.cfg_motion}, expected 0 or more")
+    if not 0 <= params.face_strength <= _MOST_STRENGTH:
+        raise UsageError(
+            f"--face-strength: found {params.face_strength}, expected 0 (as in the photo) to {_MOST_STRENGTH:g}"
+        )
     if params.output and Path(params.output).suffix.lower() != ".mp4":
         raise UsageError(f"--output: found {params.output!r}, expected a name that ends in .mp4")
 
@@ -221,7 +229,7 @@ def _identity(item: str | os.PathLike[str], params: Params):
     inputs = {layer: bundle.key(layer) for layer in ("clip", "body", "head", "face")}
     weights = {**model_hashes(params.model), "face": file_sha256(encoder_file(params.model))}
     encoder, wanted = bundle.attrs("face")["encoder"], encoder_file(params.model)
-    if params.carry_expression and encoder["sha256"] != weights["face"]:
+    if (params.carry_expression or params.face_strength != 1) and encoder["sha256"] != weights["face"]:
         raise InputError(
             f"{item}: the face tokens are of encoder {encoder['name']} {encoder['sha256'][:8]}, the model goes with "
             f"{weights['face'][:8]}. Run: dreamactor encode-face {item} --encoder {wanted} --overwrite, or animate "

@@ -70,8 +70,6 @@ def run(
     progress  called with (layers done, layers, "mix")
     errors    those of `plan`; InputError where the head's driver shows no head, or nothing is left after a cut
     """
-    import numpy as np
-
     from stages.bundle import LayerWriter, make_provenance
 
     started = time.monotonic()
@@ -97,7 +95,7 @@ def run(
             elif layer == "pose":
                 counts["turned"] = _write_pose(writer, drivers, places["head"], frames)
             else:
-                counts["faces"] = int(np.sum(_write_face(writer, drivers["face"], places["face"], frames)))
+                counts["faces"] = int(_write_face(writer, drivers["face"], places["face"]).sum())
             statuses.append(writer.commit())
         if progress is not None:
             progress(number + 1, len(missing), STAGE)
@@ -198,7 +196,7 @@ def _described(body, drivers, layer: str, frames: int, inputs: dict, item, param
              (("body", item), ("head", params.head or item), ("face", params.face or item))}  # fmt: skip
     if layer == "pose":
         return {**body.attrs("pose"), "mixed": mixed}, {k: v for k, v in inputs.items() if not k.startswith("face")}
-    return {**drivers["face"].attrs("face"), "mixed": mixed}, inputs
+    return {"encoder": drivers["face"].attrs("face")["encoder"], "mixed": mixed}, inputs
 
 
 def _write_clip(writer, body, frames: int) -> None:
@@ -257,17 +255,13 @@ def _track(track_head, bundle, pose):
     return turned_as_told(track_head(pose, pose["K_px"], bundle.attrs("pose")["face_layout"]), pose.get("R_cam_head"))
 
 
-def _write_face(writer, face, places, frames: int):
-    """Write the face layer; which frames have a face."""
+def _write_face(writer, face, places):
+    """Write tokens and which frames have them; the place of the crops is that of another film and stays out."""
     import numpy as np
 
-    from stages.mixing.copying import copy_array, spec_of
+    from stages.mixing.copying import spec_of
     from stages.mixing.retime import blend, nearest
 
-    if np.array_equal(places, np.arange(frames)) and frames == len(face.read("face", "valid")):
-        for name in face.array_names("face"):
-            copy_array(face, "face", name, writer)
-        return face.read("face", "valid")
     tokens, valid = face.read("face", "tokens"), face.read("face", "valid")
     tokens = np.where(valid[:, None, None], tokens, np.nan)
     mixed = blend(tokens, places)

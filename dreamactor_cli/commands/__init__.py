@@ -4,6 +4,7 @@ _HERE = "dreamactor_cli.commands"
 
 COMMANDS = {
     "extract-pose": (f"{_HERE}.extract_pose", "Begin a bundle: the clip and the person in it."),
+    "mix": (f"{_HERE}.mix", "Make one bundle of several drivers: body, head, face."),
     "render-spheres": (f"{_HERE}.render_spheres", "Draw the controls: skeleton and head sphere, fitted to a photo."),
     "encode-face": (f"{_HERE}.encode_face", "Cut out the driver's face and encode its motion."),
     "animate": (f"{_HERE}.animate", "Make the video of the photo's person."),
@@ -18,6 +19,7 @@ COMMANDS = {
 
 STAGES = {
     "extract-pose": "stages.extract_pose",
+    "mix": "stages.mix",
     "render-spheres": "stages.render_spheres",
     "encode-face": "stages.encode_face",
     "animate": "stages.animate",

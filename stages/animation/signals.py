@@ -18,12 +18,15 @@ _PLACE = ("center_px", "radius_px", "R_cam_head")
 class BundleSignals:
     """Signals (stages.model.tracks) of the layers body, head and face; a few blocks of frames are held at a time.
 
-    encoder  a FaceEncoder: the carried photo's face is moved to the driver's expression. None: it stays as it is
-    errors   InputError: layers of different lengths, or drawn by an earlier version
+    encoder        the FaceEncoder of the tokens; None where neither of the next two needs it
+    carry          move the carried photo's face to the driver's expression
+    face_strength  how far the expression goes from the photo's, times the driver's: 0 = as in the photo, 1 = as the
+                   driver. Where the photo's face cannot be read it is about the neutral face (all weights 0)
+    errors         InputError: layers of different lengths, or drawn by an earlier version
     """
 
-    def __init__(self, bundle, encoder=None) -> None:
-        self._bundle, self._encoder = bundle, encoder
+    def __init__(self, bundle, encoder=None, *, carry: bool = True, face_strength: float = 1.0) -> None:
+        self._bundle, self._encoder, self._carry, self._strength = bundle, encoder, carry, face_strength
         lengths = [bundle.array_info(layer, name)["shape"][0] for layer, name in
                    (("body", "map"), ("head", "map"), ("face", "tokens"))]  # fmt: skip
         if len(set(lengths)) > 1:
@@ -81,15 +84,17 @@ class BundleSignals:
         )
         if self._encoder is None:
             return tracks
+        after = self._encoder.expressions_of(tracks.face_tokens)
+        if self._strength != 1.0:
+            about = np.nan_to_num(self._before)
+            after = about + self._strength * (after - about)
+            tracks = replace(tracks, face_tokens=self._encoder.with_expressions(tracks.face_tokens, after))
+        if not self._carry:
+            return tracks
         from stages.face.carry import carry_expressions
 
-        warp, kind = carry_expressions(
-            tracks.warp_frames,
-            tracks.warp_kind,
-            *(part("head", name) for name in _PLACE),
-            self._before,
-            self._encoder.expressions_of(tracks.face_tokens),
-        )
+        carried, place = (tracks.warp_frames, tracks.warp_kind), (part("head", name) for name in _PLACE)
+        warp, kind = carry_expressions(*carried, *place, self._before, after)
         return replace(tracks, warp_frames=warp, warp_kind=kind)
 
     def _reference_expression(self):

@@ -8,7 +8,7 @@ is made by the command `dreamactor animate` in a process of its own, whose memor
   memory    resident MB at the end of each segment; growth is the last segment's (or the film's, the larger) over the
             second's
   identity  cosine of face embeddings to the photo (`dreamactor score`, 16 frames a segment, as the model makes),
-            the last segment against the second; colours: mean R, G, B of the same. Each also less what the real film does
+            the last segment against the second; colours: mean R, G, B of the same. The real film beside it
   joints    mean absolute difference of neighbouring frames where a segment begins, against all others: the ratio of
             the two medians, and the same ratio of the driver's film, which has no joints
   resume    the run is killed with SIGKILL after --kill segments, and run again: the film's bytes against the first's
