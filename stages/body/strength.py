@@ -71,8 +71,10 @@ def _points(act, still, strength):
     points, rest, rest_known = act.points_m, still.points_m[0], still.drawn[0] & np.isfinite(still.points_m[0]).all(-1)
     aligned = points[max(act.frame, 0)]
     anchor = _PELVIS if rest_known[_PELVIS] and np.isfinite(points[:, _PELVIS]).all(-1).any() else _NECK
-    home = rest[anchor] if rest_known[anchor] else aligned[anchor]
-    home = np.where(np.isfinite(home), home, np.nanmean(points[:, anchor], axis=0))
+    placed = points[np.isfinite(points[:, anchor]).all(-1), anchor]
+    if not len(placed):
+        return points
+    home = next((p for p in (rest[anchor], aligned[anchor]) if np.isfinite(p).all()), placed[0])
     out = np.full_like(points, np.nan)
     out[:, anchor] = home + strength * (points[:, anchor] - home)
     share = min(max(strength, 0.0), 1.0)

@@ -48,8 +48,8 @@ def turn_head(pose: dict[str, np.ndarray], head, R_cam_head: np.ndarray) -> dict
     forward = np.asarray(head.R_cam_head, np.float64)[:, :, 2] * -0.5 * radius_px[:, None]
     middle = np.concatenate([center_px, -forward[:, 2:]], -1)[:, None]
     turned = middle + np.einsum("tij,tkj->tki", turn, face_px - middle)
-    keep_depth = turned[..., 2:] - np.nanmean(turned[..., 2:], axis=1, keepdims=True)
-    turned = np.concatenate([turned[..., :2], keep_depth], -1)
+    if face_px.shape[1]:
+        turned[..., 2] -= turned[..., 2].mean(1, keepdims=True)
     face = np.where((known & np.isfinite(radius_px))[:, None, None], turned, face_px)
     return {
         "joints_px": moved_px.astype(np.float32),
