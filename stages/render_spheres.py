@@ -19,7 +19,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "render-spheres"
 LAYERS = ("body", "head")
-VERSION = 4
+VERSION = 5
 FRAMINGS = ("reference", "driver")
 _MULTIPLE = 16
 _MOST_SIDE = 4096
@@ -180,12 +180,16 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
     from stages.body.framing import cut
     from stages.body.layer import body_specs
     from stages.body.lengths import BONE_NAMES
+    from stages.body.matte import figure_matte
     from stages.body.warp import ReferenceWarp
     from stages.bundle import LayerWriter
 
     composition, size = scene.composition, scene.size
     act, still = composition.act, composition.still
     specs = body_specs()
+    ref_frame = cut(scene.picture, composition.ref_window)
+    matte_01 = figure_matte(ref_frame)
+    reference = ReferenceWarp(ref_frame, still, scene.ref_head.R_cam_head[0], matte_01)
     attrs = {
         "canvas": {
             "size": list(size),
@@ -198,13 +202,12 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
         },
         "ref": {"path": params.ref, "sha256": scene.ref_sha256} if params.ref else None,
         "bones": list(BONE_NAMES),
+        "cut_out_by": "matte" if reference.matted else "limbs",
     }
     with LayerWriter(item, "body", key=key, attrs=attrs, provenance=provenance, overwrite=params.overwrite) as writer:
         maps = writer.stream("map", (*size, 3), specs["map"], length=len(act.drawn))
         warps = writer.stream("warp", (*size, 3), specs["warp"], length=len(act.drawn))
         kinds = writer.stream("warp_kind", size, specs["warp_kind"], length=len(act.drawn))
-        ref_frame = cut(scene.picture, composition.ref_window)
-        reference = ReferenceWarp(ref_frame, still, scene.ref_head.R_cam_head[0])
         for frame in range(len(act.drawn)):
             maps.append(draw_body(act, frame, size)[None])
             carried, kind = reference.to_pose(act, frame, scene.head.R_cam_head[frame])
@@ -223,6 +226,7 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
             "ref_joints_px": still.joints_px.astype(np.float32),
             "ref_joints_valid": still.drawn,
             "ref_frame": ref_frame[None],
+            "ref_matte": np.rint(255.0 * matte_01).astype(np.uint8)[None],
             "ref_map": draw_body(still, 0, size)[None],
         }
         for name, array in arrays.items():
