@@ -11,7 +11,7 @@ COMMANDS = {
     "score": (f"{_HERE}.score", "Score films against real ones; doctor, audit."),
     "report": (f"{_HERE}.report", "Set scored runs side by side: tables, a page with plots and videos."),
     "view": (f"{_HERE}.view", "Make an overlay video or picture of every layer."),
-    "bundle": (f"{_HERE}.bundle", "Look into bundles: show, validate."),
+    "bundle": (f"{_HERE}.bundle", "Look into bundles: show, validate; seal edited ones."),
     "weights": (f"{_HERE}.weights", "Pretrained networks: list, fetch, show."),
     "synth": (f"{_HERE}.synth", "Make clips of synthetic people with exact ground truth."),
     "train": (f"{_HERE}.train", "Train the model; stop and go on at any time."),

@@ -7,6 +7,7 @@ import pytest
 
 from stages import mix
 from stages.bundle import ArraySpec, LayerWriter, open_bundle, validate
+from stages.core.arkit import ARKIT_NAMES
 from stages.core.errors import ConflictError, InputError, UsageError
 from stages.core.geometry import rotation_angle_deg
 from stages.mix import Params
@@ -16,8 +17,9 @@ from tests.body.actor import K_PX, make_pose
 FPS = 25
 
 
-def write(path, seed, frames, *, wave=0.6, flip=1.0, faces=True, rate=FPS):
-    """A bundle with clip, pose and face of the figure; its face tokens are its number and its frame's."""
+def write(path, seed, frames, *, wave=0.6, flip=1.0, faces=True, rate=FPS, encoder=None):
+    """A bundle with clip, pose and face of the figure; its face tokens are its number and its frame's, or with a
+    FaceEncoder those of a smile that comes and goes."""
     pose, R = make_pose(frames, wave=wave)
     if flip < 0:
         pose, R = {name: array[::-1].copy() for name, array in pose.items() if name != "K_px"}, R[::-1].copy()
@@ -45,10 +47,16 @@ def write(path, seed, frames, *, wave=0.6, flip=1.0, faces=True, rate=FPS):
           {"fps": f"{rate}/1", "frame_count": frames, "has_audio": False})  # fmt: skip
     layer("pose", pose, pose_specs(), {"face_layout": "none", "backend": "test"})
     tokens = np.zeros((frames, 2, 3), np.float32) + np.arange(frames)[:, None, None] + 1000 * seed
+    name, sha256 = "test", "0" * 64
+    if encoder is not None:
+        name, sha256 = encoder.name, encoder.sha256
+        weights = np.zeros((frames, 54), np.float32)
+        weights[:, ARKIT_NAMES.index("mouthSmileLeft")] = 0.3 + 0.3 * np.sin(np.linspace(0, 6, frames))
+        tokens = encoder.with_expressions(encoder.tokens(np.zeros((frames, 64, 64, 3), np.uint8)), weights)
     valid = np.full(frames, faces)
     specs = {"tokens": ArraySpec("f32", ("T", "N", "C")), "valid": ArraySpec("bool", ("T",))}
     layer("face", {"tokens": np.where(faces, tokens, np.nan), "valid": valid}, specs,
-          {"encoder": {"name": "test", "sha256": "0" * 64}, "crop_px": 224})  # fmt: skip
+          {"encoder": {"name": name, "sha256": sha256}, "crop_px": 224})  # fmt: skip
     return path, R
 
 
