@@ -56,6 +56,7 @@ def plan(item: str | os.PathLike[str], params: Params) -> Plan:
     _check(item, params)
     out = mixed_path(item, params)
     _, keys, inputs = _identity(item, params)
+    inputs = {name: key for layer in inputs.values() for name, key in layer.items()}
     actions = set(_actions(out, keys, params).values())
     action = "skip" if actions == {"skip"} else "replace" if "replace" in actions else "write"
     return Plan(action, keys["pose"], str(out), inputs)
@@ -82,11 +83,10 @@ def run(
     missing = [layer for layer, action in _actions(out, keys, params).items() if action != "skip"]
     statuses, counts = [], {"frames": frames}
     for number, layer in enumerate(missing):
-        attrs, provenance = _described(body, drivers, layer, frames, inputs, item, params)
-        if layer == "clip" and frames == _length(body):
+        provenance = make_provenance(STAGE, VERSION, _decides(params, layer), inputs[layer], item=item)
+        if keys[layer] == body.key("clip"):
             provenance = body.provenance("clip")
-        else:
-            provenance = make_provenance(STAGE, VERSION, _decides(params), provenance, item=item)
+        attrs = _attrs(drivers, layer, frames)
         with LayerWriter(
             out, layer, key=keys[layer], attrs=attrs, provenance=provenance, overwrite=params.overwrite
         ) as writer:
@@ -130,24 +130,32 @@ def _identity(item, params: Params):
     drivers["body"].require("clip", "pose")
     drivers["head"].require("clip", "pose")
     drivers["face"].require("clip", "face")
+    frames = _clocks(drivers, params)[0]
+    clip = {"body_clip": drivers["body"].key("clip")}
+    head = {f"head_{layer}": drivers["head"].key(layer) for layer in ("clip", "pose")}
     inputs = {
-        "body_clip": drivers["body"].key("clip"),
-        "body_pose": drivers["body"].key("pose"),
-        **({"head_clip": drivers["head"].key("clip"), "head_pose": drivers["head"].key("pose")} if params.head else {}),
-        "face_clip": drivers["face"].key("clip"),
-        "face_face": drivers["face"].key("face"),
+        "clip": clip,
+        "pose": clip | {"body_pose": drivers["body"].key("pose")} | (head if params.head else {}),
+        "face": clip | {f"face_{layer}": drivers["face"].key(layer) for layer in ("clip", "face")},
     }
-    keys = {layer: layer_key(f"{STAGE} {layer}", VERSION, _decides(params), inputs) for layer in LAYERS}
-    if _clocks(drivers, params)[0] == _length(drivers["body"]):
-        keys["clip"] = inputs["body_clip"]  # the very same layer
+    keys = {
+        layer: layer_key(f"{STAGE} {layer}", VERSION, {**_decides(params, layer), "frames": frames}, inputs[layer])
+        for layer in LAYERS
+    }
+    if frames == _length(drivers["body"]):
+        keys["clip"] = clip["body_clip"]  # the very same layer
     return drivers, keys, inputs
 
 
-def _decides(params: Params) -> dict[str, object]:
-    """The parameters that decide the bytes; drivers count by their layers' keys."""
-    return {
-        name: getattr(params, name) for name in ("face_offset", "head_offset", "face_speed", "head_speed", "beyond")
-    }
+def _decides(params: Params, layer: str) -> dict[str, object]:
+    """The parameters that decide a layer's bytes; drivers count by their layers' keys.
+
+    Each layer has its own, so that with another face the pose, and what is drawn from it, stays.
+    """
+    part = {"clip": None, "pose": "head", "face": "face"}[layer]
+    if part is None:
+        return {}
+    return {name: getattr(params, name) for name in (f"{part}_offset", f"{part}_speed", "beyond")}
 
 
 def _actions(out: Path, keys: dict[str, str], params: Params) -> dict[str, str]:
@@ -188,15 +196,15 @@ def _rate(bundle) -> float:
     return float(Fraction(bundle.attrs("clip").get("fps") or 25))
 
 
-def _described(body, drivers, layer: str, frames: int, inputs: dict, item, params: Params):
-    """(attributes of a new layer, the inputs it is made from)."""
+def _attrs(drivers, layer: str, frames: int) -> dict:
+    """Attributes of a new layer."""
     if layer == "clip":
-        return {**body.attrs("clip"), "frame_count": frames}, {"body_clip": inputs["body_clip"]}
-    mixed = {part: os.fspath(path) for part, path in
-             (("body", item), ("head", params.head or item), ("face", params.face or item))}  # fmt: skip
+        return {**drivers["body"].attrs("clip"), "frame_count": frames}
+    part = {"pose": "head", "face": "face"}[layer]
+    mixed = {name: os.fspath(drivers[name].path) for name in ("body", part)}
     if layer == "pose":
-        return {**body.attrs("pose"), "mixed": mixed}, {k: v for k, v in inputs.items() if not k.startswith("face")}
-    return {"encoder": drivers["face"].attrs("face")["encoder"], "mixed": mixed}, inputs
+        return {**drivers["body"].attrs("pose"), "mixed": mixed}
+    return {"encoder": drivers["face"].attrs("face")["encoder"], "mixed": mixed}
 
 
 def _write_clip(writer, body, frames: int) -> None:

@@ -139,3 +139,11 @@ def test_what_is_refused(drivers, tmp_path):
     mix.run(body, Params(output=out, face=str(drivers["face"][0])))
     with pytest.raises(ConflictError, match="--overwrite"):
         mix.plan(body, Params(output=out, head=str(drivers["head"][0])))
+
+
+def test_another_face_leaves_the_pose_as_it_is(drivers, tmp_path):
+    body, out = drivers["body"][0], str(tmp_path / "out.zarr")
+    mix.run(body, Params(output=out))
+    before = open_bundle(out).key("pose"), open_bundle(out).key("face")
+    assert mix.run(body, Params(output=out, face=str(drivers["face"][0]), overwrite=True)).status == "replaced"
+    assert open_bundle(out).key("pose") == before[0] and open_bundle(out).key("face") != before[1]
