@@ -48,11 +48,12 @@ def body_motion(act: Performance, still: Performance, strength: float, head_stre
     drawn = act.drawn & np.isfinite(joints_px).all(-1)
     hands_px, hands_drawn = _hands(act, still, joints_px, share)
     if strength == 0.0:
-        frames = len(act.drawn)
+        frames, somebody = len(act.drawn), act.drawn.any(1, keepdims=True)
         points, joints_px, drawn, hands_px, hands_drawn = (
             np.repeat(array[:1], frames, 0)
             for array in (still.points_m, still.joints_px, still.drawn, still.hands_px, still.hands_drawn)
         )
+        drawn, hands_drawn = drawn & somebody, hands_drawn & somebody  # who is away stays away
     head_px, radius_px = _head(act, still, points, joints_px, share, float(np.clip(head_strength, 0.0, 1.0)))
     return replace(
         act,
