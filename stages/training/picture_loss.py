@@ -26,7 +26,7 @@ class LossWeights:
     head: float = 2.0
     change: float = 0.1  # error of what changes between neighbouring frames; more of it freezes the film
     stir: float = 1.0  # error of how much changes
-    perceptual: float = 0.6  # with 0.2 it mixed sharp pictures that disagree; 0.6 is better in every measure we take
+    perceptual: float = 0.6  # high, so that to choose between sharp pictures pays more than to mix them; our choice
     perceptual_head: float = 0.4
 
 
