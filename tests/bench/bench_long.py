@@ -9,8 +9,8 @@ is made by the command `dreamactor animate` in a process of its own, whose memor
             more, but as much for ten seconds (--seconds 10) as for sixty: its first tenth against its most
   identity  cosine of face embeddings to the photo (`dreamactor score`, 16 frames a segment, as the model makes),
             the last segment against the second; colours: mean R, G, B of the same. The real film beside it
-  joints    mean absolute difference of neighbouring frames where a segment begins, against all others: the ratio of
-            the two medians, and the same ratio of the driver's film, which has no joints
+  joints    mean absolute difference of neighbouring frames (grey levels) where a segment begins, where a latent of four
+            frames begins elsewhere, and of all; the ratio of the first two; the same of the driver's film
   resume    the run is killed with SIGKILL after --kill segments, and run again: the film's bytes against the first's
 
 What is there is not made again; --make only makes the driver.
@@ -119,16 +119,17 @@ def frames_of(path):
 
 
 def joints(frames_u8):
-    """Ratio of the median step into a segment's first own frame to the median of all other steps, and both."""
+    """Median steps into a segment's first own frame, into a latent's first frame elsewhere, and of all; the ratio."""
     step = np.abs(np.diff(frames_u8.astype(np.int16), axis=0)).mean((1, 2, 3))  # step[k]: from frame k to k + 1
     into = np.arange(SEGMENT, len(step), SEGMENT)  # frames 17, 33, ... are the first that a later segment makes
-    other = np.delete(step, into)
+    latents = np.setdiff1d(np.arange(4, len(step), 4), into)  # where a latent of four frames begins within a segment
     draws = np.random.default_rng(0).choice(len(into), (2000, len(into)))
-    interval = np.percentile(np.median(step[into][draws], 1) / np.median(other), [2.5, 97.5])
+    medians = {"joint": step[into], "latent": step[latents], "all": step}
     return {
-        "ratio": float(np.median(step[into]) / np.median(other)),
-        "interval": interval.tolist(),
-        "above_p99": float((step[into] > np.percentile(other, 99)).mean()),
+        "grey_levels": {name: float(np.median(values)) for name, values in medians.items()},
+        "to_latent_starts": float(np.median(step[into]) / np.median(step[latents])),
+        "interval": np.percentile(np.median(step[into][draws], 1) / np.median(step[latents]), [2.5, 97.5]).tolist(),
+        "above_p99": float((step[into] > np.percentile(np.delete(step, into), 99)).mean()),
     }
 
 
@@ -208,6 +209,7 @@ def main():
     drift = layers["colour_drift"]
     result["colour_drift"] = {name: float(drift[name]) for name in ("slope", "slope_generated", "slope_real")}
     result["colour_drift"]["excess_last_five"] = float(np.mean(drift["excess"][-5:]))
+    print(json.dumps({**result, "memory": {k: v for k, v in result["memory"].items() if k != "all"}}, indent=1))
     if arguments.kill:
         copy = folder / "killed.zarr"
         if not copy.exists():
@@ -216,7 +218,7 @@ def main():
         animate(copy, folder / "killed.mp4")
         digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (film, folder / "killed.mp4")]
         result["resume"] = {"killed_after": arguments.kill, "identical": digests[0] == digests[1]}
-    print(json.dumps({**result, "memory": {k: v for k, v in result["memory"].items() if k != "all"}}, indent=1))
+        print(f"killed after {arguments.kill} segments and run again: {result['resume']}")
     print("bars: " + ", ".join(f"{name} {value:g}" for name, value in BARS.items()))
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(result, indent=1))
