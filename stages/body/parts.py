@@ -26,7 +26,7 @@ _JAW = 1.3  # how much narrower a head gets towards the chin, a head radius belo
 _PALM = (8, 12, 16)  # hand points whose middle a hand points to
 _RIM = 0.15  # how far behind the rim, in radii, a sphere is still seen
 _OBLIQUE = 0.15  # depth, in radii, from which the other half of a face is asked
-_SKIN_RIM = 0.8  # where, in radii, the colour of what no half shows is taken from
+_SKIN_RIM, _HAIR_PULL = 0.8, 1.5  # where, in radii, the colour of what no half shows is taken from; how far upwards
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,8 @@ def place_in(there: Part, here: Part, x, y) -> Place:
 def _in_head(there: Part, here: Part, x, y) -> Place:
     """Over the sphere: a pixel's direction in head axes is looked up on the other's sphere.
 
-    What is turned away there is taken from the other half of the face, or else from the rim. The outline, which is hair
-    for the most part, only rolls.
+    What is turned away there is taken from the other half of the face, or else, being hair mostly, from the upper rim.
+    The outline, which is hair for the most part, only rolls.
     """
     radius, here_radius = there.reach_px / _HAIR, here.reach_px / _HAIR
     middle = here.points["middle"]
@@ -158,8 +158,8 @@ def _in_head(there: Part, here: Part, x, y) -> Place:
     level = turned[..., 2]
     other_half = (level > _OBLIQUE) & (mirrored[..., 2] < level - 0.1)
     chosen = np.where(other_half[..., None], mirrored, turned)
-    length = np.linalg.norm(chosen[..., :2], axis=-1, keepdims=True)
-    at_rim = _SKIN_RIM * chosen[..., :2] / np.maximum(length, 1e-6)
+    towards_hair = chosen[..., :2] - _HAIR_PULL * here.rotation[:2, 1]
+    at_rim = _SKIN_RIM * towards_hair / np.maximum(np.linalg.norm(towards_hair, axis=-1, keepdims=True), 1e-6)
     hidden = chosen[..., 2] > _RIM
     found = np.where(hidden[..., None], at_rim, chosen[..., :2])
     back = np.asarray(middle) + here_radius * beyond[..., None] * found
