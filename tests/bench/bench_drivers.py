@@ -139,7 +139,8 @@ def one(folder, body_path, face_path):
     from stages.bundle import open_bundle
     from tests.bench.bench_control import compare, track
 
-    body, face, name = open_bundle(body_path), open_bundle(face_path), body_path.stem
+    body, face = open_bundle(body_path), open_bundle(face_path)
+    name = f"{body_path.stem}-{face_path.stem[-6:]}"
     mixed = track(film(body_path, face_path, folder / f"{name}-mixed.mp4"), 1, FPS)
     bundle = open_bundle(folder / f"{name}-mixed.zarr")
     canvas = bundle.attrs("body")["canvas"]
