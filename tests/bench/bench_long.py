@@ -6,7 +6,7 @@ A synthetic person of the validation split (25 frames a second, 128 px) drives i
 is made by the command `dreamactor animate` in a process of its own, whose memory is read ten times a second. Then
 
   memory    resident MB when the second and the last segment are done; then the segments become pictures, which takes
-            more, but as much for ten seconds (--seconds 10) as for sixty: its first tenth against its most
+            more, at any length: the median of its second third against that of its last
   identity  cosine of face embeddings to the photo (`dreamactor score`, 16 frames a segment, as the model makes),
             the last segment against the second; colours: mean R, G, B of the same. The real film beside it
   joints    mean absolute difference of neighbouring frames (grey levels) where a segment begins, where a latent of four
@@ -92,21 +92,24 @@ def animate(bundle, film, kill_after=0):
 
 
 def memory(rows):
-    """Resident MB at the second and the last segment, and of the film's making in its first tenth and at its most."""
+    """Resident MB at the second and the last segment; of the film's making the median of its second and last third."""
     table = np.array(rows)
     last = int(table[:, 2].max())
     at = [
         float(table[table[:, 2] == number, 1].max()) for number in range(1, last + 1) if (table[:, 2] == number).any()
     ]
     film = table[np.flatnonzero(table[:, 2] == last)[0] :, 1]
-    second, early = at[min(1, len(at) - 1)], float(film[: max(1, len(film) // 10)].max())
+    film = film[np.cumsum(film[::-1] > 0)[::-1] > 0]  # after the end there is no process
+    second, third = at[min(1, len(at) - 1)], max(1, len(film) // 3)
+    early, late = float(np.median(film[third : 2 * third])), float(np.median(film[-third:]))
     return {
         "second_segment": second,
         "last_segment": at[-1],
         "growth": at[-1] / second - 1,
-        "film_first_tenth": early,
+        "film_middle": early,
+        "film_end": late,
+        "film_growth": late / early - 1,
         "film_most": float(film.max()),
-        "film_growth": float(film.max()) / early - 1,
         "all": at,
     }
 
