@@ -95,9 +95,8 @@ def memory(rows):
     """Resident MB at the second and the last segment; of the film's making the median of its second and last third."""
     table = np.array(rows)
     last = int(table[:, 2].max())
-    at = [
-        float(table[table[:, 2] == number, 1].max()) for number in range(1, last + 1) if (table[:, 2] == number).any()
-    ]
+    done = [np.flatnonzero(table[:, 2] == number) for number in range(1, last + 1)]
+    at = [float(table[rows[0], 1]) for rows in done if len(rows)]  # the moment it was there
     film = table[np.flatnonzero(table[:, 2] == last)[0] :, 1]
     film = film[np.cumsum(film[::-1] > 0)[::-1] > 0]  # after the end there is no process
     second, third = at[min(1, len(at) - 1)], max(1, len(film) // 3)
