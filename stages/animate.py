@@ -230,9 +230,10 @@ def _identity(item: str | os.PathLike[str], params: Params):
     weights = {**model_hashes(params.model), "face": file_sha256(encoder_file(params.model))}
     encoder, wanted = bundle.attrs("face")["encoder"], encoder_file(params.model)
     if (params.carry_expression or params.face_strength != 1) and encoder["sha256"] != weights["face"]:
+        read = bundle.attrs("face").get("mixed", {}).get("face", item)
         raise InputError(
             f"{item}: the face tokens are of encoder {encoder['name']} {encoder['sha256'][:8]}, the model goes with "
-            f"{weights['face'][:8]}. Run: dreamactor encode-face {item} --encoder {wanted} --overwrite, or animate "
+            f"{weights['face'][:8]}. Run: dreamactor encode-face {read} --encoder {wanted} --overwrite, or animate "
             "with --no-carry-expression"
         )
     return bundle, layer_key(STAGE, VERSION, _decides(params), inputs, weights), inputs, weights

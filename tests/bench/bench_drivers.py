@@ -8,6 +8,8 @@ Every film is looked at by extract-pose's code (tests/bench/bench_control.py say
 
   mixed   `animate BODY --face OTHER`: joints and head against the body's truth, mouth and lids against the other's
   crossed the same film's mouth and lids against the body's own truth: what they would say of a face not obeyed
+  tokens  mouth opening of the face shape at the weights the tokens say: what the encoder passes on, before any picture
+  carried the photo carried to pose and expression, as the networks get it
   real    the body's own film against its own truth: what can be read at 128 px at all
   locked  `animate BODY --face OTHER --lock head`: angle of the head to its own mean rotation through the clip (median,
           95th percentile, most), beside the same of `mixed`, and how far the controls' own sphere turns (0)
@@ -115,19 +117,41 @@ def wander(R):
     return rotation_angle_deg(R, (u * [1, 1, np.sign(np.linalg.det(u @ vt))] @ vt)[None])
 
 
+def before_the_networks(mixed, theirs):
+    """(numbers of the tokens alone, numbers of the carried photo) of a mixed bundle."""
+    from stages.animation.signals import BundleSignals
+    from stages.face.carry import face_shape
+    from stages.face.encoder import load_face_encoder
+    from tests.bench.bench_control import FACING_LEAST, MOUTH_LEAST, compare, follows, track
+
+    encoder = load_face_encoder()
+    weights = encoder.expressions_of(mixed.read("face", "tokens"))
+    points = np.stack([face_shape().points(frame) for frame in np.asarray(weights, np.float64)])
+    gap = np.linalg.norm(points[:, [61, 62, 63]] - points[:, [67, 66, 65]], axis=-1).mean(1)
+    leader = np.where(theirs["facing"] > FACING_LEAST, theirs["mouth"], np.nan)
+    nothing = dict.fromkeys(("joints", "head", "lids"), float("nan"))
+    carried = BundleSignals(mixed, encoder).cut(0, len(gap)).warp_frames
+    return {**nothing, "mouth": follows(gap, leader, MOUTH_LEAST)}, compare(track(carried, 1, FPS), theirs)
+
+
 def one(folder, body_path, face_path):
     """All numbers of one pair."""
     from stages.bundle import open_bundle
     from tests.bench.bench_control import compare, track
 
-    body, face, name = open_bundle(body_path), open_bundle(face_path), body_path.stem
+    body, face = open_bundle(body_path), open_bundle(face_path)
+    name = f"{body_path.stem}-{face_path.stem[-6:]}"
     mixed = track(film(body_path, face_path, folder / f"{name}-mixed.mp4"), 1, FPS)
-    canvas = open_bundle(folder / f"{name}-mixed.zarr").attrs("body")["canvas"]
+    bundle = open_bundle(folder / f"{name}-mixed.zarr")
+    canvas = bundle.attrs("body")["canvas"]
     own, theirs = truth_of(body, body, canvas), truth_of(body, face, canvas)
     locked = track(film(body_path, face_path, folder / f"{name}-locked.mp4", lock="head"), 1, FPS)
     sphere = open_bundle(folder / f"{name}-locked.zarr").read("head", "R_cam_head")
     spread = {who: wander(found["R_cam_head"]) for who, found in (("mixed", mixed), ("locked", locked))}
+    tokens, carried = before_the_networks(bundle, theirs)
     numbers = {
+        "tokens": tokens,
+        "carried": carried,
         "mixed": compare(mixed, theirs),
         "crossed": compare(mixed, own),
         "real": compare(track(real_film(body, canvas), 1, FPS), own),
@@ -159,7 +183,7 @@ def main():
         for body, face in zip(paths, [*paths[1:], paths[0]], strict=True):
             result["clips"][f"{framing} {body.stem}"] = one(folder, body, face)
             print(f"{framing} {body.stem}: {json.dumps(result['clips'][f'{framing} {body.stem}'])}", flush=True)
-    for row in ("mixed", "crossed", "real", "locked"):
+    for row in ("tokens", "carried", "mixed", "crossed", "real", "locked"):
         line = f"{row:8s}"
         for name in ("joints", "head", "mouth", "lids"):
             values = np.array([clip[row][name] for clip in result["clips"].values()], np.float64)

@@ -6,11 +6,11 @@ A synthetic person of the validation split (25 frames a second, 128 px) drives i
 is made by the command `dreamactor animate` in a process of its own, whose memory is read ten times a second. Then
 
   memory    resident MB when the second and the last segment are done; then the segments become pictures, which takes
-            more, but as much for ten seconds (--seconds 10) as for sixty: its first tenth against its most
+            more, at any length: the median of its second third against that of its last
   identity  cosine of face embeddings to the photo (`dreamactor score`, 16 frames a segment, as the model makes),
             the last segment against the second; colours: mean R, G, B of the same. The real film beside it
-  joints    mean absolute difference of neighbouring frames where a segment begins, against all others: the ratio of
-            the two medians, and the same ratio of the driver's film, which has no joints
+  joints    mean absolute difference of neighbouring frames (grey levels) where a segment begins, where a latent of four
+            frames begins elsewhere, and of all; the ratio of the first two; the same of the driver's film
   resume    the run is killed with SIGKILL after --kill segments, and run again: the film's bytes against the first's
 
 What is there is not made again; --make only makes the driver.
@@ -92,21 +92,23 @@ def animate(bundle, film, kill_after=0):
 
 
 def memory(rows):
-    """Resident MB at the second and the last segment, and of the film's making in its first tenth and at its most."""
+    """Resident MB at the second and the last segment; of the film's making the median of its second and last third."""
     table = np.array(rows)
     last = int(table[:, 2].max())
-    at = [
-        float(table[table[:, 2] == number, 1].max()) for number in range(1, last + 1) if (table[:, 2] == number).any()
-    ]
+    done = [np.flatnonzero(table[:, 2] == number) for number in range(1, last + 1)]
+    at = [float(table[rows[0], 1]) for rows in done if len(rows)]  # the moment it was there
     film = table[np.flatnonzero(table[:, 2] == last)[0] :, 1]
-    second, early = at[min(1, len(at) - 1)], float(film[: max(1, len(film) // 10)].max())
+    film = film[np.cumsum(film[::-1] > 0)[::-1] > 0]  # after the end there is no process
+    second, third = at[min(1, len(at) - 1)], max(1, len(film) // 3)
+    early, late = float(np.median(film[third : 2 * third])), float(np.median(film[-third:]))
     return {
         "second_segment": second,
         "last_segment": at[-1],
         "growth": at[-1] / second - 1,
-        "film_first_tenth": early,
+        "film_middle": early,
+        "film_end": late,
+        "film_growth": late / early - 1,
         "film_most": float(film.max()),
-        "film_growth": float(film.max()) / early - 1,
         "all": at,
     }
 
@@ -119,16 +121,17 @@ def frames_of(path):
 
 
 def joints(frames_u8):
-    """Ratio of the median step into a segment's first own frame to the median of all other steps, and both."""
+    """Median steps into a segment's first own frame, into a latent's first frame elsewhere, and of all; the ratio."""
     step = np.abs(np.diff(frames_u8.astype(np.int16), axis=0)).mean((1, 2, 3))  # step[k]: from frame k to k + 1
     into = np.arange(SEGMENT, len(step), SEGMENT)  # frames 17, 33, ... are the first that a later segment makes
-    other = np.delete(step, into)
+    latents = np.setdiff1d(np.arange(4, len(step), 4), into)  # where a latent of four frames begins within a segment
     draws = np.random.default_rng(0).choice(len(into), (2000, len(into)))
-    interval = np.percentile(np.median(step[into][draws], 1) / np.median(other), [2.5, 97.5])
+    medians = {"joint": step[into], "latent": step[latents], "all": step}
     return {
-        "ratio": float(np.median(step[into]) / np.median(other)),
-        "interval": interval.tolist(),
-        "above_p99": float((step[into] > np.percentile(other, 99)).mean()),
+        "grey_levels": {name: float(np.median(values)) for name, values in medians.items()},
+        "to_latent_starts": float(np.median(step[into]) / np.median(step[latents])),
+        "interval": np.percentile(np.median(step[into][draws], 1) / np.median(step[latents]), [2.5, 97.5]).tolist(),
+        "above_p99": float((step[into] > np.percentile(np.delete(step, into), 99)).mean()),
     }
 
 
@@ -208,6 +211,7 @@ def main():
     drift = layers["colour_drift"]
     result["colour_drift"] = {name: float(drift[name]) for name in ("slope", "slope_generated", "slope_real")}
     result["colour_drift"]["excess_last_five"] = float(np.mean(drift["excess"][-5:]))
+    print(json.dumps({**result, "memory": {k: v for k, v in result["memory"].items() if k != "all"}}, indent=1))
     if arguments.kill:
         copy = folder / "killed.zarr"
         if not copy.exists():
@@ -216,7 +220,7 @@ def main():
         animate(copy, folder / "killed.mp4")
         digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (film, folder / "killed.mp4")]
         result["resume"] = {"killed_after": arguments.kill, "identical": digests[0] == digests[1]}
-    print(json.dumps({**result, "memory": {k: v for k, v in result["memory"].items() if k != "all"}}, indent=1))
+        print(f"killed after {arguments.kill} segments and run again: {result['resume']}")
     print("bars: " + ", ".join(f"{name} {value:g}" for name, value in BARS.items()))
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(result, indent=1))
