@@ -244,13 +244,15 @@ def _with_expression(bundle, tracks, encoder):
     """The tracks with the carried photo's face moved to the driver's expression."""
     from dataclasses import replace
 
+    import numpy as np
+
     from stages.face.carry import express
 
     head, ref_head = (
         [bundle.read("head", who + name) for name in ("center_px", "radius_px", "R_cam_head")] for who in ("", "ref_")
     )
-    carried = tracks.warp_frames, tracks.warp_kind
-    warp, kind = express(encoder, *carried, head, tracks.ref_frames[0], ref_head, tracks.face_tokens)
+    references = tracks.ref_frames[:1], [ref_head], np.ones((len(tracks.maps), 1))
+    warp, kind = express(encoder, tracks.warp_frames, tracks.warp_kind, head, references, tracks.face_tokens)
     return replace(tracks, warp_frames=warp, warp_kind=kind)
 
 

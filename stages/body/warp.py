@@ -25,13 +25,13 @@ _LIMBS = (
     ("left_ankle", "left_big_toe", 0.4), ("right_ankle", "right_big_toe", 0.4),
 )  # fmt: skip
 _TORSO = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")  # around its outline
-_TORSO_RADIUS, _HAND_RADIUS, _HAIR = 0.5, 0.36, 1.3
+_TORSO_RADIUS, _HAND_RADIUS, HAIR = 0.5, 0.36, 1.3
 _SURE, _REACH = 0.85, 1.15  # of a part's radius: surely the part; still the part where nothing else is
 _PALM = (8, 12, 16)  # hand points whose middle a hand points to
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """One rigid piece. `points` are its two ends, its corners, or its middle; `reach_px` its radius."""
 
     kind: str  # "limb" | "torso" | "head"
@@ -52,52 +52,80 @@ class ReferenceWarp:
         self.picture_u8 = np.ascontiguousarray(picture_u8)
         height, width = self.picture_u8.shape[:2]
         self._y, self._x = np.mgrid[:height, :width].astype(np.float32)
-        self._parts = _parts(still, 0, rotation)
-        self._names = sorted(self._parts)
-        self._labels = self._label(self._parts)
-        hidden = cv2.dilate((self._labels >= 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-        self._hidden = hidden
-        self._plate_u8 = fill(self.picture_u8, hidden)
+        self.parts = parts_of(still, 0, rotation)
+        self._names = sorted(self.parts)
+        self.labels = part_labels(self.parts, self._names, (height, width))
+        self.hidden = cv2.dilate((self.labels >= 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        self.plate_u8 = fill(self.picture_u8, self.hidden)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the canvas."""
+        return self.labels.shape
+
+    def number_of(self, name: str) -> int:
+        """What a part is called in `labels`; -2 for one that is not there."""
+        return self._names.index(name) if name in self.parts else -2
+
+    def shown_shares(self) -> dict[str, float]:
+        """Which share of each part's outline shows the part, not one before it and not beyond the picture."""
+        shares = {}
+        for number, name in enumerate(self._names):
+            part = self.parts[name]
+            y, x = np.mgrid[-1:1:24j, -1:1:24j] * 1.0
+            middle = np.mean(list(part.points.values()), axis=0)
+            spread = np.max([np.abs(point - middle) for point in part.points.values()], axis=0) + 0.7 * part.reach_px
+            x, y = middle[0] + spread[0] * x, middle[1] + spread[1] * y
+            inside = (
+                _distance(part, x, y) < _SURE * part.reach_px if part.kind != "torso" else _distance(part, x, y) <= 0
+            )
+            column, row = np.rint(x).astype(int), np.rint(y).astype(int)
+            height, width = self.labels.shape
+            on_canvas = (column >= 0) & (row >= 0) & (column < width) & (row < height)
+            found = self.labels[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)] == number
+            shares[name] = float((found & on_canvas & inside).sum() / max(inside.sum(), 1))
+        return shares
 
     def to_pose(self, act: Performance, frame: int, rotation) -> tuple[np.ndarray, np.ndarray]:
         """Return the picture uint8 [H, W, 3] at a frame of `act`, and its kinds uint8 [H, W] (stages.core.carried)."""
         somebody = act.drawn[frame].any() or np.isfinite(act.head_px[frame]).all()
         if not somebody or not np.isfinite(act.head_radius_px).any():
-            return self.picture_u8.copy(), np.where(self._hidden, DOUBTFUL_FIGURE, SEEN_BACKGROUND).astype(np.uint8)
-        there = {name: part for name, part in _parts(act, frame, rotation).items() if name in self._parts}
-        labels = self._label(there)
-        x, y, seen = self._x.copy(), self._y.copy(), ~self._hidden
+            return self.picture_u8.copy(), np.where(self.hidden, DOUBTFUL_FIGURE, SEEN_BACKGROUND).astype(np.uint8)
+        there = {name: part for name, part in parts_of(act, frame, rotation).items() if name in self.parts}
+        labels = part_labels(there, self._names, self.labels.shape)
+        x, y, seen = self._x.copy(), self._y.copy(), ~self.hidden
         for number, name in enumerate(self._names):
             here = labels == number
             if not here.any():
                 continue
-            from_x, from_y, faces_us = _back(there[name], self._parts[name], self._x[here], self._y[here])
+            from_x, from_y, faces_us = back(there[name], self.parts[name], self._x[here], self._y[here])
             height, width = labels.shape
             inside = (from_x > -0.5) & (from_y > -0.5) & (from_x < width - 0.5) & (from_y < height - 0.5)
             row = np.clip(np.rint(np.nan_to_num(from_y)), 0, height - 1).astype(int)
             column = np.clip(np.rint(np.nan_to_num(from_x)), 0, width - 1).astype(int)
-            was = self._labels[row, column]
+            was = self.labels[row, column]
             x[here], y[here] = from_x, from_y
             seen[here] = faces_us & inside & ((was == number) | (was < 0))
         carried = cv2.remap(self.picture_u8, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         figure = labels >= 0
-        carried[~figure] = self._plate_u8[~figure]
+        carried[~figure] = self.plate_u8[~figure]
         return carried, (2 * figure + seen).astype(np.uint8)
 
-    def _label(self, parts: dict[str, _Part]):
-        """Number of the part that each pixel shows, int8 [H, W], -1 = background; nearer parts hide farther ones."""
-        shape = self._x.shape
-        labels, front = np.full(shape, -1, np.int8), np.full(shape, np.inf)
-        nearest, least = np.full(shape, -1, np.int8), np.full(shape, np.inf)
-        for number, name in enumerate(self._names):
-            if name not in parts:
-                continue
-            away = _distance(parts[name], self._x, self._y) / parts[name].reach_px
-            closer = away < least
-            nearest[closer], least[closer] = number, away[closer]
-            before = (away < _SURE) & (parts[name].depth_m < front)
-            labels[before], front[before] = number, parts[name].depth_m
-        return np.where((labels < 0) & (least < _REACH), nearest, labels)
+
+def part_labels(parts: dict[str, Part], names: list[str], shape) -> np.ndarray:
+    """Number (in `names`) of the part that each pixel shows, int8 [H, W], -1 = background; nearer ones hide farther."""
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    labels, front = np.full(shape, -1, np.int8), np.full(shape, np.inf)
+    nearest, least = np.full(shape, -1, np.int8), np.full(shape, np.inf)
+    for number, name in enumerate(names):
+        if name not in parts:
+            continue
+        away = _distance(parts[name], x, y) / parts[name].reach_px
+        closer = away < least
+        nearest[closer], least[closer] = number, away[closer]
+        before = (away < _SURE) & (parts[name].depth_m < front)
+        labels[before], front[before] = number, parts[name].depth_m
+    return np.where((labels < 0) & (least < _REACH), nearest, labels)
 
 
 def warp_reference(picture_u8, still, still_rotation, act, act_rotation):
@@ -122,7 +150,7 @@ def fill(picture_u8, hole):
     return np.where(hole[..., None], np.clip(np.rint(filled), 0, 255).astype(np.uint8), picture_u8)
 
 
-def _parts(who: Performance, frame: int, rotation) -> dict[str, _Part]:
+def parts_of(who: Performance, frame: int, rotation) -> dict[str, Part]:
     """The pieces of one frame by name; none where the size of the head is never known."""
     unit = float(who.head_radius_px[frame])
     if not (np.isfinite(unit) and unit > 0):
@@ -137,24 +165,24 @@ def _parts(who: Performance, frame: int, rotation) -> dict[str, _Part]:
     for upper, lower, radius in _LIMBS:
         if drawn[upper] and drawn[lower]:
             ends = {"upper": at[upper], "lower": at[lower]}
-            parts[f"{upper}-{lower}"] = _Part("limb", ends, radius * unit, 0.5 * (depth[upper] + depth[lower]))
+            parts[f"{upper}-{lower}"] = Part("limb", ends, radius * unit, 0.5 * (depth[upper] + depth[lower]))
     for hand, wrist in enumerate(("left_wrist", "right_wrist")):
         points = who.hands_px[frame, hand]
         if drawn[wrist] and who.hands_drawn[frame, hand] and np.isfinite(points).all():
             ends = {"upper": points[0], "lower": points[list(_PALM)].mean(0)}
-            parts[f"{wrist}-hand"] = _Part("limb", ends, _HAND_RADIUS * unit, depth[wrist] - 0.02)
+            parts[f"{wrist}-hand"] = Part("limb", ends, _HAND_RADIUS * unit, depth[wrist] - 0.02)
     body_depth = 0.0
     if drawn["left_shoulder"] and drawn["right_shoulder"]:
         corners = {name: at[name] for name in _TORSO if drawn[name]}
         body_depth = float(np.mean([depth[name] for name in corners]))
-        parts["torso"] = _Part("torso", corners, _TORSO_RADIUS * unit, body_depth)
+        parts["torso"] = Part("torso", corners, _TORSO_RADIUS * unit, body_depth)
     if np.isfinite(who.head_px[frame]).all() and np.isfinite(rotation).all():
         middle = {"middle": np.asarray(who.head_px[frame], np.float64)}
-        parts["head"] = _Part("head", middle, _HAIR * unit, body_depth - 0.05, np.asarray(rotation, np.float64))
+        parts["head"] = Part("head", middle, HAIR * unit, body_depth - 0.05, np.asarray(rotation, np.float64))
     return parts
 
 
-def _distance(part: _Part, x, y):
+def _distance(part: Part, x, y):
     """Distance in px of every pixel from the part's bone, plane or middle."""
     if part.kind == "limb":
         return _to_segment(x, y, part.points["upper"], part.points["lower"])
@@ -179,7 +207,7 @@ def _to_segment(x, y, start, end):
     return np.hypot(x - start[0] - share * across, y - start[1] - share * down)
 
 
-def _back(there: _Part, here: _Part, x, y):
+def back(there: Part, here: Part, x, y):
     """Where pixels (x, y) of the part `there` lie in the reference's `here`: x, y, and False where it turned away."""
     scale = here.reach_px / there.reach_px
     if there.kind == "head":
@@ -202,9 +230,9 @@ def _back(there: _Part, here: _Part, x, y):
     return back_x, back_y, np.ones(x.shape, bool)
 
 
-def _back_head(there: _Part, here: _Part, x, y):
+def _back_head(there: Part, here: Part, x, y):
     """Over the sphere: a pixel's direction in head axes is looked up on the reference's sphere."""
-    radius, here_radius = there.reach_px / _HAIR, here.reach_px / _HAIR
+    radius, here_radius = there.reach_px / HAIR, here.reach_px / HAIR
     across = (x - there.points["middle"][0]) / radius
     down = (y - there.points["middle"][1]) / radius
     beyond = np.maximum(np.hypot(across, down), 1.0)  # hair: as far behind the rim as it is here
@@ -216,7 +244,7 @@ def _back_head(there: _Part, here: _Part, x, y):
     return back_x, back_y, turned[..., 2] < 0.15
 
 
-def _back_torso(there: _Part, here: _Part, x, y, scale):
+def _back_torso(there: Part, here: Part, x, y, scale):
     """An affine move from the corners both show, held near plain scaling where they hardly span an area."""
     names = [name for name in _TORSO if name in there.points and name in here.points]
     from_px, to_px = (np.array([part.points[name] for name in names]) for part in (there, here))

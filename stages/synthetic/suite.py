@@ -30,7 +30,7 @@ from stages.synthetic.seeds import GENERATOR_VERSION, bundle_name, parse_bundle_
 
 KINDS = ("self", "cross", "cross-aligned")
 _OPEN = frozenset(("suite", "out", "clips", "workers", "verify", "overwrite"))
-_APART_S = 0.25  # a reference this far in time from the film counts as another moment
+APART_S = 0.25  # a reference this far in time from the film counts as another moment
 _MADE_ON = "# made on: "
 _LISTS = Path(__file__).parent / "suites"
 
@@ -218,5 +218,5 @@ def reference_order(times_s: np.ndarray, ref_times_s: np.ndarray, ref_R_cam_head
     the photo a user would choose.
     """
     apart = np.maximum(times_s[0] - ref_times_s, ref_times_s - times_s[-1])
-    keys: Iterable[tuple[bool, float]] = zip(apart < _APART_S, -ref_R_cam_head[:, 2, 2].astype(np.float64), strict=True)
+    keys: Iterable[tuple[bool, float]] = zip(apart < APART_S, -ref_R_cam_head[:, 2, 2].astype(np.float64), strict=True)
     return [index for _, index in sorted((key, index) for index, key in enumerate(keys))]

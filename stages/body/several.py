@@ -1,0 +1,270 @@
+"""Several references of one person carried to every pose as one picture: each part from the one that shows it best.
+
+For every frame and part (head, torso, each limb) one reference is chosen: for the head the one seen from the nearest
+side, for the torso the one turned most alike, for a limb one that shows it unhidden and as foreshortened. A choice is
+kept as long as another is not better for a while (the cheapest path through the clip, where changing has its price),
+and handed over within a few frames. What the chosen one does not show (the far side of the head) comes from one that
+does. Background is always that of the first reference.
+Source: our own; choosing by view and facing is that of view-dependent texture mapping (Debevec et al. 1996).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stages.body.place import Performance
+from stages.body.warp import HAIR, Part, ReferenceWarp, back, part_labels, parts_of
+from stages.core.skeleton import BODY_INDEX
+
+_OTHERS = 6.0  # degrees by which another reference must be nearer than the first: the user's photo is the surest
+_CHANGE = 45.0  # price of a change, degrees times frames
+_HAND_OVER = 2  # frames before and after a change over which two references are mixed
+_BLUR = 20.0  # degrees an octave of enlargement counts as
+_HIDDEN = 60.0  # degrees for a part that the reference hides wholly
+_SHORTER = 60.0  # degrees for each factor e in foreshortening
+_NEVER = 1e4
+_AXES = np.array([0.80, 1.0, 0.95])  # half axes of a head with hair, of half its height: across, down, deep
+_SPARE, _SPARE_DEG = 0.1, 45.0  # weight of what is not chosen, and the degrees over which it falls to a third
+_LEAST_PX, _GENTLE, _MOST_GAIN = 60, 0.8, 0.25  # colours: pixels to compare, share corrected, most of it (log)
+_GRAZING = (-0.1, 0.35)  # cosine between surface and camera in the reference: from useless to as good as any
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which references are taken, by the name of a part.
+
+    shares  float32 [T, R] of the colours; rows sum to 1
+    spares  float32 [T, R] small weights beside them, for what the chosen one does not show: the nearer the better
+    """
+
+    shares: dict[str, np.ndarray]
+    spares: dict[str, np.ndarray]
+
+    def head(self, frames: int, references: int) -> np.ndarray:
+        """float32 [T, R]; the first reference alone where nobody has a head."""
+        only_first = np.tile(np.eye(references, dtype=np.float32)[0], (frames, 1))
+        return self.shares.get("head", only_first)
+
+
+class SeveralWarps:
+    """References on one canvas, the first of which gives the background.
+
+    stills     one Performance of one frame each, on the canvas;  rotations  R_cam_head float [R, 3, 3]
+    head_only  bool [R]: nothing but the head may be taken from it (other clothes); never the first
+    """
+
+    def __init__(self, pictures_u8, stills: Sequence[Performance], rotations, head_only: Sequence[bool] = ()) -> None:
+        self.warps = [
+            ReferenceWarp(picture, still, rotation)
+            for picture, still, rotation in zip(pictures_u8, stills, rotations, strict=True)
+        ]
+        self.stills, self.rotations = list(stills), np.asarray(rotations, np.float64)
+        self.head_only = list(head_only) or [False] * len(self.warps)
+        self._shown = [warp.shown_shares() for warp in self.warps]
+
+    def choose(self, act: Performance, rotations) -> Choice:
+        """The Choice for a whole Performance and its R_cam_head [T, 3, 3]."""
+        frames, count = len(act.drawn), len(self.warps)
+        costs: dict[str, np.ndarray] = {}
+        for frame in range(frames):
+            for name, part in parts_of(act, frame, rotations[frame]).items():
+                table = costs.setdefault(name, np.full((frames, count), np.nan))
+                facing = _shoulder_angle(act, frame)
+                table[frame] = [self._cost(number, name, part, facing) for number in range(count)]
+        costs = {name: table for name, table in costs.items() if (table < _NEVER).any()}
+        spares = {
+            name: (_SPARE * np.exp(-((np.nan_to_num(table, nan=_NEVER) / _SPARE_DEG) ** 2))).astype(np.float32)
+            for name, table in costs.items()
+        }
+        return Choice({name: _steady_shares(table) for name, table in costs.items()}, spares)
+
+    def _cost(self, number: int, name: str, part, facing: float) -> float:
+        """How badly reference `number` shows a part, in degrees of view."""
+        here = self.warps[number].parts.get(name)
+        if here is None or (self.head_only[number] and name != "head"):
+            return _NEVER
+        cost = _OTHERS * (number > 0) + _BLUR * max(0.0, float(np.log2(part.reach_px / here.reach_px)))
+        if name == "head":
+            return cost + _view_angle_deg(part.rotation, here.rotation)
+        turned = abs(_wrapped(facing - _shoulder_angle(self.stills[number], 0)))
+        turned = 0.0 if np.isnan(turned) else turned
+        cost += _HIDDEN * (1.0 - self._shown[number][name])
+        if part.kind == "torso":
+            return cost + turned
+        lengths = [max(np.linalg.norm(p.points["lower"] - p.points["upper"]) / p.reach_px, 0.3) for p in (part, here)]
+        return cost + 0.3 * turned + _SHORTER * abs(float(np.log(lengths[0] / lengths[1])))
+
+    def to_pose(self, act: Performance, frame: int, rotation, choice: Choice) -> tuple[np.ndarray, np.ndarray]:
+        """Return the picture uint8 [H, W, 3] at a frame of `act`, and its kinds uint8 [H, W] (stages.core.carried)."""
+        first = self.warps[0]
+        there = {name: part for name, part in parts_of(act, frame, rotation).items() if name in choice.shares}
+        if not there:
+            return first.to_pose(act, frame, rotation)
+        names = sorted(there)
+        labels = part_labels(there, names, first.shape)
+        picture = first.plate_u8.astype(np.float32)
+        seen = ~first.hidden
+        for number, name in enumerate(names):
+            here = labels == number
+            if here.any():
+                picture[here], seen[here] = self._part(
+                    there[name], name, here, choice.shares[name][frame], choice.spares[name][frame]
+                )
+        figure = labels >= 0
+        return np.rint(np.clip(picture, 0, 255)).astype(np.uint8), (2 * figure + seen).astype(np.uint8)
+
+    def _part(self, part, name: str, here, shares, spares) -> tuple[np.ndarray, np.ndarray]:
+        """Colours float32 [n, 3] and whether they were seen, bool [n], of the pixels of one part."""
+        total = np.zeros((int(here.sum()), 1), np.float32)
+        colour, seen, rough = (np.zeros((len(total), n), np.float32) for n in (3, 1, 3))
+        for warp, share, spare, head_only in zip(self.warps, shares, spares, self.head_only, strict=True):
+            if name not in warp.parts or (head_only and name != "head"):
+                continue
+            pixels, was_seen, towards = _carried_from(warp, part, name, here)
+            low, high = _GRAZING
+            good = np.clip((towards - low) / (high - low), 0.0, 1.0) * np.maximum(was_seen, 0.02 * share)
+            weight = ((float(share) + float(spare)) * good)[:, None].astype(np.float32)
+            total += weight
+            colour += weight * pixels
+            seen += weight * was_seen[:, None]
+            rough += float(share) * pixels
+        surely = total > 1e-4
+        mixed = np.where(surely, colour / np.maximum(total, 1e-4), rough)
+        return mixed, (surely & (seen > 0.5 * total))[:, 0]
+
+
+def _carried_from(warp: ReferenceWarp, there: Part, name: str, here) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What one reference shows at the pixels bool [H, W] `here` of a part that lies as `there`.
+
+    returns  colours float32 [n, 3]; seen bool [n]; float [n] cosine between the surface and the reference's camera (1
+             for parts that are flat)
+    """
+    rows, columns = np.nonzero(here)
+    top, left = rows.min(), columns.min()
+    y, x = np.mgrid[top : rows.max() + 1, left : columns.max() + 1].astype(np.float32)
+    head = there.kind == "head"
+    from_x, from_y, towards = _back_egg(there, warp.parts[name], x, y) if head else back(there, warp.parts[name], x, y)
+    pixels = cv2.remap(
+        warp.picture_u8, from_x.astype(np.float32), from_y.astype(np.float32), cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+    height, width = warp.shape
+    inside = (from_x > -0.5) & (from_y > -0.5) & (from_x < width - 0.5) & (from_y < height - 0.5)
+    row = np.clip(np.rint(np.nan_to_num(from_y)), 0, height - 1).astype(int)
+    column = np.clip(np.rint(np.nan_to_num(from_x)), 0, width - 1).astype(int)
+    was = warp.labels[row, column]
+    seen = (towards > 0) & inside & ((was == warp.number_of(name)) | (was < 0))
+    at = (rows - top, columns - left)
+    return pixels[at].astype(np.float32), seen[at], towards[at].astype(np.float64)
+
+
+def _back_egg(there: Part, here: Part, x, y):
+    """Where head pixels (x, y) lie in the reference, and the cosine between the surface there and its camera.
+
+    A head is no sphere: seen from the front it is narrow. Rays are cut with an ellipsoid; beyond its rim, with the
+    larger one that they touch, so that hair stands as far behind the rim as it does in the reference.
+    """
+    radius, here_radius = there.reach_px / HAIR, here.reach_px / HAIR
+    plane = np.stack([(x - there.points["middle"][0]) / radius, (y - there.points["middle"][1]) / radius], -1)
+    start = plane @ there.rotation[:2] / _AXES  # in head axes, where the ellipsoid is the unit sphere
+    ray = there.rotation[2] / _AXES
+    along = -(start @ ray) / (ray @ ray)
+    nearest = start + along[..., None] * ray
+    inside = np.clip(1.0 - (nearest**2).sum(-1), 0.0, 1.0)
+    point = nearest - np.sqrt(inside / (ray @ ray))[..., None] * ray  # towards the camera is negative
+    normal = point / _AXES
+    normal = normal / np.linalg.norm(normal, axis=-1, keepdims=True)
+    back = (point * _AXES) @ here.rotation.T
+    middle = here.points["middle"]
+    return middle[0] + here_radius * back[..., 0], middle[1] + here_radius * back[..., 1], -(normal @ here.rotation[2])
+
+
+def carry_several(
+    warps: SeveralWarps, act: Performance, rotations, choice: Choice
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (picture uint8 [H, W, 3], kind uint8 [H, W]) of every frame of a Performance."""
+    for frame in range(len(act.drawn)):
+        yield warps.to_pose(act, frame, rotations[frame], choice)
+
+
+def _view_angle_deg(one, other) -> float:
+    """Between the sides from which two heads are seen, degrees; how far they are tilted in the picture is no matter."""
+    return float(np.degrees(np.arccos(np.clip(float(one[2] @ other[2]), -1.0, 1.0))))
+
+
+def _shoulder_angle(who: Performance, frame: int) -> float:
+    """Where the shoulders point, degrees from across the picture; NaN where they are not known."""
+    left, right = (BODY_INDEX[f"{side}_shoulder"] for side in ("left", "right"))
+    if not (who.drawn[frame, left] and who.drawn[frame, right]):
+        return np.nan
+    across = who.points_m[frame, left] - who.points_m[frame, right]
+    return float(np.degrees(np.arctan2(across[2], across[0])))
+
+
+def _wrapped(angle_deg: float) -> float:
+    return (angle_deg + 180.0) % 360.0 - 180.0
+
+
+def _steady_shares(cost: np.ndarray) -> np.ndarray:
+    """float32 [T, R] of costs [T, R] (NaN rows: the part is not there): the cheapest path, changes made soft."""
+    cost = np.nan_to_num(cost, nan=0.0)
+    path = _cheapest_path(cost)
+    chosen = np.eye(cost.shape[1])[path]
+    if len(cost) < 2:
+        return chosen.astype(np.float32)
+    window = np.bartlett(2 * _HAND_OVER + 3)[1:-1]
+    padded = np.pad(chosen, ((_HAND_OVER, _HAND_OVER), (0, 0)), mode="edge")
+    soft = np.stack([np.convolve(column, window / window.sum(), mode="valid") for column in padded.T], -1)
+    soft *= cost < _NEVER
+    total = soft.sum(1, keepdims=True)
+    return np.where(total > 0, soft / np.maximum(total, 1e-9), chosen).astype(np.float32)
+
+
+def _cheapest_path(cost: np.ndarray) -> np.ndarray:
+    """int [T]: the reference of every frame, where each change costs _CHANGE (Viterbi)."""
+    frames, count = cost.shape
+    best, came = cost[0].copy(), np.zeros((frames, count), int)
+    for frame in range(1, frames):
+        cheapest = int(np.argmin(best))
+        change = best[cheapest] + _CHANGE < best
+        came[frame] = np.where(change, cheapest, np.arange(count))
+        best = np.where(change, best[cheapest] + _CHANGE, best) + cost[frame]
+    path = np.zeros(frames, int)
+    path[-1] = int(np.argmin(best))
+    for frame in range(frames - 1, 0, -1):
+        path[frame - 1] = came[frame, path[frame]]
+    return path
+
+
+def like_first(warps: SeveralWarps) -> tuple[np.ndarray, np.ndarray]:
+    """How the light of each reference differs from the first's, and its clothes.
+
+    returns  gain float [R, 3] to multiply colours with, 1 where too little is seen in both; clothes float [R], the
+             median difference of the torso's colours after that, in Lab units, NaN where too little of it is seen
+    Each reference is carried to the first one's pose, so that the same skin and cloth are compared.
+    """
+    first, still = warps.warps[0], warps.stills[0]
+    gains, clothes = np.ones((len(warps.warps), 3)), np.full(len(warps.warps), np.nan)
+    wanted = first.picture_u8.astype(np.float64)
+    labels = first.labels
+    for number, warp in enumerate(warps.warps[1:], 1):
+        carried, kind = warp.to_pose(still, 0, warps.rotations[0])
+        both = (kind == 3) & (labels >= 0)
+        if both.sum() < _LEAST_PX:
+            continue
+        ratio = np.log((wanted[both] + 8.0) / (carried[both] + 8.0))
+        gains[number] = np.exp(np.clip(_GENTLE * np.median(ratio, 0), -_MOST_GAIN, _MOST_GAIN))
+        torso = both & (labels == first.number_of("torso"))
+        if torso.sum() >= _LEAST_PX:
+            matched = np.clip(carried * gains[number], 0, 255).astype(np.uint8)
+            away = _lab(first.picture_u8)[torso].mean(0) - _lab(matched)[torso].mean(0)
+            clothes[number] = float(np.linalg.norm(away))
+    return gains, clothes
+
+
+def _lab(picture_u8) -> np.ndarray:
+    return cv2.cvtColor(picture_u8.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
