@@ -31,6 +31,7 @@ class Params:
     """Settings of animate.
 
     ref         the reference photo; must be the one render-spheres placed on the canvas. "" takes that one
+    refs        further pictures of the same person: photos, folders of photos, bundles with picks (pick-refs)
     output      path of the MP4; "" is the bundle's name with .mp4, in the bundle's folder
     model       "default" (shipped) or a folder with vae.safetensors and dit.safetensors
     seed        of the noise
@@ -46,6 +47,7 @@ class Params:
     """
 
     ref: str = ""
+    refs: tuple[str, ...] = ()
     output: str = ""
     model: str = "default"
     seed: int = 0
@@ -94,7 +96,7 @@ def run(
     todo = plan(item, params)
     if todo.action == "skip":
         return Record(STAGE, todo.output, "skipped", todo.key, time.monotonic() - started)
-    from stages.bundle import LayerWriter, make_provenance
+    from stages.bundle import LayerWriter, make_provenance, open_bundle
     from stages.core.device import pick_device, set_threads
     from stages.face.encoder import load_face_encoder
     from stages.model.animator import Animator
@@ -102,9 +104,15 @@ def run(
     set_threads(params.threads or None)
     bundle, key, inputs, weights = _identity(item, params)
     animator = Animator.load(params.model, pick_device(params.device))
-    tracks = _tracks(bundle)
+    if params.refs:
+        from stages.references.carried import write_carried
+
+        write_carried(bundle, params.refs, animator.config.dit.max_references)
+        bundle = open_bundle(item)
+    tracks = _tracks(bundle, several=bool(params.refs))
     if params.carry_expression:
-        tracks = _with_expression(bundle, tracks, load_face_encoder(str(encoder_file(params.model)), animator.device))
+        encoder = load_face_encoder(str(encoder_file(params.model)), animator.device)
+        tracks = _with_expression(bundle, tracks, encoder, several=bool(params.refs))
     latents, segments, sampling_s = _sample(item, key, animator, tracks, params, progress)
     frames = len(tracks.maps)
     video = Path(todo.output)
@@ -191,6 +199,10 @@ def _identity(item: str | os.PathLike[str], params: Params):
                 f"{params.ref}. Make them again with: dreamactor render-spheres {item} --ref {params.ref} --overwrite"
             )
     inputs = {layer: bundle.key(layer) for layer in ("clip", "body", "head", "face")}
+    if params.refs:
+        from stages.references.digests import reference_inputs
+
+        inputs |= reference_inputs(params.refs)
     weights = {**model_hashes(params.model), "face": file_sha256(encoder_file(params.model))}
     encoder, wanted = bundle.attrs("face")["encoder"], encoder_file(params.model)
     if params.carry_expression and encoder["sha256"] != weights["face"]:
@@ -207,8 +219,8 @@ def _decides(params: Params) -> dict[str, object]:
     return {name: getattr(params, name) for name in _DECIDING}
 
 
-def _tracks(bundle):
-    """The control signals of the whole clip as the model wants them."""
+def _tracks(bundle, *, several: bool):
+    """The control signals of the whole clip as the model wants them. several: references are those of layer carried."""
     import numpy as np
 
     from stages.model.animator import Tracks
@@ -226,10 +238,11 @@ def _tracks(bundle):
             f"{bundle.path}: layer body has no carried photo (array warp): an earlier version drew it. Make it again "
             f"with: dreamactor render-spheres {bundle.path} --overwrite and the --ref of before"
         )
-    warp, kind = bundle.read("body", "warp"), bundle.read("body", "warp_kind")
-    return Tracks(
-        np.concatenate([body, head], -1), tokens, valid, bundle.read("body", "ref_frame"), ref_maps, warp, kind
-    )
+    layer = "carried" if several else "body"
+    warp, kind = bundle.read(layer, "warp"), bundle.read(layer, "warp_kind")
+    ref_frames = bundle.read(layer, "ref_frames" if several else "ref_frame")
+    ref_maps = bundle.read(layer, "ref_maps") if several else ref_maps
+    return Tracks(np.concatenate([body, head], -1), tokens, valid, ref_frames, ref_maps, warp, kind)
 
 
 def encoder_file(model: str) -> Path:
@@ -240,7 +253,7 @@ def encoder_file(model: str) -> Path:
     return Path(shipped_or_named(str(beside) if beside.is_file() else "default"))
 
 
-def _with_expression(bundle, tracks, encoder):
+def _with_expression(bundle, tracks, encoder, *, several: bool):
     """The tracks with the carried photo's face moved to the driver's expression."""
     from dataclasses import replace
 
@@ -248,10 +261,12 @@ def _with_expression(bundle, tracks, encoder):
 
     from stages.face.carry import express
 
-    head, ref_head = (
-        [bundle.read("head", who + name) for name in ("center_px", "radius_px", "R_cam_head")] for who in ("", "ref_")
-    )
-    references = tracks.ref_frames[:1], [ref_head], np.ones((len(tracks.maps), 1))
+    names = ("center_px", "radius_px", "R_cam_head")
+    head = [bundle.read("head", name) for name in names]
+    stands = [bundle.read("carried" if several else "head", f"ref_{name}") for name in names]
+    ref_heads = list(zip(*stands, strict=True)) if several else [stands]
+    share = bundle.read("carried", "head_share") if several else np.ones((len(tracks.maps), 1))
+    references = tracks.ref_frames, ref_heads, share
     warp, kind = express(encoder, tracks.warp_frames, tracks.warp_kind, head, references, tracks.face_tokens)
     return replace(tracks, warp_frames=warp, warp_kind=kind)
 

@@ -19,7 +19,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "render-spheres"
 LAYERS = ("body", "head")
-VERSION = 4
+VERSION = 5
 FRAMINGS = ("reference", "driver")
 _MULTIPLE = 16
 _MOST_SIDE = 4096
@@ -202,7 +202,10 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
             "valid": act.drawn.any(1) | act.hands_drawn.any(1),
             "bone_ratio": act.bone_ratio.astype(np.float32),
             "ref_joints_px": still.joints_px.astype(np.float32),
+            "ref_joints_m": still.points_m.astype(np.float32),
             "ref_joints_valid": still.drawn,
+            "ref_hands_px": still.hands_px.astype(np.float32),
+            "ref_hands_valid": still.hands_drawn,
             "ref_frame": ref_frame[None],
             "ref_map": draw_body(still, 0, size)[None],
         }

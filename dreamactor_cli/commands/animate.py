@@ -18,6 +18,12 @@ def command(
     ref: Annotated[
         str, typer.Option(help="The photo; the one given to render-spheres, which is the default.")
     ] = Params.ref,
+    refs: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="More pictures of the person: a photo, a folder of photos, a bundle of pick-refs. May be repeated."
+        ),
+    ] = None,
     model: Annotated[str, typer.Option(help="default (shipped) or a folder with the weights.")] = Params.model,
     seed: options.Seed = Params.seed,
     steps: Annotated[int, typer.Option(help="Solver steps a segment.")] = Params.steps,
@@ -43,6 +49,7 @@ def command(
     """Make the video: the person of the photo doing what the control layers say. Prints the names of the MP4s."""
     params = Params(
         ref=ref,
+        refs=tuple(refs or ()),
         model=model,
         seed=seed,
         steps=steps,

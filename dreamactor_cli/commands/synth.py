@@ -18,7 +18,9 @@ def command(
     out: Annotated[str, typer.Option("--out", "--output-dir", help="Folder of the bundles.")] = Params.out,
     suite: Annotated[
         str,
-        typer.Option(help="A fixed test suite (v1, v1.1): decides all but the folder; --clips N: first N of each framing."),
+        typer.Option(
+            help="A fixed test suite (v1, v1.1): decides all but the folder; --clips N: first N of each framing."
+        ),
     ] = Params.suite,
     clips: Annotated[
         int | None, typer.Option(help="How many clips; one, or the whole suite, if not given.")

@@ -165,22 +165,40 @@ def _carried_from(warp: ReferenceWarp, there: Part, name: str, here) -> tuple[np
 def _back_egg(there: Part, here: Part, x, y):
     """Where head pixels (x, y) lie in the reference, and the cosine between the surface there and its camera.
 
-    A head is no sphere: seen from the front it is narrow. Rays are cut with an ellipsoid; beyond its rim, with the
-    larger one that they touch, so that hair stands as far behind the rim as it does in the reference.
+    A head is no sphere: seen from the front it is narrow. Rays are cut with an ellipsoid. Those that miss it show hair
+    or what is behind the head, and are looked up as far beyond the rim that the reference's head has there.
     """
     radius, here_radius = there.reach_px / HAIR, here.reach_px / HAIR
     plane = np.stack([(x - there.points["middle"][0]) / radius, (y - there.points["middle"][1]) / radius], -1)
     start = plane @ there.rotation[:2] / _AXES  # in head axes, where the ellipsoid is the unit sphere
     ray = there.rotation[2] / _AXES
-    along = -(start @ ray) / (ray @ ray)
-    nearest = start + along[..., None] * ray
-    inside = np.clip(1.0 - (nearest**2).sum(-1), 0.0, 1.0)
-    point = nearest - np.sqrt(inside / (ray @ ray))[..., None] * ray  # towards the camera is negative
+    nearest = start - ((start @ ray) / (ray @ ray))[..., None] * ray
+    miss2 = (nearest**2).sum(-1)
+    point = nearest - np.sqrt(np.clip(1.0 - miss2, 0.0, 1.0) / (ray @ ray))[..., None] * ray  # nearer than the middle
     normal = point / _AXES
     normal = normal / np.linalg.norm(normal, axis=-1, keepdims=True)
-    back = (point * _AXES) @ here.rotation.T
+    back_to = ((point * _AXES) @ here.rotation.T)[..., :2]
+    towards = -(normal @ here.rotation[2])
+    outside = miss2 > 1.0
+    tilt = _tilt_rad(here.rotation) - _tilt_rad(there.rotation)
+    turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
+    ahead = plane @ turn.T
+    rim = np.sqrt(miss2 / np.maximum(np.einsum("...i,ij,...j", ahead, _outline(here.rotation), ahead), 1e-9))
+    back_to = np.where(outside[..., None], ahead * rim[..., None], back_to)
+    towards = np.where(outside, there.rotation[2] @ here.rotation[2], towards)
     middle = here.points["middle"]
-    return middle[0] + here_radius * back[..., 0], middle[1] + here_radius * back[..., 1], -(normal @ here.rotation[2])
+    return middle[0] + here_radius * back_to[..., 0], middle[1] + here_radius * back_to[..., 1], towards
+
+
+def _tilt_rad(rotation) -> float:
+    """How far the head's own upright is tilted in the picture, radians; clockwise is positive."""
+    return float(np.arctan2(-rotation[0, 1], rotation[1, 1]))
+
+
+def _outline(rotation):
+    """The matrix [2, 2] whose quadratic form is 1 on the outline of the ellipsoid as the camera sees it."""
+    across = (rotation * _AXES)[:2]
+    return np.linalg.inv(across @ across.T)
 
 
 def carry_several(
