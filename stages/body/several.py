@@ -17,19 +17,21 @@ import cv2
 import numpy as np
 
 from stages.body.place import Performance
-from stages.body.warp import HAIR, Part, ReferenceWarp, back, part_labels, parts_of
+from stages.body.warp import HAIR, Part, ReferenceWarp, back, fill, part_labels, parts_of
 from stages.core.skeleton import BODY_INDEX
 
-_OTHERS = 6.0  # degrees by which another reference must be nearer than the first: the user's photo is the surest
-_CHANGE = 45.0  # price of a change, degrees times frames
+_OTHERS = 3.0  # degrees by which another reference must be nearer than the first: the user's photo is the surest
+_CHANGE = 20.0  # price of a change, degrees times frames
 _HAND_OVER = 2  # frames before and after a change over which two references are mixed
 _BLUR = 20.0  # degrees an octave of enlargement counts as
 _HIDDEN = 60.0  # degrees for a part that the reference hides wholly
 _SHORTER = 60.0  # degrees for each factor e in foreshortening
 _NEVER = 1e4
-_AXES = np.array([0.80, 1.0, 0.95])  # half axes of a head with hair, of half its height: across, down, deep
+_AXES = np.array([0.66, 1.0, 0.82])  # half axes of a head with hair, of half its height: across, down, deep
 _SPARE, _SPARE_DEG = 0.1, 45.0  # weight of what is not chosen, and the degrees over which it falls to a third
 _LEAST_PX, _GENTLE, _MOST_GAIN = 60, 0.8, 0.25  # colours: pixels to compare, share corrected, most of it (log)
+_FACING_BOTH = 0.45  # cosine from which a surface's colour says something in both pictures
+_CUT_ROUNDS, _LOOSE = 3, 0.6  # of cutting the person out; head radii beyond the parts in which there may be more of it
 _GRAZING = (-0.1, 0.35)  # cosine between surface and camera in the reference: from useless to as good as any
 
 
@@ -65,6 +67,9 @@ class SeveralWarps:
         self.stills, self.rotations = list(stills), np.asarray(rotations, np.float64)
         self.head_only = list(head_only) or [False] * len(self.warps)
         self._shown = [warp.shown_shares() for warp in self.warps]
+        self.cover = [_cover(warp) for warp in self.warps]
+        self._hidden = cv2.dilate((self.cover[0] > 0.1).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        self._plate_u8 = fill(self.warps[0].picture_u8, self._hidden)
 
     def choose(self, act: Performance, rotations) -> Choice:
         """The Choice for a whole Performance and its R_cam_head [T, 3, 3]."""
@@ -106,64 +111,113 @@ class SeveralWarps:
             return first.to_pose(act, frame, rotation)
         names = sorted(there)
         labels = part_labels(there, names, first.shape)
-        picture = first.plate_u8.astype(np.float32)
-        seen = ~first.hidden
+        picture = self._plate_u8.astype(np.float32)
+        figure, seen = np.zeros(first.shape, bool), ~self._hidden
         for number, name in enumerate(names):
             here = labels == number
-            if here.any():
-                picture[here], seen[here] = self._part(
-                    there[name], name, here, choice.shares[name][frame], choice.spares[name][frame]
-                )
-        figure = labels >= 0
+            if not here.any():
+                continue
+            shares = choice.shares[name][frame], choice.spares[name][frame]
+            colour, surely, cover = self._part(there[name], name, here, *shares)
+            picture[here] += cover * (colour - picture[here])  # beside the hair stands the first one's background
+            shows = cover[:, 0] >= 0.5
+            figure[here], seen[here] = shows, np.where(shows, surely, seen[here])
         return np.rint(np.clip(picture, 0, 255)).astype(np.uint8), (2 * figure + seen).astype(np.uint8)
 
-    def _part(self, part, name: str, here, shares, spares) -> tuple[np.ndarray, np.ndarray]:
-        """Colours float32 [n, 3] and whether they were seen, bool [n], of the pixels of one part."""
+    def _part(self, part, name: str, here, shares, spares) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Colours float32 [n, 3], whether they were seen bool [n], and how far they are the figure's float32 [n, 1], of
+        the pixels of one part."""
         total = np.zeros((int(here.sum()), 1), np.float32)
-        colour, seen, rough = (np.zeros((len(total), n), np.float32) for n in (3, 1, 3))
-        for warp, share, spare, head_only in zip(self.warps, shares, spares, self.head_only, strict=True):
-            if name not in warp.parts or (head_only and name != "head"):
+        colour, seen, rough, cover = (np.zeros((len(total), n), np.float32) for n in (3, 1, 3, 1))
+        for number, (warp, share, spare) in enumerate(zip(self.warps, shares, spares, strict=True)):
+            if name not in warp.parts or (self.head_only[number] and name != "head"):
                 continue
-            pixels, was_seen, towards = _carried_from(warp, part, name, here)
+            back = _carried_from(warp, self.cover[number], part, name, here)
             low, high = _GRAZING
-            good = np.clip((towards - low) / (high - low), 0.0, 1.0) * np.maximum(was_seen, 0.02 * share)
+            good = np.clip((back.towards - low) / (high - low), 0.0, 1.0) * np.maximum(back.seen, 0.02 * share)
+            good = np.where(back.inside, good * np.clip(2.0 * back.cover - 1.0, 0.0, 1.0), good)  # a face has no holes
             weight = ((float(share) + float(spare)) * good)[:, None].astype(np.float32)
             total += weight
-            colour += weight * pixels
-            seen += weight * was_seen[:, None]
-            rough += float(share) * pixels
+            colour += weight * back.pixels
+            seen += weight * back.seen[:, None]
+            cover += weight * np.where(back.inside, 1.0, back.cover)[:, None]
+            rough += float(share) * back.pixels
         surely = total > 1e-4
-        mixed = np.where(surely, colour / np.maximum(total, 1e-4), rough)
-        return mixed, (surely & (seen > 0.5 * total))[:, 0]
+        share_of = np.maximum(total, 1e-4)
+        mixed = np.where(surely, colour / share_of, rough)
+        return mixed, (surely & (seen > 0.5 * total))[:, 0], np.where(surely, cover / share_of, 1.0)
 
 
-def _carried_from(warp: ReferenceWarp, there: Part, name: str, here) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What one reference shows at the pixels bool [H, W] `here` of a part that lies as `there`.
+@dataclass(frozen=True)
+class _Back:
+    """What one reference shows at n pixels of a part.
 
-    returns  colours float32 [n, 3]; seen bool [n]; float [n] cosine between the surface and the reference's camera (1
-             for parts that are flat)
+    pixels  float32 [n, 3];  seen bool [n] the reference shows the part there
+    towards float [n] cosine between the surface and the reference's camera, 1 or 0 for parts that are flat
+    cover   float [n] 0..1 the reference shows the person there, not what is behind
+    inside  bool [n]  the surface of the head, not the air beside it; False for other parts
     """
+
+    pixels: np.ndarray
+    seen: np.ndarray
+    towards: np.ndarray
+    cover: np.ndarray
+    inside: np.ndarray
+
+
+def _carried_from(warp: ReferenceWarp, cover, there: Part, name: str, here) -> _Back:
+    """What one reference shows at the pixels bool [H, W] `here` of a part that lies as `there`."""
     rows, columns = np.nonzero(here)
     top, left = rows.min(), columns.min()
     y, x = np.mgrid[top : rows.max() + 1, left : columns.max() + 1].astype(np.float32)
-    head = there.kind == "head"
-    from_x, from_y, towards = _back_egg(there, warp.parts[name], x, y) if head else back(there, warp.parts[name], x, y)
-    pixels = cv2.remap(
-        warp.picture_u8, from_x.astype(np.float32), from_y.astype(np.float32), cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
+    if there.kind == "head":
+        from_x, from_y, towards, inside = _back_egg(there, warp.parts[name], x, y)
+    else:
+        from_x, from_y, towards = back(there, warp.parts[name], x, y)
+        inside = np.zeros(x.shape, bool)
+    from_x, from_y = from_x.astype(np.float32), from_y.astype(np.float32)
+    pixels, shown = (
+        cv2.remap(source, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for source in (warp.picture_u8, cover)
+    )
     height, width = warp.shape
-    inside = (from_x > -0.5) & (from_y > -0.5) & (from_x < width - 0.5) & (from_y < height - 0.5)
+    on = (from_x > -0.5) & (from_y > -0.5) & (from_x < width - 0.5) & (from_y < height - 0.5)
     row = np.clip(np.rint(np.nan_to_num(from_y)), 0, height - 1).astype(int)
     column = np.clip(np.rint(np.nan_to_num(from_x)), 0, width - 1).astype(int)
     was = warp.labels[row, column]
-    seen = (towards > 0) & inside & ((was == warp.number_of(name)) | (was < 0))
+    seen = (towards > 0) & on & ((was == warp.number_of(name)) | (was < 0))
     at = (rows - top, columns - left)
-    return pixels[at].astype(np.float32), seen[at], towards[at].astype(np.float64)
+    shown = np.where(there.kind == "head", shown, 1.0)
+    found = seen[at], towards[at].astype(np.float64), shown[at].astype(np.float64), inside[at]
+    return _Back(pixels[at].astype(np.float32), *found)
+
+
+def _cover(warp: ReferenceWarp) -> np.ndarray:
+    """float32 [H, W] 0..1: the pixel shows the person; cut out by colours (GrabCut) around what the parts cover."""
+    head = warp.parts.get("head")
+    if head is None or not 0.02 < warp.hidden.mean() < 0.95:
+        return np.ones(warp.shape, np.float32)
+    y, x = np.mgrid[: warp.shape[0], : warp.shape[1]].astype(np.float32)
+    inside = _back_egg(head, head, x, y)[3]
+    core = cv2.erode(inside.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(1, int(0.15 * head.reach_px)))
+    reach = max(3, int(_LOOSE * head.reach_px))  # long hair, wide sleeves
+    around = cv2.dilate(warp.hidden.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    mask = np.where(around > 0, cv2.GC_PR_BGD, cv2.GC_BGD).astype(np.uint8)
+    mask[(warp.labels >= 0) & (warp.labels != warp.number_of("head"))] = cv2.GC_PR_FGD
+    mask[inside & (warp.labels == warp.number_of("head"))] = cv2.GC_PR_FGD
+    mask[(core > 0) & (warp.labels == warp.number_of("head"))] = cv2.GC_FGD
+    if not (mask == cv2.GC_BGD).any() or not (mask == cv2.GC_FGD).any():
+        return np.ones(warp.shape, np.float32)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(0)
+    cv2.grabCut(warp.picture_u8[..., ::-1].copy(), mask, None, *models, _CUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
+    person = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
+    return cv2.GaussianBlur(person.astype(np.float32), (0, 0), 0.7)
 
 
 def _back_egg(there: Part, here: Part, x, y):
-    """Where head pixels (x, y) lie in the reference, and the cosine between the surface there and its camera.
+    """Where head pixels (x, y) lie in the reference: x, y, the cosine between the surface there and its camera, and
+    whether there is a surface.
 
     A head is no sphere: seen from the front it is narrow. Rays are cut with an ellipsoid. Those that miss it show hair
     or what is behind the head, and are looked up as far beyond the rim that the reference's head has there.
@@ -187,7 +241,8 @@ def _back_egg(there: Part, here: Part, x, y):
     back_to = np.where(outside[..., None], ahead * rim[..., None], back_to)
     towards = np.where(outside, there.rotation[2] @ here.rotation[2], towards)
     middle = here.points["middle"]
-    return middle[0] + here_radius * back_to[..., 0], middle[1] + here_radius * back_to[..., 1], towards
+    back_to = np.asarray(middle) + here_radius * back_to
+    return back_to[..., 0], back_to[..., 1], towards, ~outside
 
 
 def _tilt_rad(rotation) -> float:
@@ -265,13 +320,12 @@ def like_first(warps: SeveralWarps) -> tuple[np.ndarray, np.ndarray]:
              median difference of the torso's colours after that, in Lab units, NaN where too little of it is seen
     Each reference is carried to the first one's pose, so that the same skin and cloth are compared.
     """
-    first, still = warps.warps[0], warps.stills[0]
+    first = warps.warps[0]
     gains, clothes = np.ones((len(warps.warps), 3)), np.full(len(warps.warps), np.nan)
     wanted = first.picture_u8.astype(np.float64)
     labels = first.labels
-    for number, warp in enumerate(warps.warps[1:], 1):
-        carried, kind = warp.to_pose(still, 0, warps.rotations[0])
-        both = (kind == 3) & (labels >= 0)
+    for number in range(1, len(warps.warps)):
+        carried, both = _shown_alike(warps, number)
         if both.sum() < _LEAST_PX:
             continue
         ratio = np.log((wanted[both] + 8.0) / (carried[both] + 8.0))
@@ -282,6 +336,24 @@ def like_first(warps: SeveralWarps) -> tuple[np.ndarray, np.ndarray]:
             away = _lab(first.picture_u8)[torso].mean(0) - _lab(matched)[torso].mean(0)
             clothes[number] = float(np.linalg.norm(away))
     return gains, clothes
+
+
+def _shown_alike(warps: SeveralWarps, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """A reference carried to the first one's pose, float32 [H, W, 3], and bool [H, W] where both show the same surface,
+    facing both cameras."""
+    first, warp, still = warps.warps[0], warps.warps[number], warps.stills[0]
+    carried, both = np.zeros((*first.shape, 3), np.float32), np.zeros(first.shape, bool)
+    for name, part in parts_of(still, 0, warps.rotations[0]).items():
+        here = first.labels == first.number_of(name)
+        if name not in warp.parts or not here.any():
+            continue
+        theirs = _carried_from(warp, warps.cover[number], part, name, here)
+        own = _carried_from(first, warps.cover[0], part, name, here)
+        carried[here] = theirs.pixels
+        surface = (theirs.inside & own.inside) if part.kind == "head" else True
+        facing = np.minimum(theirs.towards, own.towards) >= _FACING_BOTH
+        both[here] = theirs.seen & facing & surface & (np.minimum(theirs.cover, own.cover) > 0.9)
+    return carried, both
 
 
 def _lab(picture_u8) -> np.ndarray:
