@@ -23,6 +23,7 @@ STAGE = "animate"
 LAYER = "video"
 VERSION = 3
 _SHEET_ROWS = 6
+_MOST_PSEUDO = 3
 _DECIDING = ("seed", "steps", "solver", "cfg_ref", "cfg_motion", "segment", "carry_expression")
 
 
@@ -32,6 +33,7 @@ class Params:
 
     ref         the reference photo; must be the one render-spheres placed on the canvas. "" takes that one
     refs        further pictures of the same person: photos, folders of photos, bundles with picks (pick-refs)
+    pseudo_refs so many further pictures made by the model itself from the photo (0 = none), kept beside the bundle
     output      path of the MP4; "" is the bundle's name with .mp4, in the bundle's folder
     model       "default" (shipped) or a folder with vae.safetensors and dit.safetensors
     seed        of the noise
@@ -48,6 +50,7 @@ class Params:
 
     ref: str = ""
     refs: tuple[str, ...] = ()
+    pseudo_refs: int = 0
     output: str = ""
     model: str = "default"
     seed: int = 0
@@ -104,15 +107,21 @@ def run(
     set_threads(params.threads or None)
     bundle, key, inputs, weights = _identity(item, params)
     animator = Animator.load(params.model, pick_device(params.device))
-    if params.refs:
-        from stages.references.carried import write_carried
 
-        write_carried(bundle, params.refs, animator.config.dit.max_references)
+    def encoder():
+        return load_face_encoder(str(encoder_file(params.model)), animator.device)
+
+    several = bool(params.refs or params.pseudo_refs)
+    if several:
+        from stages.references.carried import write_carried
+        from stages.references.turnaround import ensure_turnaround
+
+        made = (ensure_turnaround(bundle, params, animator, encoder()),) if params.pseudo_refs else ()
+        write_carried(bundle, (*params.refs, *made), animator.config.dit.max_references)
         bundle = open_bundle(item)
-    tracks = _tracks(bundle, several=bool(params.refs))
+    tracks = _tracks(bundle, several=several)
     if params.carry_expression:
-        encoder = load_face_encoder(str(encoder_file(params.model)), animator.device)
-        tracks = _with_expression(bundle, tracks, encoder, several=bool(params.refs))
+        tracks = _with_expression(bundle, tracks, encoder(), several=several)
     latents, segments, sampling_s = _sample(item, key, animator, tracks, params, progress)
     frames = len(tracks.maps)
     video = Path(todo.output)
@@ -173,6 +182,8 @@ def _check(params: Params) -> None:
         raise UsageError(f"--solver: found {params.solver!r}, expected one of {', '.join(SOLVERS)}")
     if not 1 <= params.steps <= 1000:
         raise UsageError(f"--steps: found {params.steps}, expected 1 to 1000")
+    if not 0 <= params.pseudo_refs <= _MOST_PSEUDO:
+        raise UsageError(f"--pseudo-refs: found {params.pseudo_refs}, expected 0 to {_MOST_PSEUDO}")
     if params.segment and (params.segment < 5 or params.segment % 4 != 1):
         raise UsageError(f"--segment: found {params.segment}, expected 5, 9, 13, ... frames (4k+1)")
     if min(params.cfg_ref, params.cfg_motion) < 0:
@@ -203,6 +214,10 @@ def _identity(item: str | os.PathLike[str], params: Params):
         from stages.references.digests import reference_inputs
 
         inputs |= reference_inputs(params.refs)
+    if params.pseudo_refs:
+        from stages.references.turnaround import turnaround_inputs
+
+        inputs |= {f"turn_{name}": digest for name, digest in turnaround_inputs(bundle, params).items()}
     weights = {**model_hashes(params.model), "face": file_sha256(encoder_file(params.model))}
     encoder, wanted = bundle.attrs("face")["encoder"], encoder_file(params.model)
     if params.carry_expression and encoder["sha256"] != weights["face"]:
@@ -216,7 +231,8 @@ def _identity(item: str | os.PathLike[str], params: Params):
 
 def _decides(params: Params) -> dict[str, object]:
     """The parameters that decide the bytes."""
-    return {name: getattr(params, name) for name in _DECIDING}
+    decides = {name: getattr(params, name) for name in _DECIDING}
+    return decides | ({"pseudo_refs": params.pseudo_refs} if params.pseudo_refs else {})
 
 
 def _tracks(bundle, *, several: bool):

@@ -24,6 +24,9 @@ def command(
             help="More pictures of the person: a photo, a folder of photos, a bundle of pick-refs. May be repeated."
         ),
     ] = None,
+    pseudo_refs: Annotated[
+        int, typer.Option(help="So many more pictures made by the model itself in a first pass, kept for next time.")
+    ] = Params.pseudo_refs,
     model: Annotated[str, typer.Option(help="default (shipped) or a folder with the weights.")] = Params.model,
     seed: options.Seed = Params.seed,
     steps: Annotated[int, typer.Option(help="Solver steps a segment.")] = Params.steps,
@@ -50,6 +53,7 @@ def command(
     params = Params(
         ref=ref,
         refs=tuple(refs or ()),
+        pseudo_refs=pseudo_refs,
         model=model,
         seed=seed,
         steps=steps,
