@@ -118,21 +118,27 @@ class SeveralWarps:
             if not here.any():
                 continue
             shares = choice.shares[name][frame], choice.spares[name][frame]
-            colour, surely, cover = self._part(there[name], name, here, *shares)
+            colour, surely, cover, inside = self._part(there[name], name, here, *shares)
             picture[here] += cover * (colour - picture[here])  # beside the hair stands the first one's background
             shows = cover[:, 0] >= 0.5
             figure[here], seen[here] = shows, np.where(shows, surely, seen[here])
+            if name == "head":  # what no reference shows: a guess from the colours around, not from another place
+                surface = np.zeros(first.shape, bool)
+                surface[here] = inside
+                _guess(picture, surface & ~seen, here & figure & seen)
         return np.rint(np.clip(picture, 0, 255)).astype(np.uint8), (2 * figure + seen).astype(np.uint8)
 
-    def _part(self, part, name: str, here, shares, spares) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Colours float32 [n, 3], whether they were seen bool [n], and how far they are the figure's float32 [n, 1], of
-        the pixels of one part."""
+    def _part(self, part, name: str, here, shares, spares) -> tuple[np.ndarray, ...]:
+        """Colours float32 [n, 3], whether they were seen bool [n], how far they are the figure's float32 [n, 1], and
+        whether there is a head's surface bool [n], of the pixels of one part."""
+        inside = np.zeros(int(here.sum()), bool)
         total = np.zeros((int(here.sum()), 1), np.float32)
         colour, seen, rough, cover = (np.zeros((len(total), n), np.float32) for n in (3, 1, 3, 1))
         for number, (warp, share, spare) in enumerate(zip(self.warps, shares, spares, strict=True)):
             if name not in warp.parts or (self.head_only[number] and name != "head"):
                 continue
             back = _carried_from(warp, self.cover[number], part, name, here)
+            inside = back.inside
             low, high = _GRAZING
             good = np.clip((back.towards - low) / (high - low), 0.0, 1.0) * np.maximum(back.seen, 0.02 * share)
             good = np.where(back.inside, good * np.clip(2.0 * back.cover - 1.0, 0.0, 1.0), good)  # a face has no holes
@@ -145,7 +151,17 @@ class SeveralWarps:
         surely = total > 1e-4
         share_of = np.maximum(total, 1e-4)
         mixed = np.where(surely, colour / share_of, rough)
-        return mixed, (surely & (seen > 0.5 * total))[:, 0], np.where(surely, cover / share_of, 1.0)
+        return mixed, (surely & (seen > 0.5 * total))[:, 0], np.where(surely, cover / share_of, 1.0), inside
+
+
+def _guess(picture, unknown, known) -> None:
+    """Fill bool [H, W] `unknown` smoothly from the `known` pixels alone. Works in place on float32 [H, W, 3]."""
+    if not (unknown.any() and known.sum() >= _LEAST_PX):
+        return
+    rows, columns = np.nonzero(unknown | known)
+    window = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
+    colours = np.clip(picture[window], 0, 255).astype(np.uint8)
+    picture[unknown] = fill(colours, ~known[window])[unknown[window]]
 
 
 @dataclass(frozen=True)

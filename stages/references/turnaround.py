@@ -103,7 +103,7 @@ def _picks(photo: Path, path: Path, params, animator, encoder, size, key: str) -
         person = replace(still.person, R_cam_head=rotations[number : number + 1])
         look = looker.look(frame, person)
         alike = float(look.face @ face)
-        if np.isfinite(face[0]) and rotations[number, 2, 2] > 0.6 and not alike >= _KEEP:
+        if np.isfinite(face[0]) and not alike >= _KEEP:
             continue  # its face is no longer the photo's
         candidate = Candidate(angles[number], float(person.head_radius_px[0]), look.sharp, look.thumb, posture(person))
         found.append((number, person, look, alike, candidate))
@@ -156,7 +156,7 @@ def _film(still, rotations, params, animator, encoder, key: str) -> np.ndarray:
 
     from stages.body.compose import draw_body
     from stages.body.place import own_performance
-    from stages.body.warp import ReferenceWarp
+    from stages.body.several import SeveralWarps
     from stages.core.rng import torch_generator
     from stages.face.crop import FACE_MIDDLE_RADII, HALF_SIDE_RADII, crop_affine, warp_crop
     from stages.head.sphere import draw_sphere
@@ -170,8 +170,8 @@ def _film(still, rotations, params, animator, encoder, key: str) -> np.ndarray:
     def maps(rotation):
         return np.concatenate([body, draw_sphere(middle, radius, rotation, *size)], -1)
 
-    warp = ReferenceWarp(still.picture_u8, act, still.rotation)
-    carried = [warp.to_pose(act, 0, rotation) for rotation in rotations]
+    warp = SeveralWarps([still.picture_u8], [act], [still.rotation])
+    carried = [warp.to_pose(act, 0, rotation, warp.choose(act, [rotation])) for rotation in rotations]
     at = middle + radius * (still.rotation @ np.array(FACE_MIDDLE_RADII))[:2]
     tokens = encoder.tokens(warp_crop(still.picture_u8, crop_affine(at, HALF_SIDE_RADII * radius))[None])
     tracks = Tracks(

@@ -1,10 +1,10 @@
 """Several references against one on the turn-around clips of the suite v1.1: LPIPS, identity, PSNR and SSIM by `score`.
 
     dreamactor synth --suite v1.1 --split test --out v11
-    python tests/bench/bench_references.py v11 --out refbench [--clips 8] [--references 3] [--model default]
+    python tests/bench/bench_references.py v11 --out refbench [--clips 8] [--references 3] [--model default] [--carried]
 
-Writes films of one reference and of several (exact frames), of the shipped model and of the carried pictures alone,
-with OUT/sheet.png; prints every number, and the paired difference with its 95% interval over clips. Made films are not
+Writes films of one reference and of several (exact frames), of the shipped model and with --carried also of the carried
+pictures alone, and OUT/sheet.png; prints every number, and the paired difference with its 95% interval over clips. Made films are not
 made again. References are other moments of the clip than the film: the one that looks most to the camera, and those
 turned farthest to either side (the paper's rule).
 """
@@ -33,7 +33,8 @@ def films(arguments, suite):
     for references in (1, count):
         choice = ModelChoice(source=arguments.model, references=references)
         methods[f"model-{references}"] = lambda case, n=references, c=choice: maker(makers, c).film(case)
-        methods[f"carried-{references}"] = lambda case, n=references: case.carried(n)[0]
+        if arguments.carried:
+            methods[f"carried-{references}"] = lambda case, n=references: case.carried(n)[0]
 
     def maker(loaded, choice):
         if choice not in loaded:
@@ -87,7 +88,7 @@ def sheet(out, rows, count):
         references = np.load(out / "reference" / f"{name}.npy")[:count]
         black = np.zeros((*references.shape[1:3], 3), np.uint8)
         films = [open_bundle(truth).read("truth", "frames")]
-        films += [np.load(out / f"{method}-{n}" / f"{name}.npy") for method in ("carried", "model") for n in (1, count)]
+        films += [np.load(out / method / f"{name}.npy") for method in rows]
         cells = [[references[at] if at < count else black] + list(film[moments]) for at, film in enumerate(films)]
         lines += [np.concatenate(row, 1) for row in cells]
     cv2.imwrite(str(out / "sheet.png"), np.concatenate(lines)[..., ::-1])
@@ -101,6 +102,7 @@ def main():
     parser.add_argument("--clips", type=int, help="the first so many of each framing")
     parser.add_argument("--references", type=int, default=3)
     parser.add_argument("--model", default="default")
+    parser.add_argument("--carried", action="store_true", help="also the carried pictures alone, no network")
     arguments = parser.parse_args()
     import torch
 
@@ -113,7 +115,7 @@ def main():
     runs = {method: score(out, method, rows[method], next(iter(rows))) for method in rows}
     sheet(out, rows, arguments.references)
     found = {}
-    for what in ("model", "carried"):
+    for what in dict.fromkeys(method.partition("-")[0] for method in runs):
         one, several = (
             {score.name: score for score in runs[f"{what}-{count}"].scores} for count in (1, arguments.references)
         )
