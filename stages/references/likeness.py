@@ -22,12 +22,13 @@ from stages.metrics.faces import EMBEDDING, FaceEmbedder, FaceFinder, distances
 from stages.weights import SOURCES
 
 NAME = "sface"
-SAME = 0.27  # likeness (cosine of faces less differing colours) from which two shots show one person
+SAME = 0.36  # likeness (cosine of faces less differing colours) from which two shots show one person
 SAME_FACE = 0.36  # cosine from which a face is that of a photo, where clothes say nothing (the network's own value)
 DIFFERENT_FACE = 0.15  # cosine below which two faces turned to the camera are of two people, whatever they wear
 DIFFERENT = 0.10  # likeness below which a single readable face is somebody else's
+_SURELY = 0.15  # likeness that a face turned further than that needs where nothing but colours speak for it
 _GAP_PER_COSINE, _GAP_MOST = 20.0, 8.0  # Lab units that weigh as much as a cosine of 1; clothes may be others
-READABLE_DEG = 50.0  # a head turned further than this says little about who it is
+READABLE_DEG = 60.0  # a head turned further than this says little about who it is
 _SCORE_LEAST = 0.6
 _FACE_SIDE, _FACE_RADII = 256, 2.0  # the crop in which a face is looked for
 _COLOUR_SIDE = 128  # px of the person's larger side
@@ -127,7 +128,9 @@ def same_person(
         here = [own for own in ours if groups[own][0] == groups[at][0]]
         near = min((_colour_gap(shown[at].colours, shown[own].colours) for own in here), default=np.inf)
         far = min((_colour_gap(shown[at].colours, shown[other].colours) for other in others), default=np.inf)
-        if near <= _COLOUR_NEAR and near <= _COLOUR_RATIO * far:
+        turned = faces[member[at] & np.isfinite(faces[:, 0])]
+        alike = _likeness(_Shown(_mean_face(turned), shown[at].colours), person) if len(turned) else np.inf
+        if near <= _COLOUR_NEAR and near <= _COLOUR_RATIO * far and alike >= _SURELY:
             ours.append(at)
     likeness = np.array(
         [_likeness(_Shown(face, look.colours), person) for face, look in zip(faces, looks, strict=True)]
@@ -162,12 +165,13 @@ def _together(parts: Sequence[_Shown], wanted: np.ndarray | None) -> _Shown:
 
 
 def _first_shots(shown: Sequence[_Shown], sizes: np.ndarray, wanted: np.ndarray | None) -> list[int]:
-    """The shots to begin with: those most like `wanted`, else the one that most frames are like."""
+    """The shot to begin with: the one most like `wanted`, else the one that most frames are like. [] for none."""
     with_face = [at for at, one in enumerate(shown) if one.known]
     if not with_face:
         return []
     if wanted is not None:
-        return [at for at in with_face if shown[at].face @ wanted >= SAME_FACE]
+        best = max(with_face, key=lambda at: float(shown[at].face @ wanted))
+        return [best] if shown[best].face @ wanted >= SAME_FACE else []
     votes = [sum(sizes[b] for b in with_face if _likeness(shown[a], shown[b]) >= SAME) for a in with_face]
     return [with_face[int(np.argmax(np.array(votes) + 1e-3 * sizes[with_face]))]]
 

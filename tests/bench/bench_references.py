@@ -3,10 +3,10 @@
     dreamactor synth --suite v1.1 --split test --out v11
     python tests/bench/bench_references.py v11 --out refbench [--clips 8] [--references 3] [--model default] [--carried]
 
-Writes films of one reference and of several (exact frames), of the shipped model and with --carried also of the carried
-pictures alone, and OUT/sheet.png; prints every number, and the paired difference with its 95% interval over clips. Made films are not
-made again. References are other moments of the clip than the film: the one that looks most to the camera, and those
-turned farthest to either side (the paper's rule).
+Writes films of one reference and of several (exact frames), of the shipped model and with --carried also of the
+carried pictures alone, and OUT/sheet.png; prints every number, and the paired difference with its 95% interval over
+clips. Films that are there are not made again. References are other moments of the clip than the film: the one that
+looks most to the camera, and those turned farthest to either side (the paper's rule).
 """
 
 import argparse
