@@ -31,6 +31,7 @@ _AXES = np.array([0.66, 1.0, 0.82])  # half axes of a head with hair, of half it
 _SPARE, _SPARE_DEG = 0.1, 45.0  # weight of what is not chosen, and the degrees over which it falls to a third
 _LEAST_PX, _GENTLE, _MOST_GAIN = 60, 0.8, 0.25  # colours: pixels to compare, share corrected, most of it (log)
 _FACING_BOTH = 0.45  # cosine from which a surface's colour says something in both pictures
+_CUT_SIDE = 192  # px at most of the picture in which a person is cut out: enough for an outline, and quick
 _CUT_ROUNDS, _LOOSE = 3, 0.6  # of cutting the person out; head radii beyond the parts in which there may be more of it
 _GRAZING = (-0.1, 0.35)  # cosine between surface and camera in the reference: from useless to as good as any
 
@@ -224,11 +225,16 @@ def _cover(warp: ReferenceWarp) -> np.ndarray:
     mask[(core > 0) & (warp.labels == warp.number_of("head"))] = cv2.GC_FGD
     if not (mask == cv2.GC_BGD).any() or not (mask == cv2.GC_FGD).any():
         return np.ones(warp.shape, np.float32)
+    shrunk = max(1.0, max(warp.shape) / _CUT_SIDE)
+    size = tuple(round(side / shrunk) for side in warp.shape[::-1])
+    small = cv2.resize(warp.picture_u8[..., ::-1], size, interpolation=cv2.INTER_AREA)
+    mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(0)
-    cv2.grabCut(warp.picture_u8[..., ::-1].copy(), mask, None, *models, _CUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
-    person = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
-    return cv2.GaussianBlur(person.astype(np.float32), (0, 0), 0.7)
+    cv2.grabCut(small, mask, None, *models, _CUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
+    person = ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.float32)
+    whole = cv2.resize(person, warp.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return cv2.GaussianBlur(whole, (0, 0), 0.7)
 
 
 def _back_egg(there: Part, here: Part, x, y):

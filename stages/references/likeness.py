@@ -26,6 +26,8 @@ SAME = 0.36  # likeness (cosine of faces less differing colours) from which two 
 SAME_FACE = 0.36  # cosine from which a face is that of a photo, where clothes say nothing (the network's own value)
 DIFFERENT_FACE = 0.15  # cosine below which two faces turned to the camera are of two people, whatever they wear
 DIFFERENT = 0.10  # likeness below which a single readable face is somebody else's
+_OTHER_HAIR = 9.0  # Lab units beyond which hair is not the same in any light
+_LEAST_FACE_PX = 10.0  # radius of a head below which the network's numbers say nothing about who it is
 _SURELY = 0.15  # likeness that a face turned further than that needs where nothing but colours speak for it
 _GAP_PER_COSINE, _GAP_MOST = 20.0, 8.0  # Lab units that weigh as much as a cosine of 1; clothes may be others
 READABLE_DEG = 60.0  # a head turned further than this says little about who it is
@@ -34,6 +36,8 @@ _FACE_SIDE, _FACE_RADII = 256, 2.0  # the crop in which a face is looked for
 _COLOUR_SIDE = 128  # px of the person's larger side
 _COLOURS = ("hair", "torso", "upper arms", "thighs")
 _COLOUR_NEAR, _COLOUR_RATIO = 6.0, 0.6  # Lab units; how much nearer than to anybody else
+_LONG = 8  # frames of a shot that is taken for one person followed where no face can be read
+_FILM = 2  # frames that make a shot of film; a single picture shows whoever its face says
 _THUMB = 20
 
 
@@ -76,9 +80,11 @@ class Looker:
 
     def face(self, picture_u8: np.ndarray, middle_px, radius_px: float) -> np.ndarray:
         """float32 [128] of the face that a head shows; NaN where none is found at its place."""
+        none = np.full(EMBEDDING, np.nan, np.float32)
+        if not radius_px >= _LEAST_FACE_PX:
+            return none
         crop = _crop(picture_u8, middle_px, _FACE_RADII * radius_px, _FACE_SIDE)
         found = self._finder.find(crop)
-        none = np.full(EMBEDDING, np.nan, np.float32)
         if not len(found):
             return none
         side = _FACE_SIDE / _FACE_RADII
@@ -101,7 +107,7 @@ def same_person(
 
     yaw_deg  float [N] of the heads;  bundles, shots  numbers of each frame's bundle and of its shot within it
     wanted   float [128] face to look for; None: the person that most frames with a readable face show
-    No frame is taken where nobody's face can be read at all.
+    Where nobody's face can be read at all, only the longest shot of a single clip is taken: one person followed.
     """
     yaw = np.abs(np.asarray(yaw_deg, np.float64))
     faces = np.stack([look.face for look in looks]).astype(np.float64)
@@ -117,7 +123,9 @@ def same_person(
     ours = _first_shots(shown, sizes, wanted)
     none = np.full(len(looks), np.nan)
     if not ours:
-        return np.zeros(len(looks), bool), none
+        longest = max(member, key=lambda mine: int(mine.sum()))
+        alone = wanted is None and len(set(bundles)) == 1 and not any(one.known for one in shown)
+        return longest & (alone and longest.sum() >= _LONG), none
     person, grown = _together([shown[at] for at in ours], wanted), True
     while grown:  # faces that were far from the first shot may be near to one that was taken since
         fresh = [at for at in range(len(groups)) if at not in ours and _likeness(shown[at], person) >= SAME]
@@ -125,12 +133,12 @@ def same_person(
         person = _together([shown[at] for at in ours], wanted)
     others = [at for at in range(len(groups)) if at not in ours and shown[at].known]
     for at in [at for at in range(len(groups)) if not shown[at].known]:
-        here = [own for own in ours if groups[own][0] == groups[at][0]]
+        here = [own for own in ours if _next_to(groups[own], groups[at])]
         near = min((_colour_gap(shown[at].colours, shown[own].colours) for own in here), default=np.inf)
         far = min((_colour_gap(shown[at].colours, shown[other].colours) for other in others), default=np.inf)
         turned = faces[member[at] & np.isfinite(faces[:, 0])]
         alike = _likeness(_Shown(_mean_face(turned), shown[at].colours), person) if len(turned) else np.inf
-        if near <= _COLOUR_NEAR and near <= _COLOUR_RATIO * far and alike >= _SURELY:
+        if member[at].sum() >= _FILM and near <= _COLOUR_NEAR and near <= _COLOUR_RATIO * far and alike >= _SURELY:
             ours.append(at)
     likeness = np.array(
         [_likeness(_Shown(face, look.colours), person) for face, look in zip(faces, looks, strict=True)]
@@ -155,8 +163,15 @@ def _likeness(one: _Shown, other: _Shown) -> float:
     """Cosine of the faces, less what hair and clothes differ; -inf where a face is not known."""
     if not (one.known and other.known):
         return -np.inf
+    if _OTHER_HAIR < _colour_gap(one.colours[:1], other.colours[:1]) < np.inf:
+        return -np.inf
     gap = min(_colour_gap(one.colours, other.colours), _GAP_MOST)
     return float(one.face @ other.face) - gap / _GAP_PER_COSINE
+
+
+def _next_to(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Two (bundle, shot) follow each other in one clip: what was cut there may only have been a fast turn."""
+    return one[0] == other[0] and abs(one[1] - other[1]) == 1
 
 
 def _together(parts: Sequence[_Shown], wanted: np.ndarray | None) -> _Shown:
