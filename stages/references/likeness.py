@@ -141,7 +141,7 @@ def same_person(
         if member[at].sum() >= _FILM and near <= _COLOUR_NEAR and near <= _COLOUR_RATIO * far and alike >= _SURELY:
             ours.append(at)
     likeness = np.array(
-        [_likeness(_Shown(face, look.colours), person) for face, look in zip(faces, looks, strict=True)]
+        [_likeness(_Shown(face, look.colours), person, one_frame=True) for face, look in zip(faces, looks, strict=True)]
     )
     taken = np.any([member[at] for at in ours], axis=0)
     return taken & ~(readable & (likeness < DIFFERENT)), np.where(np.isfinite(faces[:, 0]), likeness, none)
@@ -159,11 +159,12 @@ class _Shown:
         return bool(np.isfinite(self.face[0]))
 
 
-def _likeness(one: _Shown, other: _Shown) -> float:
-    """Cosine of the faces, less what hair and clothes differ; -inf where a face is not known."""
+def _likeness(one: _Shown, other: _Shown, *, one_frame: bool = False) -> float:
+    """Cosine of the faces, less what hair and clothes differ; -inf where a face is not known, and where the hair is
+    another (not of `one_frame`, which may show it from an odd side)."""
     if not (one.known and other.known):
         return -np.inf
-    if _OTHER_HAIR < _colour_gap(one.colours[:1], other.colours[:1]) < np.inf:
+    if not one_frame and _OTHER_HAIR < _colour_gap(one.colours[:1], other.colours[:1]) < np.inf:
         return -np.inf
     gap = min(_colour_gap(one.colours, other.colours), _GAP_MOST)
     return float(one.face @ other.face) - gap / _GAP_PER_COSINE

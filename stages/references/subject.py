@@ -13,7 +13,7 @@ from stages.core.errors import InputError
 from stages.core.geometry import euler_yaw_pitch_roll_rad
 from stages.head.track import HeadTrack, track_head
 
-LEAST_HEAD_PX = 6.0  # radius below which a head says nothing about a face
+LEAST_HEAD_PX = 5.0  # radius below which a head says nothing about a face
 _POSE = ("joints_px", "joints_m", "joint_score", "joint_valid", "hands_px", "hand_valid", "face_px", "face_score",
          "face_valid", "present", "K_px", "transl_m")  # fmt: skip
 

@@ -54,7 +54,7 @@ def test_a_crop_and_a_smaller_picture_keep_the_person_in_place():
 
 def test_too_small_a_face_is_one_line():
     tiny = make_pose(1, place_m=(0.0, 0.0, 60.0))[0]
-    with pytest.raises(InputError, match="a.png: a head of .* px radius, expected one of 6 px or more"):
+    with pytest.raises(InputError, match="a.png: a head of .* px radius, expected one of 5 px or more"):
         check_size("a.png", person_of(tiny, "none", FPS)[0])
 
 
