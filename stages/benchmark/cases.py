@@ -13,6 +13,7 @@ import numpy as np
 
 from stages.body.compose import Composition, compose, draw_body
 from stages.body.framing import Window, cut
+from stages.body.matte import figure_matte
 from stages.body.person import Person, make_person
 from stages.body.place import Performance, own_performance
 from stages.body.several import Choice, SeveralWarps, carry_several
@@ -67,7 +68,8 @@ class Case:
         if references == 1:
             return self.warp_frames, self.warp_kind, np.ones((len(self.maps), 1), np.float32)
         pictures, rotations = self.ref_frames[:references], [head[2] for head in self.ref_heads[:references]]
-        warps = SeveralWarps(pictures, self.stills[:references], rotations)
+        mattes = [figure_matte(picture) for picture in pictures]
+        warps = SeveralWarps(pictures, self.stills[:references], rotations, mattes)
         choice: Choice = warps.choose(self.act, self.head[2])
         frames, kinds = (np.stack(c) for c in zip(*carry_several(warps, self.act, self.head[2], choice), strict=True))
         return frames, kinds, choice.head(len(frames), references)
@@ -112,7 +114,8 @@ def open_case(folder: str, suite: Suite, number: int, kind: str, *, references: 
     ref_frames = np.stack([cut(stills["frames"][index], window) for index in order])
     ref_rotations = stills["R_cam_head"][order]
     rotations = driver["R_cam_head"]
-    carried = warp_reference(ref_frames[0], composition.still, ref_rotations[0], composition.act, rotations)
+    placed = composition.still, ref_rotations[0], composition.act, rotations
+    carried = warp_reference(ref_frames[0], *placed, figure_matte(ref_frames[0]))
     warp_frames, warp_kind = (np.stack(column) for column in zip(*carried, strict=True))
     framing = suite.numbers()[number]
     placed = tuple(_placed(person, window) for person in people)

@@ -16,8 +16,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from stages.body.parts import parts_of
 from stages.body.place import Performance
-from stages.body.warp import HAIR, Part, ReferenceWarp, back, fill, part_labels, parts_of
+from stages.body.source import Source, part_labels, shown_from
+from stages.body.warp import fill
+from stages.core.carried import DOUBTFUL_FIGURE, SEEN_BACKGROUND
 from stages.core.skeleton import BODY_INDEX
 
 _OTHERS = 3.0  # degrees by which another reference must be nearer than the first: the user's photo is the surest
@@ -27,12 +30,9 @@ _BLUR = 20.0  # degrees an octave of enlargement counts as
 _HIDDEN = 60.0  # degrees for a part that the reference hides wholly
 _SHORTER = 60.0  # degrees for each factor e in foreshortening
 _NEVER = 1e4
-_AXES = np.array([0.66, 1.0, 0.82])  # half axes of a head with hair, of half its height: across, down, deep
 _SPARE, _SPARE_DEG = 0.1, 45.0  # weight of what is not chosen, and the degrees over which it falls to a third
 _LEAST_PX, _GENTLE, _MOST_GAIN = 60, 0.8, 0.25  # colours: pixels to compare, share corrected, most of it (log)
 _FACING_BOTH = 0.45  # cosine from which a surface's colour says something in both pictures
-_CUT_SIDE = 192  # px at most of the picture in which a person is cut out: enough for an outline, and quick
-_CUT_ROUNDS, _LOOSE = 3, 0.6  # of cutting the person out; head radii beyond the parts in which there may be more of it
 _GRAZING = (-0.1, 0.35)  # cosine between surface and camera in the reference: from useless to as good as any
 
 
@@ -57,19 +57,18 @@ class SeveralWarps:
     """References on one canvas, the first of which gives the background.
 
     stills     one Performance of one frame each, on the canvas;  rotations  R_cam_head float [R, 3, 3]
+    mattes     float [H, W] each (stages.body.matte), or None: parts are cut out by their outlines
     head_only  bool [R]: nothing but the head may be taken from it (other clothes); never the first
     """
 
-    def __init__(self, pictures_u8, stills: Sequence[Performance], rotations, head_only: Sequence[bool] = ()) -> None:
+    def __init__(self, pictures_u8, stills, rotations, mattes=None, head_only: Sequence[bool] = ()) -> None:
         self.warps = [
-            ReferenceWarp(picture, still, rotation)
-            for picture, still, rotation in zip(pictures_u8, stills, rotations, strict=True)
+            Source(*one) for one in zip(pictures_u8, stills, rotations, mattes or [None] * len(stills), strict=True)
         ]
         self.stills, self.rotations = list(stills), np.asarray(rotations, np.float64)
         self.head_only = list(head_only) or [False] * len(self.warps)
         self._shown = [warp.shown_shares() for warp in self.warps]
-        self.cover = [_cover(warp) for warp in self.warps]
-        self._hidden = cv2.dilate((self.cover[0] > 0.1).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        self._hidden = cv2.dilate((self.warps[0].cover > 0.1).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         self._plate_u8 = fill(self.warps[0].picture_u8, self._hidden)
 
     def choose(self, act: Performance, rotations) -> Choice:
@@ -109,7 +108,7 @@ class SeveralWarps:
         first = self.warps[0]
         there = {name: part for name, part in parts_of(act, frame, rotation).items() if name in choice.shares}
         if not there:
-            return first.to_pose(act, frame, rotation)
+            return self._nobody()
         names = sorted(there)
         labels = part_labels(there, names, first.shape)
         picture = self._plate_u8.astype(np.float32)
@@ -129,6 +128,10 @@ class SeveralWarps:
                 _guess(picture, surface & ~seen, here & figure & seen)
         return np.rint(np.clip(picture, 0, 255)).astype(np.uint8), (2 * figure + seen).astype(np.uint8)
 
+    def _nobody(self) -> tuple[np.ndarray, np.ndarray]:
+        kinds = np.where(self._hidden, DOUBTFUL_FIGURE, SEEN_BACKGROUND).astype(np.uint8)
+        return self.warps[0].picture_u8.copy(), kinds
+
     def _part(self, part, name: str, here, shares, spares) -> tuple[np.ndarray, ...]:
         """Colours float32 [n, 3], whether they were seen bool [n], how far they are the figure's float32 [n, 1], and
         whether there is a head's surface bool [n], of the pixels of one part."""
@@ -138,7 +141,7 @@ class SeveralWarps:
         for number, (warp, share, spare) in enumerate(zip(self.warps, shares, spares, strict=True)):
             if name not in warp.parts or (self.head_only[number] and name != "head"):
                 continue
-            back = _carried_from(warp, self.cover[number], part, name, here)
+            back = shown_from(warp, part, name, here)
             inside = back.inside
             low, high = _GRAZING
             good = np.clip((back.towards - low) / (high - low), 0.0, 1.0) * np.maximum(back.seen, 0.02 * share)
@@ -163,119 +166,6 @@ def _guess(picture, unknown, known) -> None:
     window = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
     colours = np.clip(picture[window], 0, 255).astype(np.uint8)
     picture[unknown] = fill(colours, ~known[window])[unknown[window]]
-
-
-@dataclass(frozen=True)
-class _Back:
-    """What one reference shows at n pixels of a part.
-
-    pixels  float32 [n, 3];  seen bool [n] the reference shows the part there
-    towards float [n] cosine between the surface and the reference's camera, 1 or 0 for parts that are flat
-    cover   float [n] 0..1 the reference shows the person there, not what is behind
-    inside  bool [n]  the surface of the head, not the air beside it; False for other parts
-    """
-
-    pixels: np.ndarray
-    seen: np.ndarray
-    towards: np.ndarray
-    cover: np.ndarray
-    inside: np.ndarray
-
-
-def _carried_from(warp: ReferenceWarp, cover, there: Part, name: str, here) -> _Back:
-    """What one reference shows at the pixels bool [H, W] `here` of a part that lies as `there`."""
-    rows, columns = np.nonzero(here)
-    top, left = rows.min(), columns.min()
-    y, x = np.mgrid[top : rows.max() + 1, left : columns.max() + 1].astype(np.float32)
-    if there.kind == "head":
-        from_x, from_y, towards, inside = _back_egg(there, warp.parts[name], x, y)
-    else:
-        from_x, from_y, towards = back(there, warp.parts[name], x, y)
-        inside = np.zeros(x.shape, bool)
-    from_x, from_y = from_x.astype(np.float32), from_y.astype(np.float32)
-    pixels, shown = (
-        cv2.remap(source, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for source in (warp.picture_u8, cover)
-    )
-    height, width = warp.shape
-    on = (from_x > -0.5) & (from_y > -0.5) & (from_x < width - 0.5) & (from_y < height - 0.5)
-    row = np.clip(np.rint(np.nan_to_num(from_y)), 0, height - 1).astype(int)
-    column = np.clip(np.rint(np.nan_to_num(from_x)), 0, width - 1).astype(int)
-    was = warp.labels[row, column]
-    seen = (towards > 0) & on & ((was == warp.number_of(name)) | (was < 0))
-    at = (rows - top, columns - left)
-    shown = np.where(there.kind == "head", shown, 1.0)
-    found = seen[at], towards[at].astype(np.float64), shown[at].astype(np.float64), inside[at]
-    return _Back(pixels[at].astype(np.float32), *found)
-
-
-def _cover(warp: ReferenceWarp) -> np.ndarray:
-    """float32 [H, W] 0..1: the pixel shows the person; cut out by colours (GrabCut) around what the parts cover."""
-    head = warp.parts.get("head")
-    if head is None or not 0.02 < warp.hidden.mean() < 0.95:
-        return np.ones(warp.shape, np.float32)
-    y, x = np.mgrid[: warp.shape[0], : warp.shape[1]].astype(np.float32)
-    inside = _back_egg(head, head, x, y)[3]
-    core = cv2.erode(inside.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(1, int(0.15 * head.reach_px)))
-    reach = max(3, int(_LOOSE * head.reach_px))  # long hair, wide sleeves
-    around = cv2.dilate(warp.hidden.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    mask = np.where(around > 0, cv2.GC_PR_BGD, cv2.GC_BGD).astype(np.uint8)
-    mask[(warp.labels >= 0) & (warp.labels != warp.number_of("head"))] = cv2.GC_PR_FGD
-    mask[inside & (warp.labels == warp.number_of("head"))] = cv2.GC_PR_FGD
-    mask[(core > 0) & (warp.labels == warp.number_of("head"))] = cv2.GC_FGD
-    if not (mask == cv2.GC_BGD).any() or not (mask == cv2.GC_FGD).any():
-        return np.ones(warp.shape, np.float32)
-    shrunk = max(1.0, max(warp.shape) / _CUT_SIDE)
-    size = tuple(round(side / shrunk) for side in warp.shape[::-1])
-    small = cv2.resize(warp.picture_u8[..., ::-1], size, interpolation=cv2.INTER_AREA)
-    mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.setRNGSeed(0)
-    cv2.grabCut(small, mask, None, *models, _CUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
-    person = ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.float32)
-    whole = cv2.resize(person, warp.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return cv2.GaussianBlur(whole, (0, 0), 0.7)
-
-
-def _back_egg(there: Part, here: Part, x, y):
-    """Where head pixels (x, y) lie in the reference: x, y, the cosine between the surface there and its camera, and
-    whether there is a surface.
-
-    A head is no sphere: seen from the front it is narrow. Rays are cut with an ellipsoid. Those that miss it show hair
-    or what is behind the head, and are looked up as far beyond the rim that the reference's head has there.
-    """
-    radius, here_radius = there.reach_px / HAIR, here.reach_px / HAIR
-    plane = np.stack([(x - there.points["middle"][0]) / radius, (y - there.points["middle"][1]) / radius], -1)
-    start = plane @ there.rotation[:2] / _AXES  # in head axes, where the ellipsoid is the unit sphere
-    ray = there.rotation[2] / _AXES
-    nearest = start - ((start @ ray) / (ray @ ray))[..., None] * ray
-    miss2 = (nearest**2).sum(-1)
-    point = nearest - np.sqrt(np.clip(1.0 - miss2, 0.0, 1.0) / (ray @ ray))[..., None] * ray  # nearer than the middle
-    normal = point / _AXES
-    normal = normal / np.linalg.norm(normal, axis=-1, keepdims=True)
-    back_to = ((point * _AXES) @ here.rotation.T)[..., :2]
-    towards = -(normal @ here.rotation[2])
-    outside = miss2 > 1.0
-    tilt = _tilt_rad(here.rotation) - _tilt_rad(there.rotation)
-    turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
-    ahead = plane @ turn.T
-    rim = np.sqrt(miss2 / np.maximum(np.einsum("...i,ij,...j", ahead, _outline(here.rotation), ahead), 1e-9))
-    back_to = np.where(outside[..., None], ahead * rim[..., None], back_to)
-    towards = np.where(outside, there.rotation[2] @ here.rotation[2], towards)
-    middle = here.points["middle"]
-    back_to = np.asarray(middle) + here_radius * back_to
-    return back_to[..., 0], back_to[..., 1], towards, ~outside
-
-
-def _tilt_rad(rotation) -> float:
-    """How far the head's own upright is tilted in the picture, radians; clockwise is positive."""
-    return float(np.arctan2(-rotation[0, 1], rotation[1, 1]))
-
-
-def _outline(rotation):
-    """The matrix [2, 2] whose quadratic form is 1 on the outline of the ellipsoid as the camera sees it."""
-    across = (rotation * _AXES)[:2]
-    return np.linalg.inv(across @ across.T)
 
 
 def carry_several(
@@ -369,8 +259,8 @@ def _shown_alike(warps: SeveralWarps, number: int) -> tuple[np.ndarray, np.ndarr
         here = first.labels == first.number_of(name)
         if name not in warp.parts or not here.any():
             continue
-        theirs = _carried_from(warp, warps.cover[number], part, name, here)
-        own = _carried_from(first, warps.cover[0], part, name, here)
+        theirs = shown_from(warp, part, name, here)
+        own = shown_from(first, part, name, here)
         carried[here] = theirs.pixels
         surface = (theirs.inside & own.inside) if part.kind == "head" else True
         facing = np.minimum(theirs.towards, own.towards) >= _FACING_BOTH

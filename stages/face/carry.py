@@ -67,10 +67,15 @@ def express(encoder, pictures_u8, kinds_u8, head, references, tokens):
         reference_weights(encoder, picture, *ref_head)
         for picture, ref_head in zip(ref_pictures_u8, ref_heads, strict=True)
     ])  # fmt: skip
-    before = np.full((len(shares), known.shape[1]), np.nan)
-    for frame, share in enumerate(np.asarray(shares)):
-        before[frame] = share[share > 0] @ known[share > 0]
+    before = mixed_weights(known, shares)
     return carry_expressions(pictures_u8, kinds_u8, *head, before, encoder.expressions_of(tokens))
+
+
+def mixed_weights(known, shares) -> np.ndarray:
+    """float [T, 54] expression weights of a head that is mixed from R references: known float [R, 54] (NaN = cannot be
+    read, of no matter where it has no share), shares float [T, R]."""
+    known, shares = np.asarray(known, np.float64), np.asarray(shares, np.float64)
+    return np.stack([share[share > 0] @ known[share > 0] for share in shares])
 
 
 def carry_expressions(pictures_u8, kinds_u8, center_px, radius_px, R_cam_head, before, after):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from stages.body.matte import figure_matte
 from stages.body.several import SeveralWarps, like_first
 from stages.bundle import ArraySpec, LayerWriter, layer_key, make_provenance, plan_layer
 from stages.core.errors import InputError
@@ -124,8 +125,11 @@ def _warps(placed: Sequence[Placed]) -> tuple[SeveralWarps, np.ndarray]:
     """The references ready to be carried, their light brought to the first one's, and the gains [R, 3]."""
 
     def made(pictures, head_only=()):
-        return SeveralWarps(pictures, [one.still for one in placed], [one.rotation for one in placed], head_only)
+        return SeveralWarps(
+            pictures, [one.still for one in placed], [one.rotation for one in placed], mattes, head_only
+        )
 
+    mattes = [figure_matte(one.frame_u8) for one in placed]
     gains, clothes = like_first(made([one.frame_u8 for one in placed]))
     matched = [
         np.rint(np.clip(one.frame_u8 * gain, 0, 255)).astype(np.uint8) for one, gain in zip(placed, gains, strict=True)

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from stages.body.parts import parts_of
 from stages.body.person import Person
 from stages.body.place import own_performance
-from stages.body.warp import part_labels, parts_of
+from stages.body.source import part_labels
 from stages.metrics.faces import EMBEDDING, FaceEmbedder, FaceFinder, distances
 from stages.weights import SOURCES
 

@@ -11,7 +11,7 @@ import numpy as np
 from stages.body.person import Person, make_person
 from stages.core.errors import InputError
 from stages.core.geometry import euler_yaw_pitch_roll_rad
-from stages.head.track import HeadTrack, track_head
+from stages.head.track import HeadTrack, track_head, turned_as_told
 
 LEAST_HEAD_PX = 5.0  # radius below which a head says nothing about a face
 _POSE = ("joints_px", "joints_m", "joint_score", "joint_valid", "hands_px", "hand_valid", "face_px", "face_score",
@@ -49,7 +49,7 @@ class Subject:
 
 def person_of(pose, face_layout: str, fps: float) -> tuple[Person, HeadTrack]:
     """The Person and the HeadTrack of the arrays of a pose layer."""
-    head = track_head(pose, pose["K_px"], face_layout)
+    head = turned_as_told(track_head(pose, pose["K_px"], face_layout), pose.get("R_cam_head"))
     placed = {"R_cam_head": head.R_cam_head, "center_px": head.center_px, "radius_px": head.radius_px}
     return make_person(pose, pose["K_px"], fps, placed | {"radius_m": head.radius_m}), head
 
@@ -58,6 +58,8 @@ def person_of_bundle(bundle) -> Person:
     """The Person of a bundle with the layers clip and pose. errors  InputError: one is missing"""
     bundle.require("clip", "pose")
     pose = {name: bundle.read("pose", name) for name in _POSE}
+    if "R_cam_head" in bundle.array_names("pose"):  # said by hand, not to be measured
+        pose["R_cam_head"] = bundle.read("pose", "R_cam_head")
     fps = float(Fraction(bundle.attrs("clip")["fps"]))
     return person_of(pose, bundle.attrs("pose")["face_layout"], fps)[0]
 

@@ -155,6 +155,7 @@ def _film(still, rotations, params, animator, encoder, key: str) -> np.ndarray:
     import torch
 
     from stages.body.compose import draw_body
+    from stages.body.matte import figure_matte
     from stages.body.place import own_performance
     from stages.body.several import SeveralWarps
     from stages.core.rng import torch_generator
@@ -170,7 +171,7 @@ def _film(still, rotations, params, animator, encoder, key: str) -> np.ndarray:
     def maps(rotation):
         return np.concatenate([body, draw_sphere(middle, radius, rotation, *size)], -1)
 
-    warp = SeveralWarps([still.picture_u8], [act], [still.rotation])
+    warp = SeveralWarps([still.picture_u8], [act], [still.rotation], [figure_matte(still.picture_u8)])
     carried = [warp.to_pose(act, 0, rotation, warp.choose(act, [rotation])) for rotation in rotations]
     at = middle + radius * (still.rotation @ np.array(FACE_MIDDLE_RADII))[:2]
     tokens = encoder.tokens(warp_crop(still.picture_u8, crop_affine(at, HALF_SIDE_RADII * radius))[None])

@@ -74,9 +74,11 @@ def _placed(act, window):
 
 
 def _carried(picture, still, truth, act, driver):
+    from stages.body.matte import figure_matte
     from stages.body.warp import warp_reference
 
-    pairs = list(warp_reference(picture, still, truth.references.R_cam_head[0], act, driver.R_cam_head))
+    placed = still, truth.references.R_cam_head[0], act, driver.R_cam_head
+    pairs = list(warp_reference(picture, *placed, figure_matte(picture)))
     return tuple(np.stack(column) for column in zip(*pairs, strict=True))
 
 

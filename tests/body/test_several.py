@@ -71,7 +71,7 @@ def test_a_limb_that_the_first_hides_comes_from_one_that_shows_it():
     choice = warps.choose(act, rotation)
     arm = "left_shoulder-left_elbow"
     assert (choice.shares[arm].argmax(1) == 1).all() and (choice.shares["torso"].argmax(1) == 0).all()
-    only_head = SeveralWarps([noise_picture(0), noise_picture(1)], stills, rotation[[0, 0]], [False, True])
+    only_head = SeveralWarps([noise_picture(0), noise_picture(1)], stills, rotation[[0, 0]], head_only=[False, True])
     assert arm not in only_head.choose(act, rotation).shares, "nothing but the head of a person in other clothes"
 
 
