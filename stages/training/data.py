@@ -17,7 +17,7 @@ The first frames are contiguous; those behind them come from other moments of th
 H and W may differ from clip to clip; a batch is of clips of one size.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -50,11 +50,23 @@ class TrainingBatch:
     warp_state: Tensor  # [B, 2, T, H, W] 0..1
     same: Tensor  # [B, T, H/2, W/2] bool: this square of 2x2 pixels is still the first reference's
     same_warp: Tensor  # [B, T, H/2, W/2] bool: this square is as the carried reference shows it
-    plain_maps: Tensor | None = None  # [B, 6, T, H, W]: what the loss is weighed by; `maps` where none are given
 
-    def __post_init__(self) -> None:
-        if self.plain_maps is None:
-            self.plain_maps = self.maps
+    @property
+    def weighing_maps(self) -> Tensor:
+        """[B, 6, T, H, W]: the maps that say where the loss counts more."""
+        return self.maps
+
+
+@dataclass
+class MarkedBatch(TrainingBatch):
+    """A batch whose maps are others than `maps.npy`; the loss is weighed by those all the same."""
+
+    plain_maps: Tensor  # [B, 6, T, H, W] 0..1
+
+    @property
+    def weighing_maps(self) -> Tensor:
+        """[B, 6, T, H, W]: the maps that say where the loss counts more."""
+        return self.plain_maps
 
 
 class PreparedClips:
@@ -224,7 +236,8 @@ def _put_extras(clip: Path, rng: np.random.Generator, ref_latents: np.ndarray, r
 
 
 def _stacked(items) -> TrainingBatch:
-    return TrainingBatch(*(torch.from_numpy(np.stack(column)) for column in zip(*items, strict=True)))
+    columns = [torch.from_numpy(np.stack(column)) for column in zip(*items, strict=True)]
+    return MarkedBatch(*columns) if len(columns) > len(fields(TrainingBatch)) else TrainingBatch(*columns)
 
 
 def same_squares(frames_u8, reference_u8) -> np.ndarray:

@@ -159,7 +159,7 @@ def training_loss(
     if config.loss_on == "velocity":
         gap = velocity(predicted, z, t) - velocity(batch.data, z, t)
     error = gap**2 * channel_weight
-    drawn = batch.plain_maps
+    drawn = batch.weighing_maps
     figure = 1.0 + config.figure_weight * figure_cells(drawn) + config.head_weight * head_cells(drawn)
     figure = figure + config.face_weight * face_cells(drawn)
     weight = (t < 1.0).float()[:, None, :, None, None] * figure
