@@ -67,33 +67,33 @@ def trained_s(folder):
     return sum(json.loads(line)["cpu_s"] for line in (folder / "seconds.jsonl").read_text().splitlines())
 
 
-def score(options, names, runs, stop, say):
-    """Measure every variant on every case; None when `stop()` came first."""
-    from ablation_scores import Films, Judge, load_case, variants
+def score(options, names, made, judge_encoder, stop, say):
+    """Measure every variant on every case: {variant: {case: numbers}}; None when `stop()` came first.
 
-    from stages.face.encoder import load_face_encoder
+    Of the films only the last frame is kept, for the page.
+    """
+    from ablation_scores import Films, Judge, load_case
+
     from stages.training.ablation import ABLATIONS, BASE
 
-    judge, films = Judge(load_face_encoder("default")), options.work / "films"
-    rows = {}
-    for variant in variants(runs):
+    judge, films, rows = Judge(judge_encoder), options.work / "films", {}
+    for variant in made:
         maker = None
         for name in names:
             if variant.free_bones and not name.startswith("cross"):
                 continue
             if stop():
                 return None
-            path = films / variant.name / f"{name}.npy"
-            case = load_case(options.work / "cases" / f"{name}.npz")
+            path = films / variant.name / f"{name}.json"
             if not path.is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                run = options.work / "runs" / variant.run
-                maker = maker or Films(run, ABLATIONS.get(variant.run, BASE), options.vae, options.sampler_steps)
-                np.save(path, maker.film(case, variant, int(name.split("-")[1])))
-            numbers = path.with_suffix(".json")
-            if not numbers.is_file():
-                numbers.write_text(json.dumps(judge.measure(np.load(path), case)))
-            rows.setdefault(variant.name, {})[name] = json.loads(numbers.read_text())
+                run, ablation = options.work / "runs" / variant.run, variant.shown_as or variant.run
+                maker = maker or Films(run, ABLATIONS.get(ablation, BASE), options.vae, options.sampler_steps)
+                case = load_case(options.work / "cases" / f"{name}.npz")
+                film = maker.film(case, variant, int(name.split("-")[1]))
+                np.save(path.with_suffix(".npy"), film[-1])
+                path.write_text(json.dumps(judge.measure(film, case)))
+            rows.setdefault(variant.name, {})[name] = json.loads(path.read_text())
         say(f"measured {variant.name}")
     return rows
 
@@ -175,6 +175,7 @@ def main():
     from ablation_takes import link_takes
 
     from stages.core.device import set_threads
+    from stages.face.encoder import load_face_encoder
     from stages.model.config import PRESETS
     from stages.training.course import Slice
 
@@ -192,15 +193,16 @@ def main():
             say(f"trained {name}: {trained_s(options.work / 'runs' / name):.0f} CPU-s")
         if options.no_score:
             return
-        names = make_cases(options.work / "cases", options.first, options.per_framing, PRESETS["default"].size, say)
-        rows = score(options, names, runs, part.over, say)
+        encoder, size, made = load_face_encoder("default"), PRESETS["default"].size, variants(runs)
+        names = make_cases(options.work / "cases", options.first, options.per_framing, size, encoder, say)
+        rows = score(options, names, made, encoder, part.over, say)
     if rows is None:
         say("stopped while measuring; the same command goes on")
         return
     settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(options).items()}
     result = {
         "settings": settings, "model": SMALL, "phases": [asdict(phase) for phase in small_phases()], "rows": rows,
-        "compared": compared(rows, names, variants(runs)), "skeletons": skeletons(options, names), "clips": names,
+        "compared": compared(rows, names, made), "skeletons": skeletons(options, names), "clips": names,
         "cpu_s": {name: trained_s(options.work / "runs" / name) for name in runs},
     }  # fmt: skip
     (options.work / "scores.json").write_text(json.dumps(result, indent=1))

@@ -91,6 +91,8 @@ def test_a_difference_is_paired_and_the_verdict_follows_the_interval():
     table = {metric: nothing for metric in METRICS} | {"psnr_db": found}
     assert _verdict({"self": table}) == "Self-driven: PSNR dB worse; every other interval includes zero."
     assert "no difference is shown" in _verdict({"cross": {metric: nothing for metric in METRICS}})
+    wide = {"self": {metric: found | {"low": -2.0, "high": 0.5} for metric in METRICS}}
+    assert "PSNR dB different, but no more than another seed may be" in _verdict({"self": table}, wide)
 
 
 def test_what_is_compared_with_what():
@@ -99,5 +101,6 @@ def test_what_is_compared_with_what():
     made = {variant.name: variant for variant in variants(["base", "no-face"])}
     assert made["no-face"].against == "base" and made["base-three-references"].references == 3
     assert made["base-no-bones"].free_bones and made["shipped-no-bones"].against == "shipped"
+    assert made["shipped-no-face-0"].shown_as == "no-face" and made["shipped-no-face-1"].plain_face
     assert {variant.run for variant in variants([])} == {"shipped"}
     assert all(variant.against in made for variant in made.values() if variant.against)
