@@ -42,7 +42,7 @@ _COLUMNS = 120
 def write_page(result, work, docs):
     """Write docs/ablations.md and docs/pictures/ablations/*.jpg."""
     runs = [name for name in result["settings"]["runs"].split(",") if name]
-    made = [variant for variant in variants(runs) if variant.against]
+    made = [variant for variant in variants(runs) if variant.name in result["compared"]]
     sections = []
     for title in _TITLES:
         ours = [variant for variant in made if variant.section == title]

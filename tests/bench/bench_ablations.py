@@ -68,7 +68,7 @@ def trained_s(folder):
 
 
 def score(options, names, made, judge_encoder, stop, say):
-    """Measure every variant on every case: {variant: {case: numbers}}; None when `stop()` came first.
+    """Measure every variant on every case: {variant: {case: numbers}}, without those that `stop()` left unfinished.
 
     Of the films only the last frame is kept, for the page.
     """
@@ -78,14 +78,12 @@ def score(options, names, made, judge_encoder, stop, say):
 
     judge, films, rows = Judge(judge_encoder), options.work / "films", {}
     for variant in made:
-        maker = None
-        for name in names:
-            if variant.free_bones and not name.startswith("cross"):
-                continue
-            if stop():
-                return None
+        maker, shown = None, [name for name in names if name.startswith("cross") or not variant.free_bones]
+        for name in shown:
             path = films / variant.name / f"{name}.json"
             if not path.is_file():
+                if stop():
+                    break
                 path.parent.mkdir(parents=True, exist_ok=True)
                 run, ablation = options.work / "runs" / variant.run, variant.shown_as or variant.run
                 maker = maker or Films(run, ABLATIONS.get(ablation, BASE), options.vae, options.sampler_steps)
@@ -94,7 +92,10 @@ def score(options, names, made, judge_encoder, stop, say):
                 np.save(path.with_suffix(".npy"), film[-1])
                 path.write_text(json.dumps(judge.measure(film, case)))
             rows.setdefault(variant.name, {})[name] = json.loads(path.read_text())
-        say(f"measured {variant.name}")
+        whole = len(rows.get(variant.name, ())) == len(shown)
+        say(f"measured {variant.name}" if whole else f"stopped while measuring {variant.name}")
+        if not whole:
+            rows.pop(variant.name, None)
     return rows
 
 
@@ -196,9 +197,7 @@ def main():
         encoder, size, made = load_face_encoder("default"), PRESETS["default"].size, variants(runs)
         names = make_cases(options.work / "cases", options.first, options.per_framing, size, encoder, say)
         rows = score(options, names, made, encoder, part.over, say)
-    if rows is None:
-        say("stopped while measuring; the same command goes on")
-        return
+    made = [one for one in made if one.name in rows and (not one.against or one.against in rows)]
     settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(options).items()}
     result = {
         "settings": settings, "model": SMALL, "phases": [asdict(phase) for phase in small_phases()], "rows": rows,
