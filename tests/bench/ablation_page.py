@@ -68,9 +68,10 @@ def _wrapped(text):
 def _head(result, runs):
     settings, model = result["settings"], result["model"]
     phases = "; ".join(
-        f"stage {p['stage']}, {p['share']:.0%} of the steps, clips of {' or '.join(map(str, p['frames']))} frames, "
-        f"{' or '.join(map(str, p['batch']))} a step" for p in result["phases"]
-    )  # fmt: skip
+        f"stage {p['stage']}, {p['share']:.0%} of the steps, "
+        + " or ".join(f"{size} {_of(frames)}" for frames, size in zip(p["frames"], p["batch"], strict=True))
+        for p in result["phases"]
+    )
     note = " " + settings["note"] if settings["note"] else ""
     seconds = ", ".join(f"{name} {result['cpu_s'][name]:.0f}" for name in runs) or "none yet"
     count = {kind: sum(name.startswith(kind) for name in result["clips"]) for kind in ("self", "cross")}
@@ -78,7 +79,7 @@ def _head(result, runs):
     width, depth, steps, every = model["width"], model["depth"], settings["steps"], settings["every"]
     encoder, seeds = settings["encoder"].rsplit("/", 1)[-1], f"{first} to {first + count['self'] - 1}"
     material = (
-        f"Every {every}th of the prepared takes of the training split below number {settings['below']}. VAE (the "
+        f"One in {every} of the prepared takes of the training split below number {settings['below']}. VAE (the "
         f"shipped one) and face encoder (`{encoder}`) are the same in all. "
         f"CPU seconds on one shared core: {seconds}.{note}"
     )
@@ -91,7 +92,7 @@ Differences are *ablated minus base*, paired over clips, with 95% bootstrap inte
 interval excludes zero. With so many intervals some exclude zero by chance. One training seed each; what another seed
 does is the first section.
 
-- Training: from nothing, {steps} steps, seed {settings["seed"]}, the same batches in every run: {phases}. {material}
+- Training: from nothing, {steps} steps, seed {settings["seed"]}, the same batches in every run. A step holds, in {phases}. {material}
 - Films: 17 frames at 128x128, {settings["sampler_steps"]} sampler steps, no guidance, **without the compositor** \
 (the VAE's pictures), so that what is compared is the transformer. The shipped model is measured in the same way, \
 where no training is needed.
@@ -104,6 +105,11 @@ truth. The last two only where the true head has a radius of 9 px or more and fa
 ```
 {_command(settings)}
 ```"""
+
+
+def _of(frames):
+    """What a batch holds, by the frames of its clips."""
+    return {0: "single frames cut to the head", 1: "single frames"}.get(frames, f"clips of {frames} frames")
 
 
 def _command(settings):
