@@ -92,7 +92,8 @@ Differences are *ablated minus base*, paired over clips, with 95% bootstrap inte
 interval excludes zero. With so many intervals some exclude zero by chance. One training seed each; what another seed
 does is the first section.
 
-- Training: from nothing, {steps} steps, seed {settings["seed"]}, the same batches in every run. A step holds, in {phases}. {material}
+- Training: from nothing, {steps} steps, seed {settings["seed"]}, the same batches in every run. A step \
+holds, in {phases}. {material}
 - Films: 17 frames at 128x128, {settings["sampler_steps"]} sampler steps, no guidance, **without the compositor** \
 (the VAE's pictures), so that what is compared is the transformer. The shipped model is measured in the same way, \
 where no training is needed.
