@@ -4,7 +4,7 @@ import io
 import textwrap
 
 import numpy as np
-from ablation_scores import METRICS, load_case, variants
+from ablation_scores import METRICS, SHIPPED, load_case, variants
 
 _TITLES = {
     "again": "The base once more",
@@ -48,7 +48,7 @@ def write_page(result, work, docs):
         ours = [variant for variant in made if variant.section == title]
         trained = title in ("three-references", "no-bones") or title in runs
         sections.append(_section(title, ours, result, work, docs, trained) if ours else _missing(title))
-    head = [_head(result, runs), _summary(made, result)]
+    head = [_head(result, runs), _levels(result), _summary(made, result)]
     (docs / "ablations.md").write_text(_wrapped("\n\n".join(head + sections)) + "\n")
 
 
@@ -129,6 +129,24 @@ _PENDING = "**Not measured yet**: its run is not finished; the same command with
 
 def _missing(title):
     return f"## {_TITLES[title]}\n\n{_SAYS[title]}\n\n{_PENDING.format(title)}"
+
+
+def _levels(result):
+    """Where the bases stand beside films that need no network."""
+    named = {"held": "the reference held still", "carried": "the carried photo as it is", "base": "small base",
+             SHIPPED: "shipped model"}  # fmt: skip
+    shown, kinds = ("psnr_db", "ssim", "lpips_alex", "head_error"), ("self", "cross")
+    says = {"self": "self-driven", "cross": "cross-identity"}
+    columns = [f"{METRICS[metric][0].split(',')[0]}, {says[kind]}" for kind in kinds for metric in shown]
+    lines = ["| means over clips | " + " | ".join(columns) + " |", "|---" * (1 + len(columns)) + "|"]
+    for name in (name for name in named if name in result["rows"]):
+        rows, cells = result["rows"][name], []
+        for kind in kinds:
+            for metric in shown:
+                mean = np.mean([numbers[metric] for clip, numbers in rows.items() if clip.startswith(kind)])
+                cells.append(f"{mean:.{_DIGITS[metric]}f}")
+        lines.append("| " + " | ".join([named[name], *cells]) + " |")
+    return "\n".join(lines)
 
 
 def _summary(made, result):

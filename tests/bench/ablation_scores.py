@@ -17,6 +17,7 @@ _LEAST_RADIUS_PX = 9.0  # of a head whose face is judged: below, an eye is a pix
 
 
 SHIPPED = "shipped"
+PLAIN = {"held": "refs", "carried": "warp"}  # films that need no network -> what of the case they show
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,12 @@ def variants(runs):
     for number, (what, options) in enumerate(shown):
         says = f"Shipped model, without {what}"
         made.append(Variant(f"{SHIPPED}-no-face-{number}", SHIPPED, SHIPPED, "no-face", says, **options))
-    return made
+    return made + [Variant(name, name) for name in PLAIN]
+
+
+def plain_film(case, name):
+    """uint8 [T, S, S, 3]: the reference held still, or the carried photo with the driver's expression."""
+    return np.repeat(case["refs"][:1], len(case["truth"]), 0) if name == "held" else case[PLAIN[name]]
 
 
 class Films:

@@ -72,7 +72,7 @@ def score(options, names, made, judge_encoder, stop, say):
 
     Of the films only the last frame is kept, for the page.
     """
-    from ablation_scores import Films, Judge, load_case
+    from ablation_scores import PLAIN, Films, Judge, load_case, plain_film
 
     from stages.training.ablation import ABLATIONS, BASE
 
@@ -85,10 +85,13 @@ def score(options, names, made, judge_encoder, stop, say):
                 if stop():
                     break
                 path.parent.mkdir(parents=True, exist_ok=True)
-                run, ablation = options.work / "runs" / variant.run, variant.shown_as or variant.run
-                maker = maker or Films(run, ABLATIONS.get(ablation, BASE), options.vae, options.sampler_steps)
                 case = load_case(options.work / "cases" / f"{name}.npz")
-                film = maker.film(case, variant, int(name.split("-")[1]))
+                if variant.name in PLAIN:
+                    film = plain_film(case, variant.name)
+                else:
+                    run, ablation = options.work / "runs" / variant.run, variant.shown_as or variant.run
+                    maker = maker or Films(run, ABLATIONS.get(ablation, BASE), options.vae, options.sampler_steps)
+                    film = maker.film(case, variant, int(name.split("-")[1]))
                 np.save(path.with_suffix(".npy"), film[-1])
                 path.write_text(json.dumps(judge.measure(film, case)))
             rows.setdefault(variant.name, {})[name] = json.loads(path.read_text())
