@@ -102,5 +102,14 @@ def test_what_is_compared_with_what():
     assert made["no-face"].against == "base" and made["base-three-references"].references == 3
     assert made["base-no-bones"].free_bones and made["shipped-no-bones"].against == "shipped"
     assert made["shipped-no-face-0"].shown_as == "no-face" and made["shipped-no-face-1"].plain_face
-    assert {variant.run for variant in variants([])} == {"shipped"}
+    assert {variant.run for variant in variants([])} == {"shipped", "held", "carried"}
     assert all(variant.against in made for variant in made.values() if variant.against)
+
+
+def test_films_that_need_no_network():
+    from ablation_scores import plain_film
+
+    given = case() | {"refs": np.arange(3, dtype=np.uint8)[:, None, None, None] + np.zeros((3, 64, 64, 3), np.uint8)}
+    given["warp"] = given["truth"] + np.uint8(1)
+    assert (plain_film(given, "held") == 0).all() and plain_film(given, "held").shape == given["truth"].shape
+    assert plain_film(given, "carried") is given["warp"]
