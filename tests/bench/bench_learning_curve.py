@@ -6,7 +6,8 @@ learning_curve.csv holds the logged lines of five runs. A log line is a running 
 the mean loss between two lines, which that gives back exactly, each weighted by its steps. The law is floor + scale *
 steps^-exponent with floor >= 0; intervals are percentiles of fits to points drawn again (in blocks of BLOCK, because
 neighbours share the schedule). Runs with a falling rate end lower than a law of steps alone would have it, so only the
-plateau of the rate is fitted (`--plateau`). Losses are comparable within a run only.
+plateau of the rate is fitted (`--plateau`). Losses are comparable within a run only. learning_curve_measured.csv: what
+films of saved states of the transformer gained on the held photo (docs/training.md).
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 TABLE = Path(__file__).with_name("learning_curve.csv")
+MEASURED = Path(__file__).with_name("learning_curve_measured.csv")
 DRAWS, BLOCK = 1000, 4
 EXPONENTS = np.geomspace(0.02, 3.0, 80)
 _KEEP = 0.99  # of the running mean at each step, stages.training.loop
@@ -28,6 +30,17 @@ def read_runs(path):
         for row in csv.DictReader(file):
             runs.setdefault(row["run"], []).append([float(row[name]) for name in ("step", "loss", "seconds")])
     return {name: np.array(lines) for name, lines in runs.items()}
+
+
+def read_measured(path):
+    """Curves of the gain in dB and of its 95% interval against the steps with the carried photo."""
+    from stages.training.plots import Curve
+
+    with open(path, newline="") as file:
+        rows = [{name: float(text) for name, text in row.items()} for row in csv.DictReader(file)]
+    steps = [row["steps"] for row in rows]
+    named = (("mean", "gain_db"), ("2.5%", "low"), ("97.5%", "high"))
+    return [Curve(name, steps, [row[key] for row in rows]) for name, key in named]
 
 
 def between(lines):
@@ -112,6 +125,7 @@ def main():
     if arguments.picture:
         from stages.media import write_png
 
+        panels.append(("measured: PSNR over the held photo, dB", read_measured(MEASURED)))
         write_png(arguments.picture, draw_panels(panels))
 
 
