@@ -23,6 +23,19 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Say even more, with tracebacks.")]
 Seed = Annotated[int, typer.Option(help="Decides every random choice; the same seed gives the same result.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+FaceDriver = Annotated[str, typer.Option(metavar="BUNDLE", help="Whose face is taken; none = the body's own.")]
+HeadDriver = Annotated[str, typer.Option(metavar="BUNDLE", help="Whose head turns are taken; none = the body's own.")]
+FaceOffset = Annotated[float, typer.Option(help="Second of the face's driver at which the clip begins.")]
+HeadOffset = Annotated[float, typer.Option(help="Second of the head's driver at which the clip begins.")]
+FaceSpeed = Annotated[float, typer.Option(help="Seconds of the face's driver for each of the clip's.")]
+HeadSpeed = Annotated[float, typer.Option(help="Seconds of the head's driver for each of the clip's.")]
+HeadStrength = Annotated[
+    float, typer.Option(help="How far the head turns from the photo's: 0 = locked, 1 = as the driver, more = more.")
+]
+BodyStrength = Annotated[
+    float, typer.Option(help="How far the body moves from the photo's pose: 0 = locked, 1 = as the driver.")
+]
+Beyond = Annotated[str, typer.Option(help="Where a driver has ended: hold, loop, or cut the clip.")]
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,15 @@ Reads   `clip` (rate, sound), `body` and `head` (maps, reference), `face` (motio
 Writes  `video` (latents, settings, seeds), and beside the bundle NAME.mp4 with the driver's sound and NAME.png, a
         contact sheet of reference, driver, controls and result. Both files carry a machine-readable mark as AI-made.
 A finished segment is kept until the clip is done, so that running the same command again goes on where it stopped.
+Memory does not grow with the clip: signals are read, and pictures made and written, a few frames at a time.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from stages.core.errors import InputError, UsageError
@@ -21,9 +20,9 @@ from stages.core.records import Plan, Record
 
 STAGE = "animate"
 LAYER = "video"
-VERSION = 3
-_SHEET_ROWS = 6
-_DECIDING = ("seed", "steps", "solver", "cfg_ref", "cfg_motion", "segment", "carry_expression")
+VERSION = 4
+_MOST_STRENGTH = 3.0
+_DECIDING = ("seed", "steps", "solver", "cfg_ref", "cfg_motion", "segment", "carry_expression", "face_strength")
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,7 @@ class Params:
     cfg_motion  the same for the motion signals
     segment     frames made in one go, 4k+1; 0 = what the model was trained on
     carry_expression  move the carried photo's face to the driver's expression before the model sees it
+    face_strength  how far the expression goes from the photo's, times the driver's: 0 = locked, 1 = as the driver
     sheet       also write the contact sheet
     device      auto, cpu, cuda, cuda:N, mps
     threads     CPU threads; 0 = as many as the machine has
@@ -55,6 +55,7 @@ class Params:
     cfg_motion: float = 1.0
     segment: int = 0
     carry_expression: bool = True
+    face_strength: float = 1.0
     sheet: bool = True
     device: str = "auto"
     threads: int = 0
@@ -94,48 +95,79 @@ def run(
     todo = plan(item, params)
     if todo.action == "skip":
         return Record(STAGE, todo.output, "skipped", todo.key, time.monotonic() - started)
+    from stages.animation.film import write_film, write_sheet
+    from stages.animation.sampling import sample
+    from stages.animation.signals import BundleSignals
     from stages.bundle import LayerWriter, make_provenance
     from stages.core.device import pick_device, set_threads
     from stages.face.encoder import load_face_encoder
+    from stages.media import ai_mark
     from stages.model.animator import Animator
+    from stages.model.sampler import SamplerConfig
 
     set_threads(params.threads or None)
     bundle, key, inputs, weights = _identity(item, params)
     animator = Animator.load(params.model, pick_device(params.device))
-    tracks = _tracks(bundle)
-    if params.carry_expression:
-        tracks = _with_expression(bundle, tracks, load_face_encoder(str(encoder_file(params.model)), animator.device))
-    latents, segments, sampling_s = _sample(item, key, animator, tracks, params, progress)
-    frames = len(tracks.maps)
+    reads_faces = params.carry_expression or params.face_strength != 1
+    encoder = load_face_encoder(str(encoder_file(params.model)), animator.device) if reads_faces else None
+    signals = BundleSignals(bundle, encoder, carry=params.carry_expression, face_strength=params.face_strength)
+    store, sampling_s = sample(
+        animator,
+        signals,
+        SamplerConfig(params.steps, params.solver, params.cfg_ref, params.cfg_motion),
+        _partial(item, key),
+        key=key,
+        seed=params.seed,
+        stage=STAGE,
+        segment_frames=params.segment,
+        progress=progress,
+    )
     video = Path(todo.output)
-    sheet_frames = _write_video(bundle, animator, latents, tracks, video, params, key)
+    mark = ai_mark(stage=STAGE, model=animator.config.name, seed=params.seed, key=key)
+    pictures = write_film(bundle, animator, store, signals, video, mark)
     if params.sheet:
-        _write_sheet(bundle, tracks, sheet_frames, video.with_suffix(".png"), params, key)
-    provenance = make_provenance(STAGE, VERSION, _decides(params), inputs, weights, item=item)
+        write_sheet(bundle, signals, pictures, video.with_suffix(".png"), mark)
     attrs = {
         "settings": _decides(params),
         "model": {"name": animator.config.name, "sha256": weights},
-        "segments": segments,
-        "frames": frames,
+        "segments": len(store),
+        "frames": len(signals),
         "file": video.name,
         "ai_generated": True,
     }
+    provenance = make_provenance(STAGE, VERSION, _decides(params), inputs, weights, item=item)
     with LayerWriter(
         item, LAYER, key=key, attrs=attrs, provenance=provenance, overwrite=params.overwrite or todo.action == "replace"
     ) as writer:
-        from stages.bundle import ArraySpec
-
-        spec = ArraySpec("float32", ("C", "t", "h", "w"), meaning="normalised latents of the whole clip")
-        channels = animator.config.dit.latent_channels
-        writer.put("latents", latents[0, :channels].float().cpu().numpy(), spec)
-        spec = ArraySpec("float32", ("K", "t", "h", "w"), meaning="> 0 where the picture is the reference's (packed)")
-        writer.put("keep", latents[0, channels:].float().cpu().numpy(), spec)
+        _write_latents(writer, store, animator.config.dit.latent_channels)
         status = writer.commit()
-    shutil.rmtree(_partial(item, key), ignore_errors=True)
-    data = {"frames": frames, "segments": segments, "sampling_s": round(sampling_s, 2), "bundle": str(item)}
+    store.remove()
+    data = {"frames": len(signals), "segments": len(store), "sampling_s": round(sampling_s, 2), "bundle": str(item)}
     if params.sheet:
         data["sheet"] = str(video.with_suffix(".png"))
     return Record(STAGE, str(video), status, key, time.monotonic() - started, data=data)
+
+
+def _write_latents(writer, store, channels: int) -> None:
+    """The arrays of the layer, a segment at a time."""
+    from stages.bundle import ArraySpec
+
+    _, depth, _, height, width = store[0].shape
+    specs = {
+        "latents": ("C", channels, "normalised latents of the whole clip"),
+        "keep": ("K", depth - channels, "> 0 where the picture is the reference's (packed)"),
+    }
+    streams = {
+        name: writer.stream(
+            name, (count, height, width), ArraySpec("float32", ("t", axis, "h", "w"), meaning=meaning),
+            length=store.latents,
+        )
+        for name, (axis, count, meaning) in specs.items()
+    }  # fmt: skip
+    for index in range(len(store)):
+        part = store[index][0].float().cpu().numpy().swapaxes(0, 1)
+        streams["latents"].append(part[:, :channels])
+        streams["keep"].append(part[:, channels:])
 
 
 def video_path(item: str | os.PathLike[str], params: Params) -> Path:
@@ -169,6 +201,10 @@ def _check(params: Params) -> None:
         raise UsageError(f"--segment: found {params.segment}, expected 5, 9, 13, ... frames (4k+1)")
     if min(params.cfg_ref, params.cfg_motion) < 0:
         raise UsageError(f"--cfg-ref, --cfg-motion: found {params.cfg_ref}, {params.cfg_motion}, expected 0 or more")
+    if not 0 <= params.face_strength <= _MOST_STRENGTH:
+        raise UsageError(
+            f"--face-strength: found {params.face_strength}, expected 0 (as in the photo) to {_MOST_STRENGTH:g}"
+        )
     if params.output and Path(params.output).suffix.lower() != ".mp4":
         raise UsageError(f"--output: found {params.output!r}, expected a name that ends in .mp4")
 
@@ -193,7 +229,7 @@ def _identity(item: str | os.PathLike[str], params: Params):
     inputs = {layer: bundle.key(layer) for layer in ("clip", "body", "head", "face")}
     weights = {**model_hashes(params.model), "face": file_sha256(encoder_file(params.model))}
     encoder, wanted = bundle.attrs("face")["encoder"], encoder_file(params.model)
-    if params.carry_expression and encoder["sha256"] != weights["face"]:
+    if (params.carry_expression or params.face_strength != 1) and encoder["sha256"] != weights["face"]:
         raise InputError(
             f"{item}: the face tokens are of encoder {encoder['name']} {encoder['sha256'][:8]}, the model goes with "
             f"{weights['face'][:8]}. Run: dreamactor encode-face {item} --encoder {wanted} --overwrite, or animate "
@@ -207,31 +243,6 @@ def _decides(params: Params) -> dict[str, object]:
     return {name: getattr(params, name) for name in _DECIDING}
 
 
-def _tracks(bundle):
-    """The control signals of the whole clip as the model wants them."""
-    import numpy as np
-
-    from stages.model.animator import Tracks
-
-    body, head = bundle.read("body", "map"), bundle.read("head", "map")
-    tokens, valid = bundle.read("face", "tokens"), bundle.read("face", "valid")
-    if not len(body) == len(head) == len(tokens):
-        raise InputError(
-            f"{bundle.path}: layers body, head and face have {len(body)}, {len(head)} and {len(tokens)} frames; "
-            "make them again from one run of extract-pose"
-        )
-    ref_maps = np.concatenate([bundle.read("body", "ref_map"), bundle.read("head", "ref_map")], -1)
-    if not {"warp", "warp_kind"} <= set(bundle.array_names("body")):
-        raise InputError(
-            f"{bundle.path}: layer body has no carried photo (array warp): an earlier version drew it. Make it again "
-            f"with: dreamactor render-spheres {bundle.path} --overwrite and the --ref of before"
-        )
-    warp, kind = bundle.read("body", "warp"), bundle.read("body", "warp_kind")
-    return Tracks(
-        np.concatenate([body, head], -1), tokens, valid, bundle.read("body", "ref_frame"), ref_maps, warp, kind
-    )
-
-
 def encoder_file(model: str) -> Path:
     """The face encoder that a model was trained with: face.safetensors in its folder, else the shipped one."""
     from stages.face import encoder_file as shipped_or_named
@@ -240,106 +251,7 @@ def encoder_file(model: str) -> Path:
     return Path(shipped_or_named(str(beside) if beside.is_file() else "default"))
 
 
-def _with_expression(bundle, tracks, encoder):
-    """The tracks with the carried photo's face moved to the driver's expression."""
-    from dataclasses import replace
-
-    from stages.face.carry import express
-
-    head, ref_head = (
-        [bundle.read("head", who + name) for name in ("center_px", "radius_px", "R_cam_head")] for who in ("", "ref_")
-    )
-    carried = tracks.warp_frames, tracks.warp_kind
-    warp, kind = express(encoder, *carried, head, tracks.ref_frames[0], ref_head, tracks.face_tokens)
-    return replace(tracks, warp_frames=warp, warp_kind=kind)
-
-
 def _partial(item: str | os.PathLike[str], key: str) -> Path:
     """The folder beside the bundle that holds finished segments of one unfinished clip."""
     path = Path(item)
     return path.with_name(f".{path.name}.segments.{key[:16]}")
-
-
-def _sample(item, key: str, animator, tracks, params: Params, progress):
-    """(latents [1, C, t, h, w] of the whole clip, number of segments, seconds of sampling); resumes."""
-    import torch
-
-    from stages.core.rng import torch_generator
-    from stages.model.animator import segment_spans
-    from stages.model.sampler import SamplerConfig
-    from stages.weights.checkpoint import load_checkpoint, save_checkpoint
-
-    sampler = SamplerConfig(params.steps, params.solver, params.cfg_ref, params.cfg_motion)
-    frames = len(tracks.maps)
-    spans = segment_spans(frames + (-(frames - 1) % 4), params.segment or animator.config.segment_frames)
-    generators = [torch_generator(params.seed, STAGE, key, f"noise {index}") for index in range(len(spans))]
-    folder = _partial(item, key)
-    done = []
-    for index in range(len(spans)):
-        file = folder / f"{index:05d}.safetensors"
-        if not file.is_file():
-            break
-        done.append(load_checkpoint(file)[0]["latents"])
-    started = time.monotonic()
-    fresh = animator.segments(tracks, sampler, generators, segment_frames=params.segment or None, done=list(done))
-    if progress is not None:
-        progress(len(done), len(spans), STAGE)
-    for latents in fresh:
-        save_checkpoint(folder / f"{len(done):05d}.safetensors", {"latents": latents}, {"key": key})
-        done.append(latents.cpu())
-        if progress is not None:
-            progress(len(done), len(spans), STAGE)
-    return torch.cat([part.cpu() for part in done], 2), len(spans), time.monotonic() - started
-
-
-def _write_video(bundle, animator, latents, tracks, video: Path, params: Params, key: str):
-    """Decode, write the MP4 with the driver's sound, and give back the few frames the sheet shows: {index: picture}."""
-    from stages.media import write_video
-
-    clip, frames = bundle.attrs("clip"), len(tracks.maps)
-    wanted = set(_sheet_indices(frames))
-    kept = {}
-
-    def pictures():
-        index = 0
-        for block in animator.decode(latents, tracks):
-            for frame in block:
-                if index in wanted:
-                    kept[index] = frame
-                if index < frames:
-                    yield frame
-                index += 1
-
-    sound = bundle.read("clip", "media") if clip.get("has_audio") and "media" in bundle.array_names("clip") else None
-    rate = Fraction(clip["fps"]) if clip.get("fps") else Fraction(25)
-    write_video(video, pictures(), rate, audio_from=sound, metadata=_mark(animator.config.name, params, key))
-    return kept
-
-
-def _sheet_indices(frames: int) -> list[int]:
-    rows = min(_SHEET_ROWS, frames)
-    return sorted({round(row * (frames - 1) / max(1, rows - 1)) for row in range(rows)})
-
-
-def _mark(model: str, params: Params, key: str) -> dict:
-    from stages.media import ai_mark
-
-    return ai_mark(stage=STAGE, model=model, seed=params.seed, key=key)
-
-
-def _write_sheet(bundle, tracks, results: dict, path: Path, params: Params, key: str) -> None:
-    """Write the contact sheet: reference | driver | skeleton and sphere | result, a row a moment."""
-    import numpy as np
-
-    from stages.media import clip_frames, contact_sheet, write_png
-
-    height = max(256, tracks.maps.shape[1])
-    rows = []
-    with clip_frames(bundle) as reader:
-        for index in sorted(results):
-            controls = np.maximum(tracks.maps[index, ..., :3], tracks.maps[index, ..., 3:])
-            rows.append([tracks.ref_frames[0], reader.frame(index), controls, results[index]])
-    labels = ["reference", "driver", "skeleton + sphere", "result (AI-made)"]
-    names = [f"frame {index}" for index in sorted(results)]
-    sheet = contact_sheet(rows, labels, row_labels=names, cell_height_px=height)
-    write_png(path, sheet, text=_mark(params.model, params, key))

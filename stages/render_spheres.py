@@ -11,7 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stages.core.errors import InputError, UsageError
@@ -19,10 +19,11 @@ from stages.core.records import Plan, Record
 
 STAGE = "render-spheres"
 LAYERS = ("body", "head")
-VERSION = 4
+VERSION = 5
 FRAMINGS = ("reference", "driver")
 _MULTIPLE = 16
 _MOST_SIDE = 4096
+_MOST_STRENGTH = 3.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class Params:
     size       canvas, "128" or "HEIGHTxWIDTH", multiples of 16
     canonical  two user-made A-pose pictures (reference, driver) from which proportions are measured, or ()
     retarget   adjust bone lengths to the reference
+    head_strength  how far the head turns from the reference's, times the driver's: 0 = locked, 1 = as the driver
+    body_strength  how far body and hands move from the reference's pose, times the driver's; not with framing "driver"
+    ref_person  which person of a reference photo: largest, center, left, right, or a number
     overwrite  replace layers made with other settings
     """
 
@@ -42,6 +46,9 @@ class Params:
     size: str = "128"
     canonical: tuple[str, ...] = ()
     retarget: bool = True
+    head_strength: float = 1.0
+    body_strength: float = 1.0
+    ref_person: str = "largest"
     overwrite: bool = False
 
 
@@ -58,6 +65,14 @@ def plan(item: str | os.PathLike[str], params: Params) -> Plan:
         raise UsageError(f"--canonical: found {len(params.canonical)} pictures, expected two (reference, driver)")
     if params.canonical and not params.ref:
         raise UsageError("--canonical: found without --ref, expected a reference to bring the proportions to")
+    for name in ("head_strength", "body_strength"):
+        if not 0 <= getattr(params, name) <= _MOST_STRENGTH:
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag}: found {getattr(params, name)}, expected 0 (locked) to {_MOST_STRENGTH:g}")
+    if params.framing == "driver" and params.body_strength != 1:
+        raise UsageError("--body-strength: with --framing driver the body stays at the driver's place, expected 1")
+    if params.ref_person != "largest" and not Path(params.ref).is_file():
+        raise UsageError("--ref-person: found without a photo in --ref; of a video it is extract-pose --person")
     _, key, inputs = _identity(item, params)
     actions = _actions(item, key, params).values()
     action = "skip" if set(actions) == {"skip"} else "replace" if "replace" in actions else "write"
@@ -125,6 +140,7 @@ class _Scene:
         import numpy as np
 
         from stages.body.compose import compose, good_frame
+        from stages.body.strength import head_turns
         from stages.media import clip_frames
 
         self.size = canvas_size(params.size)
@@ -132,7 +148,7 @@ class _Scene:
         self.driver, self.head = _person(pose, attrs)
         seen = np.asarray(pose["joint_valid"], bool)
         if params.ref:
-            self.picture, self.ref_sha256, person, self.ref_head = _reference(params.ref)
+            self.picture, self.ref_sha256, person, self.ref_head = _reference(params.ref, params.ref_person)
             reference = person
         else:
             reference = good_frame(self.driver)
@@ -149,7 +165,10 @@ class _Scene:
             framing=params.framing,
             bone_ratio=_canonical_ratio(params, self.driver, reference) if params.canonical else None,
             retarget=params.retarget,
+            strengths=(params.body_strength, params.head_strength),
         )
+        R = head_turns(self.head.R_cam_head, self.ref_head.R_cam_head[0], params.head_strength)
+        self.head = replace(self.head, R_cam_head=R.astype(np.float32))
         self.ratio_median = float(np.median(self.composition.act.bone_ratio))
         self.radius_m = self.head.radius_m
 
@@ -161,12 +180,16 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
     from stages.body.framing import cut
     from stages.body.layer import body_specs
     from stages.body.lengths import BONE_NAMES
+    from stages.body.matte import figure_matte
     from stages.body.warp import ReferenceWarp
     from stages.bundle import LayerWriter
 
     composition, size = scene.composition, scene.size
     act, still = composition.act, composition.still
     specs = body_specs()
+    ref_frame = cut(scene.picture, composition.ref_window)
+    matte_01 = figure_matte(ref_frame)
+    reference = ReferenceWarp(ref_frame, still, scene.ref_head.R_cam_head[0], matte_01)
     attrs = {
         "canvas": {
             "size": list(size),
@@ -179,13 +202,12 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
         },
         "ref": {"path": params.ref, "sha256": scene.ref_sha256} if params.ref else None,
         "bones": list(BONE_NAMES),
+        "cut_out_by": "matte" if reference.matted else "limbs",
     }
     with LayerWriter(item, "body", key=key, attrs=attrs, provenance=provenance, overwrite=params.overwrite) as writer:
         maps = writer.stream("map", (*size, 3), specs["map"], length=len(act.drawn))
         warps = writer.stream("warp", (*size, 3), specs["warp"], length=len(act.drawn))
         kinds = writer.stream("warp_kind", size, specs["warp_kind"], length=len(act.drawn))
-        ref_frame = cut(scene.picture, composition.ref_window)
-        reference = ReferenceWarp(ref_frame, still, scene.ref_head.R_cam_head[0])
         for frame in range(len(act.drawn)):
             maps.append(draw_body(act, frame, size)[None])
             carried, kind = reference.to_pose(act, frame, scene.head.R_cam_head[frame])
@@ -204,6 +226,7 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
             "ref_joints_px": still.joints_px.astype(np.float32),
             "ref_joints_valid": still.drawn,
             "ref_frame": ref_frame[None],
+            "ref_matte": np.rint(255.0 * matte_01).astype(np.uint8)[None],
             "ref_map": draw_body(still, 0, size)[None],
         }
         for name, array in arrays.items():
@@ -254,6 +277,8 @@ def _pose_of(bundle):
     names = ("joints_px", "joints_m", "joint_score", "joint_valid", "hands_px", "hand_valid", "face_px", "face_score",
              "face_valid", "present", "K_px", "transl_m")  # fmt: skip
     pose = {name: bundle.read("pose", name) for name in names}
+    if "R_cam_head" in bundle.array_names("pose"):  # said by `mix` or by hand, not to be measured
+        pose["R_cam_head"] = bundle.read("pose", "R_cam_head")
     clip = bundle.attrs("clip")
     return pose, {"face_layout": bundle.attrs("pose")["face_layout"], "fps": float(Fraction(clip["fps"]))}
 
@@ -261,14 +286,14 @@ def _pose_of(bundle):
 def _person(pose, attrs):
     """(Person, HeadTrack) of a pose layer."""
     from stages.body.person import make_person
-    from stages.head.track import track_head
+    from stages.head.track import track_head, turned_as_told
 
-    head = track_head(pose, pose["K_px"], attrs["face_layout"])
+    head = turned_as_told(track_head(pose, pose["K_px"], attrs["face_layout"]), pose.get("R_cam_head"))
     placed = {"R_cam_head": head.R_cam_head, "center_px": head.center_px, "radius_px": head.radius_px}
     return make_person(pose, pose["K_px"], attrs["fps"], placed | {"radius_m": head.radius_m}), head
 
 
-def _reference(ref: str):
+def _reference(ref: str, ref_person: str):
     """(picture, sha256 or layer key, Person of one frame, HeadTrack of one frame) of a photo or a bundle."""
     from stages.body.compose import good_frame
 
@@ -288,7 +313,7 @@ def _reference(ref: str):
     from stages.media import read_photo
 
     picture = read_photo(ref)
-    person, head = _person(*_photo_pose(picture))
+    person, head = _person(*_photo_pose(picture, ref_person))
     if good_frame(person) < 0:
         raise InputError(f"{ref}: no person found in the reference. Take a picture that shows the person")
     return picture, _sha256(ref), person, head
@@ -310,11 +335,11 @@ def _canonical_ratio(params: Params, driver, reference):
     return ratio * overall / size, overall
 
 
-def _photo_pose(picture):
+def _photo_pose(picture, person: str = "largest"):
     """(pose arrays, attributes) of one picture by the default backend."""
     from stages.pose.photo import track_photo
 
-    return track_photo(picture)
+    return track_photo(picture, person=person)
 
 
 def _head_frame(head, frame: int):
@@ -350,8 +375,13 @@ def _identity(item: str | os.PathLike[str], params: Params):
 
 
 def _decides(params: Params) -> dict[str, object]:
-    """The parameters that decide the bytes; pictures count by their content, not by their path."""
-    return {"framing": params.framing, "size": list(canvas_size(params.size)), "retarget": params.retarget}
+    """The parameters that decide the bytes; pictures count by their content, not by their path.
+
+    What came later counts only where it is not as it always was, so that layers of before stay good.
+    """
+    later = {"head_strength": 1.0, "body_strength": 1.0, "ref_person": "largest"}
+    changed = {name: getattr(params, name) for name, usual in later.items() if getattr(params, name) != usual}
+    return {"framing": params.framing, "size": list(canvas_size(params.size)), "retarget": params.retarget, **changed}
 
 
 def _sha256(path: str) -> str:

@@ -217,11 +217,16 @@ def _resolve(item: str | os.PathLike[str], params: Params):
     bundle = open_bundle(item)
     bundle.require("clip")
     if params.layer == "all":
-        layers = tuple(layer for layer in LAYERS if bundle.has(layer))
+        # a face from another film or from speech has no place in this one's pictures
+        layers = tuple(layer for layer in LAYERS if bundle.has(layer) and _shown(bundle, layer))
         if not layers:
             bundle.require("pose")
     else:
         bundle.require(params.layer)
+        if not _shown(bundle, params.layer):
+            raise InputError(
+                f"{item}: layer '{params.layer}' was not read from this clip's pictures, there is nothing to show of it"
+            )
         layers = (params.layer,)
     still = params.frame is not None or bundle.attrs("clip").get("frame_count") == 1
     if params.output is not None:
@@ -233,6 +238,10 @@ def _resolve(item: str | os.PathLike[str], params: Params):
         expected = "a .png file for a single frame" if still else "a .mp4 or .png file"
         raise UsageError(f"--output: found {output.name}, expected {expected}")
     return bundle, layers, output
+
+
+def _shown(bundle, layer: str) -> bool:
+    return set(_SMALL[layer]) <= set(bundle.array_names(layer))
 
 
 def _key_in(output: Path) -> str:

@@ -4,13 +4,14 @@ _HERE = "dreamactor_cli.commands"
 
 COMMANDS = {
     "extract-pose": (f"{_HERE}.extract_pose", "Begin a bundle: the clip and the person in it."),
+    "mix": (f"{_HERE}.mix", "Make one bundle of several drivers: body, head, face."),
     "render-spheres": (f"{_HERE}.render_spheres", "Draw the controls: skeleton and head sphere, fitted to a photo."),
     "encode-face": (f"{_HERE}.encode_face", "Cut out the driver's face and encode its motion."),
     "animate": (f"{_HERE}.animate", "Make the video of the photo's person."),
     "score": (f"{_HERE}.score", "Score films against real ones; doctor, audit."),
     "report": (f"{_HERE}.report", "Set scored runs side by side: tables, a page with plots and videos."),
     "view": (f"{_HERE}.view", "Make an overlay video or picture of every layer."),
-    "bundle": (f"{_HERE}.bundle", "Look into bundles: show, validate."),
+    "bundle": (f"{_HERE}.bundle", "Look into bundles: show, validate; seal edited ones."),
     "weights": (f"{_HERE}.weights", "Pretrained networks: list, fetch, show."),
     "synth": (f"{_HERE}.synth", "Make clips of synthetic people with exact ground truth."),
     "train": (f"{_HERE}.train", "Train the model; stop and go on at any time."),
@@ -18,6 +19,7 @@ COMMANDS = {
 
 STAGES = {
     "extract-pose": "stages.extract_pose",
+    "mix": "stages.mix",
     "render-spheres": "stages.render_spheres",
     "encode-face": "stages.encode_face",
     "animate": "stages.animate",

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from dreamactor_cli import options
+from dreamactor_cli.drivers import DrivenAnimation, Drivers
 from dreamactor_cli.runner import run_stage
-from stages import animate
 from stages.animate import Params
 
 
@@ -28,6 +28,24 @@ def command(
     carry_expression: Annotated[
         bool, typer.Option(help="Move the carried photo's face to the driver's expression first.")
     ] = Params.carry_expression,
+    face_strength: Annotated[
+        float, typer.Option(help="How far the expression goes from the photo's: 0 = locked, 1 = as the driver.")
+    ] = Params.face_strength,
+    face: options.FaceDriver = Drivers.face,
+    head: options.HeadDriver = Drivers.head,
+    body: Annotated[
+        str, typer.Option(metavar="BUNDLE", help="Whose body moves instead of this bundle's; it decides the length.")
+    ] = Drivers.body,
+    head_strength: options.HeadStrength = Drivers.head_strength,
+    body_strength: options.BodyStrength = Drivers.body_strength,
+    lock: Annotated[
+        str, typer.Option(help="What stands still as in the photo: head, body, face, or two of them with a comma.")
+    ] = Drivers.lock,
+    face_offset: options.FaceOffset = Drivers.face_offset,
+    head_offset: options.HeadOffset = Drivers.head_offset,
+    face_speed: options.FaceSpeed = Drivers.face_speed,
+    head_speed: options.HeadSpeed = Drivers.head_speed,
+    beyond: options.Beyond = Drivers.beyond,
     sheet: Annotated[bool, typer.Option(help="Also write the contact sheet.")] = Params.sheet,
     device: options.Device = Params.device,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 = all.")] = Params.threads,
@@ -40,7 +58,11 @@ def command(
     verbose: options.Verbose = False,
     debug: options.Debug = False,
 ) -> None:
-    """Make the video: the person of the photo doing what the control layers say. Prints the names of the MP4s."""
+    """Make the video: the person of the photo doing what the control layers say. Prints the names of the MP4s.
+
+    With --face, --head, --body, their strengths or --lock a new bundle is made beside the MP4 first (as by mix and
+    render-spheres): each flag replaces one of BUNDLE's own signals; photo and canvas are BUNDLE's.
+    """
     params = Params(
         ref=ref,
         model=model,
@@ -51,13 +73,27 @@ def command(
         cfg_motion=cfg_motion,
         segment=segment,
         carry_expression=carry_expression,
+        face_strength=face_strength,
         sheet=sheet,
         device=device,
         threads=threads,
         overwrite=overwrite,
     )
+    drivers = Drivers(
+        face=face,
+        head=head,
+        body=body,
+        head_strength=head_strength,
+        body_strength=body_strength,
+        face_offset=face_offset,
+        head_offset=head_offset,
+        face_speed=face_speed,
+        head_speed=head_speed,
+        beyond=beyond,
+        lock=lock,
+    )
     flags = options.Flags(output, output_dir, as_json, dry_run, quiet, verbose, debug)
-    run_stage(animate, inputs, params, flags, namer=_video_name)
+    run_stage(DrivenAnimation(drivers), inputs, params, flags, namer=_video_name)
 
 
 def _video_name(item: str) -> str:

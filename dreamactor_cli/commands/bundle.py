@@ -1,4 +1,4 @@
-"""dreamactor bundle show | validate"""
+"""dreamactor bundle show | validate | seal"""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from dreamactor_cli.runner import guarded, read_items
 from stages.core.errors import CheckFailed
 from stages.core.records import Record
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Look into bundles.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Look into bundles; seal edited ones."
+)
 
 
 @app.command("show")
@@ -62,6 +64,29 @@ def validate(inputs: options.Bundles, quiet: options.Quiet = False, debug: optio
                 console.result(path)
         if unsound:
             raise CheckFailed(f"bundle validate: {unsound} of {count} bundles are damaged")
+
+    guarded(work, quiet=quiet, debug=debug)
+
+
+@app.command("seal")
+def seal(
+    inputs: options.Bundles,
+    layer: Annotated[list[str] | None, typer.Option("--layer", help="Only this layer; may be given again.")] = None,
+    what: Annotated[str, typer.Option(help="A word about the edit, kept with the layer.")] = "",
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Make layers edited by hand sound again: new checksums and keys. Prints the bundles; what was made from an edited
+    layer is stale then and is made again with --overwrite."""
+
+    def work(console: Console) -> None:
+        from stages.bundle import open_bundle, seal_layer
+
+        for path in _paths(inputs):
+            for name in layer or open_bundle(path).layers():
+                if seal_layer(path, name, what):
+                    console.note(f"{path}: layer '{name}' sealed")
+            console.result(path)
 
     guarded(work, quiet=quiet, debug=debug)
 

@@ -24,6 +24,11 @@ def command(
         typer.Option(metavar="REF DRV", help="A-pose pictures of both people to measure proportions from."),
     ] = None,
     retarget: Annotated[bool, typer.Option(help="Adjust bone lengths to the reference.")] = Params.retarget,
+    head_strength: options.HeadStrength = Params.head_strength,
+    body_strength: options.BodyStrength = Params.body_strength,
+    ref_person: Annotated[
+        str, typer.Option(help="Which person of the photo: largest, center, left, right, or a number.")
+    ] = Params.ref_person,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
     dry_run: options.DryRun = False,
@@ -33,7 +38,15 @@ def command(
 ) -> None:
     """Add body and head: the skeleton on the reference's bones and the coloured head sphere."""
     params = Params(
-        ref=ref, framing=framing, size=size, canonical=canonical or (), retarget=retarget, overwrite=overwrite
+        ref=ref,
+        framing=framing,
+        size=size,
+        canonical=canonical or (),
+        retarget=retarget,
+        head_strength=head_strength,
+        body_strength=body_strength,
+        ref_person=ref_person,
+        overwrite=overwrite,
     )
     flags = options.Flags(json=as_json, dry_run=dry_run, quiet=quiet, verbose=verbose, debug=debug)
     run_stage(render_spheres, inputs, params, flags)

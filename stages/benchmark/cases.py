@@ -13,6 +13,7 @@ import numpy as np
 
 from stages.body.compose import Composition, compose, draw_body
 from stages.body.framing import Window, cut
+from stages.body.matte import figure_matte
 from stages.body.person import Person, make_person
 from stages.body.place import Performance, own_performance
 from stages.body.warp import warp_reference
@@ -94,7 +95,8 @@ def open_case(folder: str, suite: Suite, number: int, kind: str, *, references: 
     ref_frames = np.stack([cut(stills["frames"][index], window) for index in order])
     ref_rotations = stills["R_cam_head"][order]
     rotations = driver["R_cam_head"]
-    carried = warp_reference(ref_frames[0], composition.still, ref_rotations[0], composition.act, rotations)
+    placed = composition.still, ref_rotations[0], composition.act, rotations
+    carried = warp_reference(ref_frames[0], *placed, figure_matte(ref_frames[0]))
     warp_frames, warp_kind = (np.stack(column) for column in zip(*carried, strict=True))
     framing = suite.numbers()[number]
     return Case(

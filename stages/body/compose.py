@@ -9,6 +9,7 @@ from stages.body.draw import draw_skeleton
 from stages.body.framing import Window
 from stages.body.person import Person
 from stages.body.place import Performance, most_alike_frame, own_performance, perform
+from stages.body.strength import body_motion
 from stages.core.geometry import project_px, similarity_fit
 from stages.core.skeleton import BODY_INDEX
 
@@ -33,13 +34,15 @@ class Composition:
     kind: str
 
 
-def compose(driver, seen, reference, ref_size, canvas_size, *, framing, bone_ratio=None, retarget=True):
+def compose(
+    driver, seen, reference, ref_size, canvas_size, *, framing, bone_ratio=None, retarget=True, strengths=(1.0, 1.0)
+):
     """Return the Composition of a driver and a reference.
 
     driver      Person of T frames;  seen  bool [T, 25] joints inside the driver's picture
     reference   Person of one frame, or an int: a frame of the driver (self-driven, every ratio exactly 1)
     ref_size    (H, W) of the reference's picture;  canvas_size (H, W)
-    framing, bone_ratio, retarget  see `perform`
+    framing, bone_ratio, retarget  see `perform`;  strengths  of body and head, see `body_motion`
     Source: paper section 3.2 for what is drawn; framing and placing are our choice.
     """
     own = isinstance(reference, int)
@@ -49,6 +52,7 @@ def compose(driver, seen, reference, ref_size, canvas_size, *, framing, bone_rat
     else:
         act = perform(driver, person, framing=framing, bone_ratio=bone_ratio, retarget=retarget)
     still = own_performance(person)
+    act = body_motion(act, still, *strengths)
     kind = frame_tools.kind_of_framing(seen, driver.drawn.any(1))
     box = _box(kind, act)
     if own or framing == "driver":

@@ -18,6 +18,7 @@ def body_specs() -> dict[str, ArraySpec]:
         "ref_joints_px": ArraySpec("float32", ("one", "J", "xy"), "px", meaning="the reference's joints on the canvas"),
         "ref_joints_valid": ArraySpec("bool", ("one", "J"), meaning="the reference's joint is drawn"),
         "ref_frame": ArraySpec("uint8", ("one", "H", "W", "rgb"), "u8", meaning="the reference cut to the canvas"),
+        "ref_matte": ArraySpec("uint8", ("one", "H", "W"), "u8", meaning="how surely a pixel of it is a person"),
         "warp": ArraySpec("uint8", picture, "u8", meaning="the reference's pixels carried to the driver's pose"),
         "warp_kind": ArraySpec(
             "uint8", ("T", "H", "W"), "", (0, 3), meaning="0 hidden, 1 seen background; 2 doubtful, 3 seen figure"

@@ -1,44 +1,24 @@
 """The reference's own pixels, carried limb by limb to the driver's pose: a first guess of every frame.
 
-Each part of the person (torso, head, upper and lower limbs, hands, feet) is moved as one piece, from where the
-reference's skeleton and sphere show it to where the driver's show it; behind the person stands a filled-in background.
-It is geometry only, so it knows neither cloth nor faces nor what was hidden: the transformer sees it beside its other
-signals, and says square by square how far to believe it.
+Each part of the person (torso, head, upper and lower limbs, hands, feet) is cut out of the photo along the person's
+matte and moved as one piece, from where the reference's skeleton and sphere show it to where the driver's show it;
+behind the person stands a filled-in background. It is geometry only, so it knows neither cloth nor faces nor what was
+hidden: the transformer sees it beside its other signals, and says square by square how far to believe it.
 Source: our own; the same idea as the deformable skips of Siarohin et al. 2018 (one affine move a body part).
 """
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from stages.body.parts import Part, Place, distance_px, parts_of, place_in
 from stages.body.place import Performance
 from stages.core.carried import DOUBTFUL_FIGURE, SEEN_BACKGROUND
-from stages.core.skeleton import BODY_INDEX
 
-# (upper joint, lower joint, radius in head radii); our choice, generous enough for sleeves.
-_LIMBS = (
-    ("left_shoulder", "left_elbow", 0.42), ("right_shoulder", "right_elbow", 0.42),
-    ("left_elbow", "left_wrist", 0.34), ("right_elbow", "right_wrist", 0.34),
-    ("left_hip", "left_knee", 0.62), ("right_hip", "right_knee", 0.62),
-    ("left_knee", "left_ankle", 0.45), ("right_knee", "right_ankle", 0.45),
-    ("left_ankle", "left_big_toe", 0.4), ("right_ankle", "right_big_toe", 0.4),
-)  # fmt: skip
-_TORSO = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")  # around its outline
-_TORSO_RADIUS, _HAND_RADIUS, _HAIR = 0.5, 0.36, 1.3
-_SURE, _REACH = 0.85, 1.15  # of a part's radius: surely the part; still the part where nothing else is
-_PALM = (8, 12, 16)  # hand points whose middle a hand points to
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One rigid piece. `points` are its two ends, its corners, or its middle; `reach_px` its radius."""
-
-    kind: str  # "limb" | "torso" | "head"
-    points: dict
-    reach_px: float
-    depth_m: float
-    rotation: np.ndarray | None = None
+_SURE, _REACH = 0.85, 1.15  # of a part's radius: surely the part; the part's without a matte
+_SURE_HEAD = 0.8  # the same of the head with its hair: below the chin the neck begins
+_LOOSE = 2.4  # of a part's radius: hair and cloth this far out are still its, where the matte shows somebody
+_INSIDE = 0.8  # of the matte, from which a pixel has the person's colour alone
+_LEAST_COVERED = 0.4  # share of the surest pixels of the limbs that a matte must show, else it is of something else
 
 
 class ReferenceWarp:
@@ -46,65 +26,124 @@ class ReferenceWarp:
 
     picture_u8  uint8 [H, W, 3]   the reference on the canvas;  still  Performance of one frame in its px
     rotation    float [3, 3]      R_cam_head of the reference (NaN where no head is known)
+    matte_01    float [H, W]      stages.body.matte of the picture; None: limbs are cut out as plain capsules
+    matted      False where no matte was given, or where the given one does not show the person the skeleton shows
     """
 
-    def __init__(self, picture_u8, still: Performance, rotation):
+    def __init__(self, picture_u8, still: Performance, rotation, matte_01=None):
         self.picture_u8 = np.ascontiguousarray(picture_u8)
         height, width = self.picture_u8.shape[:2]
         self._y, self._x = np.mgrid[:height, :width].astype(np.float32)
-        self._parts = _parts(still, 0, rotation)
+        self._parts = parts_of(still, 0, rotation)
         self._names = sorted(self._parts)
-        self._labels = self._label(self._parts)
-        hidden = cv2.dilate((self._labels >= 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-        self._hidden = hidden
-        self._plate_u8 = fill(self.picture_u8, hidden)
+        away = self._away(self._parts)
+        self.matted = matte_01 is not None and _shows(matte_01, away)
+        solid = np.asarray(matte_01, np.float32) if self.matted else np.ones((height, width), np.float32)
+        self._labels = self._label(away, self._parts, np.broadcast_to(solid > 0.5, away.shape))
+        if self.matted:  # soft edges, hair and loose cloth belong to what is nearest
+            nearest = away.argmin(0) if len(away) else np.zeros((height, width), int)
+            loose = (self._labels < 0) & (away.min(0, initial=np.inf) < _LOOSE) & (solid > 0.05)
+            self._labels = np.where(loose, nearest, self._labels).astype(np.int8)
+        self._solid = np.where(self._labels >= 0, solid, 0.0).astype(np.float32)
+        self._hidden = cv2.dilate((self._solid > 0.1).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        self._plate = fill(self.picture_u8, self._hidden).astype(np.float32)
+        self._layers = [self._layer(number, solid) for number in range(len(self._names))]
 
     def to_pose(self, act: Performance, frame: int, rotation) -> tuple[np.ndarray, np.ndarray]:
         """Return the picture uint8 [H, W, 3] at a frame of `act`, and its kinds uint8 [H, W] (stages.core.carried)."""
         somebody = act.drawn[frame].any() or np.isfinite(act.head_px[frame]).all()
         if not somebody or not np.isfinite(act.head_radius_px).any():
             return self.picture_u8.copy(), np.where(self._hidden, DOUBTFUL_FIGURE, SEEN_BACKGROUND).astype(np.uint8)
-        there = {name: part for name, part in _parts(act, frame, rotation).items() if name in self._parts}
-        labels = self._label(there)
-        x, y, seen = self._x.copy(), self._y.copy(), ~self._hidden
-        for number, name in enumerate(self._names):
+        there = {name: part for name, part in parts_of(act, frame, rotation).items() if name in self._parts}
+        away = self._away(there)
+        places = [self._placed(number, there, away) for number in range(len(self._names))]
+        solid = np.stack([place[1] for place in places]) if places else np.zeros((0, *self._x.shape), np.float32)
+        labels = self._label(away, there, solid > 0.3, reach=_LOOSE)
+        picture, seen, cover = self._plate.copy(), ~self._hidden, np.zeros(self._x.shape, np.float32)
+        for number, (near, share, place, sees) in enumerate(places):
             here = labels == number
             if not here.any():
                 continue
-            from_x, from_y, faces_us = _back(there[name], self._parts[name], self._x[here], self._y[here])
-            height, width = labels.shape
-            inside = (from_x > -0.5) & (from_y > -0.5) & (from_x < width - 0.5) & (from_y < height - 0.5)
-            row = np.clip(np.rint(np.nan_to_num(from_y)), 0, height - 1).astype(int)
-            column = np.clip(np.rint(np.nan_to_num(from_x)), 0, width - 1).astype(int)
-            was = self._labels[row, column]
-            x[here], y[here] = from_x, from_y
-            seen[here] = faces_us & inside & ((was == number) | (was < 0))
-        carried = cv2.remap(self.picture_u8, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        figure = labels >= 0
-        carried[~figure] = self._plate_u8[~figure]
-        return carried, (2 * figure + seen).astype(np.uint8)
+            chosen = here[near]
+            x, y = (np.ascontiguousarray(part[chosen], np.float32)[None] for part in (place.x, place.y))
+            colour = cv2.remap(self._layers[number], x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+            alpha = share[here]
+            picture[here] = alpha[:, None] * colour.reshape(-1, 3) + (1.0 - alpha[:, None]) * picture[here]
+            cover[here], seen[here] = alpha, sees[chosen]
+        gaps = (labels < 0) & (cv2.morphologyEx((labels >= 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3))) > 0)
+        picture, cover[gaps] = fill(np.rint(picture).astype(np.uint8), gaps), 1.0  # seams between parts
+        figure = cover > 0.5
+        seen = np.where(gaps, False, np.where(figure, seen, ~self._hidden))
+        return picture, (2 * figure + seen).astype(np.uint8)
 
-    def _label(self, parts: dict[str, _Part]):
-        """Number of the part that each pixel shows, int8 [H, W], -1 = background; nearer parts hide farther ones."""
-        shape = self._x.shape
-        labels, front = np.full(shape, -1, np.int8), np.full(shape, np.inf)
-        nearest, least = np.full(shape, -1, np.int8), np.full(shape, np.inf)
+    def _placed(
+        self, number: int, there: dict[str, Part], away
+    ) -> tuple[np.ndarray, np.ndarray, Place | None, np.ndarray]:
+        """(pixels near a part bool [H, W], how solid it is there float [H, W], where those near lie, whether seen)."""
+        name, share = self._names[number], np.zeros(self._x.shape, np.float32)
+        near = away[number] < (_LOOSE if self.matted else _REACH)
+        if name not in there or not near.any():
+            return near, share, None, np.zeros(0, bool)
+        place = place_in(there[name], self._parts[name], self._x[near], self._y[near])
+        x, y = (np.ascontiguousarray(part, np.float32)[None] for part in place.outline)
+        height, width = self._x.shape
+        inside = ((x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5))[0]
+        row, column = (
+            np.clip(np.rint(np.nan_to_num(part[0])), 0, most - 1).astype(int)
+            for part, most in ((y, height), (x, width))
+        )
+        own = self._labels[row, column] == number
+        close = away[number][near] < (_SURE_HEAD if there[name].kind == "head" else _REACH)
+        solid = cv2.remap(self._solid, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+        share[near] = np.where(inside, solid * (own | close), close)
+        row, column = (
+            np.clip(np.rint(np.nan_to_num(part)), 0, most - 1).astype(int)
+            for part, most in ((place.y, height), (place.x, width))
+        )
+        return near, share, place, place.sees & inside & (self._labels[row, column] == number)
+
+    def _away(self, parts: dict[str, Part]):
+        """Distance of every pixel from each part, float [parts, H, W], in its radii; infinite where there is none."""
+        away = np.full((len(self._names), *self._x.shape), np.inf, np.float32)
+        for number, name in enumerate(self._names):
+            if name in parts:
+                away[number] = distance_px(parts[name], self._x, self._y) / parts[name].reach_px
+        return away
+
+    def _label(self, away, parts: dict[str, Part], there, reach: float = _REACH):
+        """Number of the part that each pixel shows, int8 [H, W], -1 = background; nearer parts hide farther ones.
+
+        there  bool [parts, H, W]: the part is solid
+        """
+        labels, front = np.full(self._x.shape, -1, np.int8), np.full(self._x.shape, np.inf)
+        nearest, least = np.full(self._x.shape, -1, np.int8), np.full(self._x.shape, np.inf)
         for number, name in enumerate(self._names):
             if name not in parts:
                 continue
-            away = _distance(parts[name], self._x, self._y) / parts[name].reach_px
-            closer = away < least
-            nearest[closer], least[closer] = number, away[closer]
-            before = (away < _SURE) & (parts[name].depth_m < front)
+            closer = (away[number] < least) & there[number]
+            nearest[closer], least[closer] = number, away[number][closer]
+            sure = _SURE_HEAD if parts[name].kind == "head" else _SURE
+            before = (away[number] < sure) & there[number] & (parts[name].depth_m < front)
             labels[before], front[before] = number, parts[name].depth_m
-        return np.where((labels < 0) & (least < _REACH), nearest, labels)
+        return np.where((labels < 0) & (least < reach), nearest, labels)
+
+    def _layer(self, number: int, solid) -> np.ndarray:
+        """The picture float32 [H, W, 3] as if only this part were in it, its own colours going on all around."""
+        own = (self._labels == number) & (solid > _INSIDE)
+        return (fill(self.picture_u8, ~own) if own.sum() > 8 else self.picture_u8).astype(np.float32)
 
 
-def warp_reference(picture_u8, still, still_rotation, act, act_rotation):
+def warp_reference(picture_u8, still, still_rotation, act, act_rotation, matte_01=None):
     """Yield (picture uint8 [H, W, 3], kind uint8 [H, W]) of every frame of a Performance; see `ReferenceWarp`."""
-    warp = ReferenceWarp(picture_u8, still, still_rotation)
+    warp = ReferenceWarp(picture_u8, still, still_rotation, matte_01)
     for frame in range(len(act.drawn)):
         yield warp.to_pose(act, frame, act_rotation[frame])
+
+
+def _shows(matte_01, away) -> bool:
+    """Whether a matte shows the person that the parts, whose distances [parts, H, W] these are, belong to."""
+    surest = (away < 0.5).any(0)
+    return bool(surest.any() and (np.asarray(matte_01)[surest] > 0.5).mean() > _LEAST_COVERED)
 
 
 def fill(picture_u8, hole):
@@ -120,114 +159,3 @@ def fill(picture_u8, hole):
         share = np.minimum(weight, 1.0)[..., None]
         filled = share * (colour / np.maximum(weight, 1e-4)[..., None]) + (1.0 - share) * above
     return np.where(hole[..., None], np.clip(np.rint(filled), 0, 255).astype(np.uint8), picture_u8)
-
-
-def _parts(who: Performance, frame: int, rotation) -> dict[str, _Part]:
-    """The pieces of one frame by name; none where the size of the head is never known."""
-    unit = float(who.head_radius_px[frame])
-    if not (np.isfinite(unit) and unit > 0):
-        known = who.head_radius_px[np.isfinite(who.head_radius_px) & (who.head_radius_px > 0)]
-        if not len(known):
-            return {}
-        unit = float(np.median(known))
-    at = {name: np.asarray(who.joints_px[frame, index], np.float64) for name, index in BODY_INDEX.items()}
-    drawn = {name: bool(who.drawn[frame, index]) for name, index in BODY_INDEX.items()}
-    depth = {name: float(np.nan_to_num(who.points_m[frame, index, 2])) for name, index in BODY_INDEX.items()}
-    parts = {}
-    for upper, lower, radius in _LIMBS:
-        if drawn[upper] and drawn[lower]:
-            ends = {"upper": at[upper], "lower": at[lower]}
-            parts[f"{upper}-{lower}"] = _Part("limb", ends, radius * unit, 0.5 * (depth[upper] + depth[lower]))
-    for hand, wrist in enumerate(("left_wrist", "right_wrist")):
-        points = who.hands_px[frame, hand]
-        if drawn[wrist] and who.hands_drawn[frame, hand] and np.isfinite(points).all():
-            ends = {"upper": points[0], "lower": points[list(_PALM)].mean(0)}
-            parts[f"{wrist}-hand"] = _Part("limb", ends, _HAND_RADIUS * unit, depth[wrist] - 0.02)
-    body_depth = 0.0
-    if drawn["left_shoulder"] and drawn["right_shoulder"]:
-        corners = {name: at[name] for name in _TORSO if drawn[name]}
-        body_depth = float(np.mean([depth[name] for name in corners]))
-        parts["torso"] = _Part("torso", corners, _TORSO_RADIUS * unit, body_depth)
-    if np.isfinite(who.head_px[frame]).all() and np.isfinite(rotation).all():
-        middle = {"middle": np.asarray(who.head_px[frame], np.float64)}
-        parts["head"] = _Part("head", middle, _HAIR * unit, body_depth - 0.05, np.asarray(rotation, np.float64))
-    return parts
-
-
-def _distance(part: _Part, x, y):
-    """Distance in px of every pixel from the part's bone, plane or middle."""
-    if part.kind == "limb":
-        return _to_segment(x, y, part.points["upper"], part.points["lower"])
-    if part.kind == "head":
-        middle = part.points["middle"]
-        return np.hypot(x - middle[0], y - middle[1])
-    corners = [part.points[name] for name in _TORSO if name in part.points]
-    if len(corners) < 4:  # no hips in the picture: the torso goes straight down
-        left, right = part.points["left_shoulder"], part.points["right_shoulder"]
-        down = np.array([0.0, 2.2 * max(np.linalg.norm(left - right), 2.0 * part.reach_px)])
-        corners = [left, right, right + down, left + down]
-    away = np.minimum.reduce([_to_segment(x, y, corners[i - 1], corners[i]) for i in range(4)])
-    outline = cv2.convexHull(np.rint(np.clip(corners, -8192, 8192) * np.float64(16)).astype(np.int32))
-    inside = cv2.fillConvexPoly(np.zeros(x.shape, np.uint8), outline, 1, shift=4) > 0
-    return np.where(inside, 0.0, away)
-
-
-def _to_segment(x, y, start, end):
-    across, down = end - start
-    share = ((x - start[0]) * across + (y - start[1]) * down) / (across**2 + down**2 + 1e-6)
-    share = np.clip(share, 0.0, 1.0)
-    return np.hypot(x - start[0] - share * across, y - start[1] - share * down)
-
-
-def _back(there: _Part, here: _Part, x, y):
-    """Where pixels (x, y) of the part `there` lie in the reference's `here`: x, y, and False where it turned away."""
-    scale = here.reach_px / there.reach_px
-    if there.kind == "head":
-        return _back_head(there, here, x, y)
-    if there.kind == "torso":
-        return _back_torso(there, here, x, y, scale)
-    start, begin = there.points["upper"], here.points["upper"]
-    bone, other = there.points["lower"] - start, here.points["lower"] - begin
-    length, other_length = np.linalg.norm(bone) + 1e-6, np.linalg.norm(other) + 1e-6
-    bone, other = bone / length, other / other_length
-    along = (x - start[0]) * bone[0] + (y - start[1]) * bone[1]
-    aside = scale * ((y - start[1]) * bone[0] - (x - start[0]) * bone[1])
-    if min(length / there.reach_px, other_length / here.reach_px) < 0.5:  # pointing at us: its length says nothing
-        along = along * scale
-    else:
-        on_bone = np.clip(along, 0.0, length)
-        along = on_bone * (other_length / length) + (along - on_bone) * scale
-    back_x = begin[0] + along * other[0] - aside * other[1]
-    back_y = begin[1] + along * other[1] + aside * other[0]
-    return back_x, back_y, np.ones(x.shape, bool)
-
-
-def _back_head(there: _Part, here: _Part, x, y):
-    """Over the sphere: a pixel's direction in head axes is looked up on the reference's sphere."""
-    radius, here_radius = there.reach_px / _HAIR, here.reach_px / _HAIR
-    across = (x - there.points["middle"][0]) / radius
-    down = (y - there.points["middle"][1]) / radius
-    beyond = np.maximum(np.hypot(across, down), 1.0)  # hair: as far behind the rim as it is here
-    across, down = across / beyond, down / beyond
-    towards = -np.sqrt(np.clip(1.0 - across**2 - down**2, 0.0, 1.0))
-    turned = np.stack([across, down, towards], -1) @ (here.rotation @ there.rotation.T).T
-    back_x = here.points["middle"][0] + here_radius * beyond * turned[..., 0]
-    back_y = here.points["middle"][1] + here_radius * beyond * turned[..., 1]
-    return back_x, back_y, turned[..., 2] < 0.15
-
-
-def _back_torso(there: _Part, here: _Part, x, y, scale):
-    """An affine move from the corners both show, held near plain scaling where they hardly span an area."""
-    names = [name for name in _TORSO if name in there.points and name in here.points]
-    from_px, to_px = (np.array([part.points[name] for name in names]) for part in (there, here))
-    middle, target = from_px.mean(0), to_px.mean(0)
-    spread = from_px - middle
-    firm = (0.35 * there.reach_px) ** 2 * np.eye(2)
-    matrix = np.linalg.solve(spread.T @ spread + firm, spread.T @ (to_px - target) + scale * firm)
-    moved = np.stack([x - middle[0], y - middle[1]], -1) @ matrix + target
-
-    def across(part):
-        return part.points["left_shoulder"][0] - part.points["right_shoulder"][0]
-
-    same_side = across(there) * across(here) > 0
-    return moved[..., 0], moved[..., 1], np.full(x.shape, same_side)

@@ -6,6 +6,7 @@ Reading what a bundle holds (layers, keys, attributes) needs neither numpy nor z
 from stages.bundle.keys import layer_key, make_provenance
 from stages.bundle.plan import plan_layer
 from stages.bundle.reader import Bundle, open_bundle
+from stages.bundle.seal import seal_layer
 from stages.bundle.spec import ArraySpec
 from stages.bundle.validate import validate
 from stages.bundle.writer import ArrayStream, LayerWriter
@@ -19,5 +20,6 @@ __all__ = [
     "make_provenance",
     "open_bundle",
     "plan_layer",
+    "seal_layer",
     "validate",
 ]

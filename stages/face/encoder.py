@@ -85,6 +85,16 @@ class FaceEncoder:
         flat = np.asarray(tokens, np.float64).reshape(len(tokens), -1) - layer.bias.detach().double().cpu().numpy()
         return (flat @ back.T)[:, :SUPERVISED].astype(np.float32)
 
+    def with_expressions(self, tokens: np.ndarray, expressions: np.ndarray) -> np.ndarray:
+        """Return motion tokens float32 [n, N, C] that say the weights float [n, 54] and all else that `tokens` say.
+
+        Exact, because tokens are a linear function of the code; NaN in either stays NaN.
+        """
+        weight = self.network.head_tokens.weight.detach().double().cpu().numpy()[:, :SUPERVISED]
+        change = np.asarray(expressions, np.float64) - self.expressions_of(tokens)
+        shift = (change @ weight.T).reshape(np.shape(tokens))
+        return (np.asarray(tokens, np.float64) + shift).astype(np.float32)
+
     def _run(self, crops_u8: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if crops_u8.ndim != 4 or crops_u8.shape[-1] != 3 or crops_u8.dtype != np.uint8:
             raise ValueError(f"face crops are uint8 [n, side, side, 3], found {crops_u8.dtype} {crops_u8.shape}")

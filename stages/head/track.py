@@ -1,6 +1,6 @@
 """The head through a clip: rotation, centre and radius, from the face where it is seen, else from the body."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -125,6 +125,17 @@ def track_head(pose, K_px, face_layout, params=None):
         valid,
         source.astype(np.uint8),
     )
+
+
+def turned_as_told(head, R_cam_head):
+    """Return the HeadTrack with the rotations float [T, 3, 3] instead of its own where these are given (NaN = not).
+
+    R_cam_head  the array of that name of a `pose` layer that was mixed or edited; None = there is none
+    """
+    if R_cam_head is None:
+        return head
+    told = np.isfinite(R_cam_head).all((1, 2)) & head.valid
+    return replace(head, R_cam_head=np.where(told[:, None, None], R_cam_head, head.R_cam_head).astype(np.float32))
 
 
 @dataclass(frozen=True)

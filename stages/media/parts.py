@@ -37,9 +37,11 @@ def split_film(path: Path, folder: Path, fps: Fraction, frames: int) -> list[tup
         log.raise_if_out_of_space(folder)
         raise InputError(f"{path}: cannot be cut into parts ({log.reason()})")
     with table.open(newline="") as file:
-        rows = [(folder / name, float(start)) for name, start, _ in csv.reader(file)]
-    firsts = [round((start - rows[0][1]) * float(fps)) for _, start in rows]
+        rows = [(folder / name, float(start), float(end)) for name, start, end in csv.reader(file)]
+    # in films with B-frames all times but the first part's beginning are later by the decoder's delay
+    delay_s = rows[-1][2] - float(frames / fps)
+    firsts = [0, *(round((start - delay_s) * float(fps)) for _, start, _ in rows[1:])]
     counts = [b - a for a, b in zip(firsts, [*firsts[1:], frames], strict=True)]
     if min(counts, default=0) < 1:
         raise InputError(f"{path}: cut into {len(counts)} parts that do not add up to its {frames} frames")
-    return [(name, count) for (name, _), count in zip(rows, counts, strict=True)]
+    return [(name, count) for (name, _, _), count in zip(rows, counts, strict=True)]

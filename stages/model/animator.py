@@ -1,7 +1,7 @@
 """A loaded animation model: photo and control tracks in, frames out, segment by segment in bounded memory."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,34 +14,13 @@ from stages.model.config import CompositorConfig, ModelConfig
 from stages.model.dit import Conditions, DiT, unpack_keeps
 from stages.model.files import model_files
 from stages.model.sampler import SamplerConfig, guided_with_keep, sample_segment
+from stages.model.tracks import Signals, Tracks
 from stages.model.vae import SPACE_STRIDE, TIME_STRIDE, CausalVae, frames_pm1
 from stages.weights.checkpoint import load_checkpoint, load_strictly
 
 _DECODER_MEMORY = 6  # latents; the decoder's memory blocks look back fewer than this
 _ENCODE_CONTEXT = 16  # frames before a segment that the encoder sees, so that a latent of four frames stays one
 _DECODE_LATENTS = 8  # latents decoded in one go
-
-
-@dataclass(frozen=True)
-class Tracks:
-    """Control signals of T frames and R references on one canvas.
-
-    maps         uint8 [T, H, W, 6]      skeleton map, then sphere map
-    face_tokens  float32 [T, N, C]       NaN allowed where not valid
-    face_valid   bool [T]
-    ref_frames   uint8 [R, H, W, 3]
-    ref_maps     uint8 [R, H, W, 6]
-    warp_frames  uint8 [T, H, W, 3]      the first reference carried to every frame's pose (stages.body.warp)
-    warp_kind    uint8 [T, H, W]         what its pixels are
-    """
-
-    maps: np.ndarray
-    face_tokens: np.ndarray
-    face_valid: np.ndarray
-    ref_frames: np.ndarray
-    ref_maps: np.ndarray
-    warp_frames: np.ndarray
-    warp_kind: np.ndarray
 
 
 def model_config(source: str) -> ModelConfig:
@@ -87,140 +66,132 @@ class Animator:
             return self.vae.encode(frames_pm1(frames_u8, self.device).transpose(0, 1)[None])
 
     def segments(
-        self, tracks: Tracks, sampler: SamplerConfig, generators: list[torch.Generator], *,
-        segment_frames: int | None = None, done: list[Tensor] | None = None,
+        self, tracks: Signals, sampler: SamplerConfig, generators: Sequence[torch.Generator], *,
+        segment_frames: int | None = None, done: Sequence[Tensor] = (),
     ) -> Iterator[Tensor]:  # fmt: skip
         """Yield the new latents [1, C+K, n, h, w] of each segment in turn; the first latent of every later segment is
         the last one before it (paper section 4.1) and is not yielded again. The channels behind the VAE's C are packed
         keep logits: > 0 where the picture is that of the first reference, still or carried (see `decode`).
 
+        tracks          asked for no more than one segment and its context at a time
         generators      one CPU generator a segment (see `segment_spans`), so that a segment can be made again alone
-        done            segments that were made before: taken as given, not made again
+        done            segments that were made before: taken as given, not made again; only the last one is looked at
         errors          InputError: canvas or tokens do not fit the model
         """
         self._check(tracks)
-        length = segment_frames or self.config.segment_frames
-        given, done = self._prepare(tracks), list(done or [])
-        total = given.maps.shape[2]
-        last = None
-        for index, (start, stop) in enumerate(segment_spans(total, length)):
-            if index < len(done):
-                latents = done[index].to(self.device)
-            else:
-                part = self._window(given, tracks, start, stop)
-                shape = (
-                    1,
-                    self.config.dit.latent_channels,
-                    (stop - start - 1) // TIME_STRIDE + 1,
-                    *part.ref_latents.shape[-2:],
-                )
-                noise = torch.randn(shape, generator=generators[index]).to(self.device)
+        references = self._references(tracks)
+        spans = segment_spans(filled_length(len(tracks)), segment_frames or self.config.segment_frames)
+        channels = self.config.dit.latent_channels
+        last = done[len(done) - 1].to(self.device)[:, :channels, -1:] if len(done) else None
+        for index in range(len(done), len(spans)):
+            start, stop = spans[index]
+            part = self._conditions(references, tracks, start, stop)
+            shape = (1, channels, (stop - start - 1) // TIME_STRIDE + 1, *part.ref_latents.shape[-2:])
+            noise = torch.randn(shape, generator=generators[index]).to(self.device)
+            kept: list[Tensor] = []
 
-                kept: list[Tensor] = []
+            def predict(z, t, part=part, kept=kept):
+                with self._autocast():
+                    latents, keep = guided_with_keep(self.dit, z, t, part, sampler)
+                kept[:] = [keep]
+                return latents
 
-                def predict(z, t, part=part, kept=kept):
-                    with self._autocast():
-                        latents, keep = guided_with_keep(self.dit, z, t, part, sampler)
-                    kept[:] = [keep]
-                    return latents
+            latents = sample_segment(predict, noise, sampler, first=last)
+            latents = torch.cat([latents, kept[0]], 1)[:, :, 0 if last is None else 1 :]
+            yield latents
+            last = latents[:, :channels, -1:]
 
-                latents = sample_segment(predict, noise, sampler, first=last)
-                latents = torch.cat([latents, kept[0]], 1)[:, :, 0 if last is None else 1 :]
-                yield latents
-            last = latents[:, : self.config.dit.latent_channels, -1:]
+    def decode(self, latents: Tensor, tracks: Signals | None = None) -> Iterator[np.ndarray]:
+        """Yield the frames uint8 [n, H, W, 3] of latents [1, C or C+K, t, h, w]; see `decode_parts`."""
+        return self.decode_parts(lambda start, stop: latents[:, :, start:stop], latents.shape[2], tracks)
 
     @torch.no_grad()
-    def decode(self, latents: Tensor, tracks: Tracks | None = None) -> Iterator[np.ndarray]:
-        """Yield the frames uint8 [n, H, W, 3] of latents [1, C or C+K, t, h, w], a few latents at a time.
+    def decode_parts(
+        self, read: Callable[[int, int], Tensor], count: int, tracks: Signals | None = None
+    ) -> Iterator[np.ndarray]:
+        """Yield the frames uint8 [n, H, W, 3] of `count` latents, a few at a time.
 
+        read    (first, behind the last) -> latents [1, C or C+K, n, h, w], asked for one block and its context at once
         tracks  what the latents (with their keep channels) were made from: the compositor mixes in the reference's own
                 pixels, still and carried. Without: the VAE's pictures alone
         """
-        channels, count, shown = self.config.vae.latent_channels, latents.shape[2], 0
+        channels, shown = self.config.vae.latent_channels, 0
         for start in range(0, count, _DECODE_LATENTS):
             context = min(start, _DECODER_MEMORY)
             stop = min(start + _DECODE_LATENTS, count)
+            latents = read(start - context, stop)
             with self._autocast():
-                video = self.vae.decode(latents[:, :channels, start - context : stop].to(self.device))
+                video = self.vae.decode(latents[:, :channels].to(self.device))
             fresh = video[:, :, -TIME_STRIDE * (stop - start) :] if start else video
             frames = fresh[0].transpose(0, 1).clamp(-1, 1)  # [n, 3, H, W]
             if tracks is not None:
-                frames = self._composed(frames, latents[:, channels:, start:stop], tracks, shown)
+                part = tracks.cut(shown, shown + len(frames))
+                frames = self._composed(frames, latents[:, channels:, context:], part)
                 shown += len(frames)
             frames = (frames.clamp(-1, 1).permute(0, 2, 3, 1) + 1.0) * 127.5
             yield frames.round().to(torch.uint8).cpu().numpy()
 
-    def _composed(self, made: Tensor, keep: Tensor, tracks: Tracks, first: int) -> Tensor:
-        """Frames float [n, 3, H, W] in about -1..1 of made ones, the first of which is frame `first` of the tracks."""
-        index = np.minimum(first + np.arange(len(made)), len(tracks.warp_frames) - 1)
-        still = frames_pm1(tracks.ref_frames[:1], self.device).expand(len(made), -1, -1, -1)
-        carried = frames_pm1(tracks.warp_frames[index], self.device)
+    def _composed(self, made: Tensor, keep: Tensor, part: Tracks) -> Tensor:
+        """Frames float [n, 3, H, W] in about -1..1 of made ones and the tracks of just these frames."""
+        still = frames_pm1(part.ref_frames[:1], self.device).expand(len(made), -1, -1, -1)
+        carried = frames_pm1(part.warp_frames, self.device)
         logits = unpack_keeps(keep.to(self.device).float(), self.config.dit.keep_detail)[0, :, -len(made) :]
-        state = warp_state(tracks.warp_kind[index]).to(self.device).transpose(0, 1)  # [n, 2, H, W]
-        maps = torch.from_numpy(tracks.maps[index]).to(self.device).permute(0, 3, 1, 2).float() / 255.0
+        state = warp_state(part.warp_kind).to(self.device).transpose(0, 1)  # [n, 2, H, W]
+        maps = torch.from_numpy(part.maps).to(self.device).permute(0, 3, 1, 2).float() / 255.0
         with self._autocast():
             return self.compositor(
                 torch.stack([made, still, carried], 1), state, torch.sigmoid(logits).transpose(0, 1), maps
             ).float()
 
-    def _check(self, tracks: Tracks) -> None:
-        frames, height, width, _ = tracks.maps.shape
+    def _check(self, tracks: Signals) -> None:
+        frames, (height, width) = len(tracks), tracks.size
         cell = SPACE_STRIDE * self.config.dit.patch
         if frames < 1 or height % cell or width % cell:
             raise InputError(
                 f"canvas {height}x{width}, {frames} frames: expected frames, and sides that are multiples of {cell}"
             )
-        expected = (frames, self.config.dit.face_tokens, self.config.dit.face_channels)
-        if tracks.face_tokens.shape != expected:
+        expected = (self.config.dit.face_tokens, self.config.dit.face_channels)
+        if tracks.token_shape != expected:
             raise InputError(
-                f"face tokens {tracks.face_tokens.shape}: the model expects {expected}; use its own face encoder"
+                f"face tokens {tracks.token_shape} a frame: the model expects {expected}; use its own face encoder"
             )
         if not 1 <= len(tracks.ref_frames) <= self.config.dit.max_references:
             raise InputError(f"{len(tracks.ref_frames)} references: expected 1 to {self.config.dit.max_references}")
 
-    def _prepare(self, tracks: Tracks) -> Conditions:
-        """Return conditions of the whole clip, its end filled up to 4k+1 frames by its last frame."""
-        missing = -(len(tracks.maps) - 1) % TIME_STRIDE
+    def _references(self, tracks: Signals) -> tuple[Tensor, Tensor]:
+        """Latents [1, R, C, h, w] and maps float [1, R, 6, H, W] of the references, the same for every segment."""
+        refs = torch.cat([self.encode(frame[None])[:, :, 0] for frame in tracks.ref_frames])[None]
+        ref_maps = torch.from_numpy(np.array(tracks.ref_maps)).permute(0, 3, 1, 2)[None].float() / 255.0
+        return refs, ref_maps.to(self.device)
 
-        def fill(array: np.ndarray) -> Tensor:
-            return torch.from_numpy(np.concatenate([array, np.repeat(array[-1:], missing, 0)]))
-
-        refs = torch.cat([self.encode(frame[None])[:, :, 0] for frame in tracks.ref_frames])[None]  # [1, R, C, h, w]
-        ref_maps = torch.from_numpy(tracks.ref_maps).permute(0, 3, 1, 2)[None].float() / 255.0
+    def _conditions(self, references: tuple[Tensor, Tensor], tracks: Signals, start: int, stop: int) -> Conditions:
+        """Conditions of frames `start` to before `stop`; behind the end of the clip its last frame stands again."""
+        first = max(0, start - _ENCODE_CONTEXT)
+        part, fresh = tracks.cut(first, stop), start - first
+        length = (stop - start - 1) // TIME_STRIDE + 1
+        tokens = np.nan_to_num(part.face_tokens[fresh:]).astype(np.float32)
         one = torch.ones(1, device=self.device)
         return Conditions(
-            maps=fill(tracks.maps).permute(3, 0, 1, 2)[None],  # uint8 until a segment needs it
-            ref_latents=refs,
-            ref_maps=ref_maps.to(self.device),
-            face_tokens=fill(np.nan_to_num(tracks.face_tokens).astype(np.float32))[None],
-            face_valid=fill(tracks.face_valid)[None],
-            warp_latents=refs.new_zeros(0),  # a segment's own, see `_window`
-            warp_state=refs.new_zeros(0),
+            maps=torch.from_numpy(part.maps[fresh:]).permute(3, 0, 1, 2)[None].to(self.device).float() / 255.0,
+            ref_latents=references[0],
+            ref_maps=references[1],
+            face_tokens=torch.from_numpy(tokens)[None].to(self.device),
+            face_valid=torch.from_numpy(part.face_valid[fresh:])[None].to(self.device),
+            warp_latents=self.encode(part.warp_frames)[:, :, -length:],
+            warp_state=warp_state(part.warp_kind[fresh:]).to(self.device)[None],
             keep_refs=one,
             keep_motion=one,
-        )
-
-    def _window(self, given: Conditions, tracks: Tracks, start: int, stop: int) -> Conditions:
-        index = np.minimum(np.arange(max(0, start - _ENCODE_CONTEXT), stop), len(tracks.warp_frames) - 1)
-        length = (stop - start - 1) // TIME_STRIDE + 1
-        carried = self.encode(tracks.warp_frames[index])[:, :, -length:]
-        state = warp_state(tracks.warp_kind[index[-(stop - start) :]]).to(self.device)[None]
-        return Conditions(
-            maps=given.maps[:, :, start:stop].to(self.device).float() / 255.0,
-            ref_latents=given.ref_latents,
-            ref_maps=given.ref_maps,
-            face_tokens=given.face_tokens[:, start:stop].to(self.device),
-            face_valid=given.face_valid[:, start:stop].to(self.device),
-            warp_latents=carried,
-            warp_state=state,
-            keep_refs=given.keep_refs,
-            keep_motion=given.keep_motion,
         )
 
 
 def warp_state(kind_u8: np.ndarray) -> Tensor:
     """Return float [2, T, H, W] of a carried reference's kind uint8 [T, H, W]: is the figure; was seen."""
     return torch.from_numpy(state_planes(kind_u8)).float()
+
+
+def filled_length(frames: int) -> int:
+    """Return the number of frames of a clip whose end is filled up to 4k+1."""
+    return frames + -(frames - 1) % TIME_STRIDE
 
 
 def segment_spans(total: int, length: int) -> list[tuple[int, int]]:

@@ -107,7 +107,7 @@ def _panel(draw, font, corner: tuple[int, int], title: str, curves: list[Curve])
     last = max(max(curve.x) for curve in curves) or 1.0
     low, high = min(values), max(values)
     pad = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
-    low, high = low - pad, high + pad * (1 if len(curves) < 2 else len(curves) + 2)  # room for the names
+    low, high = low - pad, high + pad * (1 if len(curves) < 2 else len(curves) + 4)  # room for the names
 
     def place(x: float, y: float) -> tuple[float, float]:
         return left + (right - left) * x / last, bottom - (bottom - top) * (y - low) / (high - low)

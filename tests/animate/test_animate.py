@@ -141,7 +141,7 @@ def test_the_shipped_model_makes_the_clip_with_sound_mark_and_sheet(animated):
         mark = read_mark(file)
         assert mark["ai_generated"] is True and mark["seed"] == 0
     assert validate(path) == []
-    assert open_bundle(path).read("video", "latents").shape == (16, (FRAMES - 1 + 3) // 4 + 1, 16, 16)
+    assert open_bundle(path).read("video", "latents").shape == ((FRAMES - 1 + 3) // 4 + 1, 16, 16, 16)
 
 
 def test_the_result_shows_the_reference_and_moves_where_the_controls_move(animated):
@@ -264,3 +264,78 @@ def test_controls_of_an_earlier_version_say_what_to_run(bundle, tmp_path):
     write_layer(bundle, "body", arrays, body_specs(), attrs)
     with pytest.raises(InputError, match="no carried photo.*render-spheres"):
         animate.run(bundle, Params())
+
+
+def test_signals_read_in_blocks_are_those_of_the_whole_clip(made):
+    """Behind the end stands the last frame; with an encoder the photo's face is moved as for the whole clip at once."""
+    from stages.animation.signals import BundleSignals
+    from stages.face.carry import express
+
+    bundle, encoder = open_bundle(made), load_face_encoder()
+    whole = {name: bundle.read("body", name) for name in ("map", "warp", "warp_kind")}
+    plain, moved = BundleSignals(bundle), BundleSignals(bundle, encoder)
+    index = np.minimum(np.arange(13, FRAMES + 4), FRAMES - 1)
+    part = plain.cut(13, FRAMES + 4)
+    np.testing.assert_array_equal(part.maps[..., :3], whole["map"][index])
+    np.testing.assert_array_equal(part.warp_frames, whole["warp"][index])
+    np.testing.assert_array_equal(part.face_valid, bundle.read("face", "valid")[index])
+    head, ref_head = (
+        [bundle.read("head", who + name) for name in ("center_px", "radius_px", "R_cam_head")] for who in ("", "ref_")
+    )
+    carried = whole["warp"], whole["warp_kind"]
+    expected, _ = express(encoder, *carried, head, plain.ref_frames[0], ref_head, bundle.read("face", "tokens"))
+    np.testing.assert_array_equal(moved.cut(13, FRAMES + 4).warp_frames, expected[index])
+    assert len(plain) == FRAMES and plain.size == (SIZE, SIZE)
+
+
+def test_the_strength_of_a_face_is_about_the_photos_expression(made):
+    from stages.animation.signals import BundleSignals
+    from stages.face.carry import reference_weights
+
+    bundle, encoder = open_bundle(made), load_face_encoder()
+    ref_head = [bundle.read("head", f"ref_{name}") for name in ("center_px", "radius_px", "R_cam_head")]
+    about = reference_weights(encoder, bundle.read("body", "ref_frame")[0], *ref_head)
+    assert np.isfinite(about).all(), "the photo's face cannot be read"
+    driver = encoder.expressions_of(bundle.read("face", "tokens"))
+    for strength in (0.0, 0.5, 1.5):
+        part = BundleSignals(bundle, encoder, face_strength=strength).cut(0, FRAMES)
+        found, expected = encoder.expressions_of(part.face_tokens), about + strength * (driver - about)
+        off = np.nanmax(np.abs(found - expected))
+        assert off < 1e-3, f"strength {strength}: {off:.5f} off"
+        np.testing.assert_array_equal(np.isnan(found), np.isnan(driver))
+    locked = BundleSignals(bundle, encoder, face_strength=0.0).cut(0, FRAMES).warp_frames
+    most = np.abs(locked.astype(int) - bundle.read("body", "warp")).max()
+    assert most <= 1, f"a locked face moves: {most} grey levels"
+
+
+@pytest.mark.slow
+def test_a_clip_four_times_as_long_takes_no_more_memory(bundle, environment):
+    """The layers of the clip repeated: the peak of the process may not grow with them."""
+    import shutil
+
+    program = (
+        "import resource, sys; from stages import animate; "
+        "animate.run(sys.argv[1], animate.Params(steps=1, threads=1, sheet=False)); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    peaks = {}
+    for times in (5, 20):
+        path = bundle.with_name(f"long{times}.zarr")
+        shutil.copytree(bundle, path)
+        for layer in ("body", "head", "face"):
+            source = open_bundle(bundle)
+            arrays = {name: source.read(layer, name) for name in source.array_names(layer)}
+            specs = {"body": body_specs(), "head": head_specs()}.get(
+                layer, {"tokens": ArraySpec("float32", ("T", "N", "C")), "valid": ArraySpec("bool", ("T",))}
+            )
+            arrays = {name: np.concatenate([a] * times) if specs[name].axes[:1] == ("T",) and len(a) == FRAMES else a
+                      for name, a in arrays.items()}  # fmt: skip
+            shutil.rmtree(path / layer)
+            write_layer(path, layer, arrays, specs, source.attrs(layer))
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(path)], env=environment, capture_output=True, text=True, check=True
+        )
+        peaks[times] = float(done.stdout)
+    assert peaks[20] < 1.05 * peaks[5], (
+        f"peak {peaks[5]:.0f} MB of {5 * FRAMES} frames, {peaks[20]:.0f} of {20 * FRAMES}"
+    )

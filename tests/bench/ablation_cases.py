@@ -79,11 +79,12 @@ def _placed(act, window):
 
 def _carried(picture, still, truth, act, driver, encoder):
     """(pictures, kinds) of the carried photo without and with the driver's expression, as `animate` makes them."""
+    from stages.body.matte import figure_matte
     from stages.body.warp import warp_reference
     from stages.face.carry import express
 
     rotation, rotations = truth.references.R_cam_head[0], driver.R_cam_head
-    pairs = list(warp_reference(picture, still, rotation, act, rotations))
+    pairs = list(warp_reference(picture, still, rotation, act, rotations, figure_matte(picture)))
     plain = tuple(np.stack(column) for column in zip(*pairs, strict=True))
     tokens = np.where(facing(rotations)[:, None, None], encoder.tokens(driver.face_crops_u8), np.nan)
     head, ref_head = (act.head_px, act.head_radius_px), (still.head_px[0], still.head_radius_px[0])

@@ -69,6 +69,7 @@ def draw_maps(act, rotations, size):
 def make_tracks(encoder, driver, reference, size, composition):
     """The Tracks that animate would read from a bundle, from exact truth."""
     from stages.body.framing import cut
+    from stages.body.matte import figure_matte
     from stages.body.warp import warp_reference
     from stages.face.carry import express
     from stages.model.animator import Tracks
@@ -79,7 +80,8 @@ def make_tracks(encoder, driver, reference, size, composition):
     tokens = encoder.tokens(driver.face_crops_u8)
     picture = cut(reference.frames_u8[0], composition.ref_window)
     rotation = reference.R_cam_head[0]
-    warps = list(warp_reference(picture, composition.still, rotation, composition.act, driver.R_cam_head))
+    placed = composition.still, rotation, composition.act, driver.R_cam_head
+    warps = list(warp_reference(picture, *placed, figure_matte(picture)))
     warp, kind = (np.stack(column) for column in zip(*warps, strict=True))
     still, act = composition.still, composition.act
     head = act.head_px, act.head_radius_px, driver.R_cam_head

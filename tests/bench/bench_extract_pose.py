@@ -25,9 +25,9 @@ def cpu_s(who):
 
 def network_ms(runs=20):
     """CPU milliseconds of one run of every network on one thread."""
-    from stages.pose.mediapipe.nets import Net
     from stages.pose.mediapipe.networks import NETWORKS
     from stages.weights import resolve
+    from stages.weights.litert import Net
 
     out = {}
     for name in NETWORKS:

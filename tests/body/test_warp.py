@@ -133,3 +133,71 @@ def test_holes_are_filled_from_around_them_and_nothing_else_changes():
     assert (left.max(0) <= (180, 160, 140)).all() and (right.min(0) >= (20, 60, 100)).all(), "between its surroundings"
     assert left[:, 0].mean() < 80 < 120 < right[:, 0].mean()
     assert (fill(picture, np.ones_like(hole)) >= 0).all(), "nothing to fill from: no error"
+
+
+def shifted_right(act, by_px):
+    """Two frames of frame 0, the second moved to the right."""
+    two = {name: np.repeat(getattr(act, name)[:1], 2, 0) for name in ("joints_px", "hands_px", "head_px")}
+    for array in two.values():
+        array[1, ..., 0] += by_px
+    return dataclasses.replace(
+        act, **two, **{n: np.repeat(getattr(act, n)[:1], 2, 0) for n in ("points_m", "drawn", "hands_drawn")},
+        head_radius_px=np.repeat(act.head_radius_px[:1], 2),
+    )  # fmt: skip
+
+
+def matte_of(act, hair_px):
+    """A figure of capsules around every bone of frame 0, and hair up to `hair_px` from the middle of the head."""
+    plain = ReferenceWarp(noise_picture(), one(act, 0), np.eye(3))
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    away = np.hypot(x - act.head_px[0, 0], y - act.head_px[0, 1])
+    body = (plain.to_pose(act, 0, np.eye(3))[1] >= DOUBTFUL_FIGURE) & (y > act.head_px[0, 1] + 2 * HEAD_PX)
+    return (body | ((away < hair_px) & (y < act.head_px[0, 1] + HEAD_PX))).astype(np.float32)
+
+
+@pytest.mark.parametrize("hair_px", [1.05 * HEAD_PX, 2.2 * HEAD_PX])
+def test_what_moves_along_with_a_head_is_what_the_matte_shows(hair_px):
+    act = shifted_right(performance(2)[0], 60)
+    picture = np.full((*SIZE, 3), 40, np.uint8)
+    matte = matte_of(act, hair_px)
+    picture[matte > 0.5] = 200
+    carried, kind = ReferenceWarp(picture, one(act, 0), np.eye(3), matte).to_pose(act, 1, np.eye(3))
+    column, row = np.rint(act.head_px[1]).astype(int)
+    for reach in (1.2, 1.9):  # above the head: hair or background, by the matte alone
+        place = row - int(reach * HEAD_PX), column
+        wanted = 200 if reach * HEAD_PX < hair_px else 40
+        assert abs(int(carried[place][0]) - wanted) < 8 and (kind[place] >= DOUBTFUL_FIGURE) == (wanted == 200)
+    before = np.rint(act.head_px[0]).astype(int)
+    assert np.abs(carried[before[1], before[0]].astype(int) - 40).max() < 8, "and leaves background behind"
+
+
+def test_a_matte_of_somebody_else_is_not_believed():
+    act, rotation = performance(2)
+    elsewhere = np.zeros(SIZE, np.float32)
+    elsewhere[:, :40] = 1.0
+    plain = ReferenceWarp(noise_picture(), one(act, 0), rotation[0])
+    other = ReferenceWarp(noise_picture(), one(act, 0), rotation[0], elsewhere)
+    assert not plain.matted and not other.matted
+    pairs = zip(plain.to_pose(act, 1, rotation[1]), other.to_pose(act, 1, rotation[1]), strict=True)
+    assert all(np.array_equal(*pair) for pair in pairs)
+
+
+def test_the_side_of_a_head_that_turned_away_is_the_other_half_of_the_face():
+    act, _ = performance(2)
+    left, right = rotvec_to_matrix(np.array([0.0, 1.2, 0.0])), rotvec_to_matrix(np.array([0.0, -1.2, 0.0]))
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    around = np.hypot(x - act.head_px[0, 0], y - act.head_px[0, 1]) < 1.3 * HEAD_PX
+    picture = np.full((*SIZE, 3), 40, np.uint8)
+    picture[around] = 120
+    cheek = np.array([0.6, 0.0, -0.8])  # of the head; its mirror image lies on the other cheek
+    for turn, side in ((left, 1.0), (right, -1.0)):
+        seen = turn @ (cheek * (side, 1, 1))
+        if seen[2] < 0:
+            at = act.head_px[0] + HEAD_PX * seen[:2]
+            break
+    picture[np.hypot(x - at[0], y - at[1]) < 4] = 250
+    away = turn.T  # turned as far to the other side: that cheek is behind now, the other one before us
+    carried, kind = ReferenceWarp(picture, one(act, 0), turn).to_pose(act, 1, away)
+    other = away @ (cheek * (-side, 1, 1))
+    column, row = np.rint(act.head_px[1] + HEAD_PX * other[:2]).astype(int)
+    assert carried[row, column, 0] > 220 and kind[row, column] == DOUBTFUL_FIGURE

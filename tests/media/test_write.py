@@ -167,3 +167,15 @@ def test_what_a_killed_writer_left_is_cleared_and_what_a_live_one_holds_is_not(t
         with AtomicFile(tmp_path / "clip.mp4"):
             assert live.path.exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_film_with_b_frames_is_read_whole(tmp_path):
+    """Cut at its key frames every 250 pictures, its first part was said to have two pictures more than it has."""
+    count = 510
+    frames = (np.full((16, 16, 3), 20 + n % 200, np.uint8) for n in range(count))
+    write_video(tmp_path / "long.mp4", frames, Fraction(25))
+    with VideoReader(tmp_path / "long.mp4") as reader:
+        shown = np.array([frame.mean() for frame in reader])
+    assert len(shown) == count
+    wrong = np.abs(shown - (20 + np.arange(count) % 200))
+    assert wrong.max() < 4, f"frame {wrong.argmax()} is another one: {wrong.max():.1f} grey levels off"

@@ -12,10 +12,10 @@ from stages.core.skeleton import BODY_INDEX
 from stages.pose.mediapipe.backend import MediaPipeBackend, MediaPipeParams
 from stages.pose.mediapipe.detector import body_roi_of_person, pose_detector, whole_frame
 from stages.pose.mediapipe.landmarks import BodyNet
-from stages.pose.mediapipe.nets import Net
 from stages.pose.mediapipe.networks import NETWORKS
 from stages.pose.mediapipe.roi import Picture
 from stages.weights import resolve
+from stages.weights.litert import Net
 
 FLOOR = (
     "left_shoulder",

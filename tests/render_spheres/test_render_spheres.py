@@ -79,7 +79,7 @@ def test_everything_has_its_shape_and_the_bundle_is_whole(made):
     expected = {
         "map": (frames, 160, 128, 3), "joints_px": (frames, 25, 2), "joints_m": (frames, 25, 3),
         "joints_valid": (frames, 25), "hands_px": (frames, 2, 21, 2), "hands_valid": (frames, 2), "valid": (frames,),
-        "bone_ratio": (24,), "ref_frame": (1, 160, 128, 3), "ref_map": (1, 160, 128, 3),
+        "bone_ratio": (24,), "ref_frame": (1, 160, 128, 3), "ref_matte": (1, 160, 128), "ref_map": (1, 160, 128, 3),
         "ref_joints_px": (1, 25, 2), "ref_joints_valid": (1, 25),
         "warp": (frames, 160, 128, 3), "warp_kind": (frames, 160, 128),
     }  # fmt: skip
@@ -176,3 +176,45 @@ def test_a_driver_without_anybody_gives_empty_maps(tmp_path):
     assert record.data["heads"] == 0 and record.data["bodies"] == 0
     assert not bundle.read("body", "map").any() and not bundle.read("head", "map").any()
     assert not bundle.read("body", "valid").any() and not bundle.read("head", "valid").any()
+
+
+def test_locked_parts_stand_as_in_the_photo_and_who_is_away_stays_away(tmp_path, reference):
+    pose, _ = make_pose(12)
+    pose["present"][9:11] = False
+    path = write_bundle(tmp_path / "clip.zarr", pose)
+    run(path, Params(ref=str(reference), head_strength=0.0, body_strength=0.0))
+    made = open_bundle(path)
+    there = np.flatnonzero(made.read("head", "valid"))
+    assert 0 < len(there) < 12 and not set(there) & {9, 10}
+    angle = rotation_angle_deg(made.read("head", "R_cam_head")[there], made.read("head", "ref_R_cam_head"))
+    assert angle.max() < 0.1, f"the head turns by {angle.max():.2f} degrees"
+    off = np.abs(made.read("body", "joints_px")[there] - made.read("body", "ref_joints_px"))
+    assert np.nanmax(off) < 0.01, f"the body moves by {np.nanmax(off):.3f} px"
+    assert not made.read("body", "map")[9:11].any() and made.read("body", "map")[there[0]].any()
+    np.testing.assert_array_equal(made.read("body", "map")[there[0]], made.read("body", "ref_map")[0])
+
+
+def test_a_turn_that_the_pose_says_itself_is_drawn(tmp_path, reference):
+    """As `mix` writes it; NaN leaves the head as measured."""
+    pose, R = make_pose(6)
+    told = np.stack([np.eye(3, dtype=np.float32)] * 6)
+    told[4:] = np.nan
+    path = write_bundle(tmp_path / "clip.zarr", pose | {"R_cam_head": told})
+    run(path, Params(ref=str(reference)))
+    found = open_bundle(path).read("head", "R_cam_head")
+    assert np.abs(found[:4] - np.eye(3)).max() < 1e-6
+    assert rotation_angle_deg(found[4:], R[4:]).max() < 4.0
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ({"head_strength": -0.1}, "--head-strength"),
+        ({"body_strength": 3.5}, "--body-strength"),
+        ({"body_strength": 0.5, "framing": "driver"}, "--framing driver"),
+        ({"ref_person": "left"}, "--ref-person"),
+    ],
+)
+def test_wrong_strengths_and_persons_are_refused(driver, bad, words):
+    with pytest.raises(UsageError, match=words):
+        plan(driver[0], Params(**bad))

@@ -16,7 +16,6 @@ from stages.pose.mediapipe import detector as detectors
 from stages.pose.mediapipe.details import Details, expected_face, face_of_detection
 from stages.pose.mediapipe.face import FaceNet
 from stages.pose.mediapipe.landmarks import BodyNet, BodyResult, HandNet
-from stages.pose.mediapipe.nets import Net
 from stages.pose.mediapipe.networks import NETWORKS
 from stages.pose.mediapipe.record import Recorder, Sight
 from stages.pose.mediapipe.roi import Picture, Roi
@@ -25,6 +24,7 @@ from stages.pose.mediapipe.tracker import BodyTracker
 from stages.pose.persons import box_iou
 from stages.pose.track import PoseTrack
 from stages.weights import describe, resolve
+from stages.weights.litert import Net
 
 _LONE_FACE_SCORE = 0.6
 _AHEAD_FRAMES = 3

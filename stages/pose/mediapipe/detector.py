@@ -16,8 +16,8 @@ from stages.pose.mediapipe.anchors import (
     decode_boxes,
     weighted_suppression,
 )
-from stages.pose.mediapipe.nets import Net
 from stages.pose.mediapipe.roi import Picture, Roi, roi_from_circle, wrap_angle
+from stages.weights.litert import Net
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.pose.mediapipe.nets import Net
 from stages.pose.mediapipe.roi import Picture, Roi, roi_from_points, wrap_angle
+from stages.weights.litert import Net
 
 MESH_POINTS, FACE_POINTS = 468, 478
 # Mesh points named after the side of the picture they are on when the person faces the camera.

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.pose.mediapipe.nets import Net
 from stages.pose.mediapipe.roi import Picture, Roi, roi_from_circle, roi_from_points, wrap_angle
+from stages.weights.litert import Net
 
 BODY_POINTS = (
     "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",

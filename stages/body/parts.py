@@ -1,0 +1,187 @@
+"""The rigid pieces of a person on the canvas: where they are in one frame, how far a pixel is from each, and where a
+pixel of a piece lies in another frame.
+
+Limbs are capsules from bone to bone, the torso moves by the affine map of its corners, the head is a sphere.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stages.body.place import Performance
+from stages.core.skeleton import BODY_INDEX
+
+# (upper joint, lower joint, radius in head radii); our choice, generous enough for sleeves.
+_LIMBS = (
+    ("left_shoulder", "left_elbow", 0.42), ("right_shoulder", "right_elbow", 0.42),
+    ("left_elbow", "left_wrist", 0.34), ("right_elbow", "right_wrist", 0.34),
+    ("left_hip", "left_knee", 0.62), ("right_hip", "right_knee", 0.62),
+    ("left_knee", "left_ankle", 0.45), ("right_knee", "right_ankle", 0.45),
+    ("left_ankle", "left_big_toe", 0.4), ("right_ankle", "right_big_toe", 0.4),
+)  # fmt: skip
+_TORSO = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")  # around its outline
+_TORSO_RADIUS, _NECK_RADIUS, _HAND_RADIUS, _HAIR = 0.5, 0.5, 0.36, 1.3
+_JAW = 1.3  # how much narrower a head gets towards the chin, a head radius below its middle
+_PALM = (8, 12, 16)  # hand points whose middle a hand points to
+_RIM = 0.15  # how far behind the rim, in radii, a sphere is still seen
+_OBLIQUE = 0.15  # depth, in radii, from which the other half of a face is asked
+_SKIN_RIM, _HAIR_PULL = 0.8, 1.5  # where, in radii, the colour of what no half shows is taken from; how far upwards
+
+
+@dataclass(frozen=True)
+class Part:
+    """One rigid piece. `points` are its two ends, its corners, or its middle; `reach_px` its radius."""
+
+    kind: str  # "limb" | "torso" | "head"
+    points: dict
+    reach_px: float
+    depth_m: float
+    rotation: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where pixels of a piece lie in another frame.
+
+    x, y     float [n]
+    outline  x, y of the same shape: where to ask whether the piece reaches so far
+    sees     bool [n], False where that side of the piece is turned away there
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    outline: tuple[np.ndarray, np.ndarray]
+    sees: np.ndarray
+
+
+def parts_of(who: Performance, frame: int, rotation) -> dict[str, Part]:
+    """The pieces of one frame by name; none where the size of the head is never known."""
+    unit = float(who.head_radius_px[frame])
+    if not (np.isfinite(unit) and unit > 0):
+        known = who.head_radius_px[np.isfinite(who.head_radius_px) & (who.head_radius_px > 0)]
+        if not len(known):
+            return {}
+        unit = float(np.median(known))
+    at = {name: np.asarray(who.joints_px[frame, index], np.float64) for name, index in BODY_INDEX.items()}
+    drawn = {name: bool(who.drawn[frame, index]) for name, index in BODY_INDEX.items()}
+    depth = {name: float(np.nan_to_num(who.points_m[frame, index, 2])) for name, index in BODY_INDEX.items()}
+    parts = {}
+    for upper, lower, radius in _LIMBS:
+        if drawn[upper] and drawn[lower]:
+            ends = {"upper": at[upper], "lower": at[lower]}
+            parts[f"{upper}-{lower}"] = Part("limb", ends, radius * unit, 0.5 * (depth[upper] + depth[lower]))
+    for hand, wrist in enumerate(("left_wrist", "right_wrist")):
+        points = who.hands_px[frame, hand]
+        if drawn[wrist] and who.hands_drawn[frame, hand] and np.isfinite(points).all():
+            ends = {"upper": points[0], "lower": points[list(_PALM)].mean(0)}
+            parts[f"{wrist}-hand"] = Part("limb", ends, _HAND_RADIUS * unit, depth[wrist] - 0.02)
+    body_depth = 0.0
+    if drawn["left_shoulder"] and drawn["right_shoulder"]:
+        corners = {name: at[name] for name in _TORSO if drawn[name]}
+        body_depth = float(np.mean([depth[name] for name in corners]))
+        parts["torso"] = Part("torso", corners, _TORSO_RADIUS * unit, body_depth)
+    if np.isfinite(who.head_px[frame]).all() and np.isfinite(rotation).all():
+        middle = {"middle": np.asarray(who.head_px[frame], np.float64)}
+        parts["head"] = Part("head", middle, _HAIR * unit, body_depth - 0.05, np.asarray(rotation, np.float64))
+        if drawn["left_shoulder"] and drawn["right_shoulder"]:
+            ends = {"upper": middle["middle"], "lower": 0.5 * (at["left_shoulder"] + at["right_shoulder"])}
+            parts["neck"] = Part("limb", ends, _NECK_RADIUS * unit, body_depth - 0.02)
+    return parts
+
+
+def distance_px(part: Part, x, y):
+    """Distance in px of every pixel from the part's bone, plane or middle."""
+    if part.kind == "limb":
+        return _to_segment(x, y, part.points["upper"], part.points["lower"])
+    if part.kind == "head":
+        middle, axis = part.points["middle"], part.rotation[:2, 1] / max(float(np.hypot(*part.rotation[:2, 1])), 0.1)
+        right, down = x - middle[0], y - middle[1]
+        below, aside = right * axis[0] + down * axis[1], right * axis[1] - down * axis[0]
+        return np.hypot(below, aside * (1.0 + _JAW * np.square(np.maximum(below, 0.0) * _HAIR / part.reach_px)))
+    corners = [part.points[name] for name in _TORSO if name in part.points]
+    if len(corners) < 4:  # no hips in the picture: the torso goes straight down
+        left, right = part.points["left_shoulder"], part.points["right_shoulder"]
+        down = np.array([0.0, 2.2 * max(np.linalg.norm(left - right), 2.0 * part.reach_px)])
+        corners = [left, right, right + down, left + down]
+    away = np.minimum.reduce([_to_segment(x, y, corners[i - 1], corners[i]) for i in range(4)])
+    outline = cv2.convexHull(np.rint(np.clip(corners, -8192, 8192) * np.float64(16)).astype(np.int32))
+    inside = cv2.fillConvexPoly(np.zeros(x.shape, np.uint8), outline, 1, shift=4) > 0
+    return np.where(inside, 0.0, away)
+
+
+def _to_segment(x, y, start, end):
+    across, down = end - start
+    share = ((x - start[0]) * across + (y - start[1]) * down) / (across**2 + down**2 + 1e-6)
+    share = np.clip(share, 0.0, 1.0)
+    return np.hypot(x - start[0] - share * across, y - start[1] - share * down)
+
+
+def place_in(there: Part, here: Part, x, y) -> Place:
+    """Where pixels (x, y) of the piece `there` lie in the other frame's `here`."""
+    scale = here.reach_px / there.reach_px
+    if there.kind == "head":
+        return _in_head(there, here, x, y)
+    if there.kind == "torso":
+        return _in_torso(there, here, x, y, scale)
+    start, begin = there.points["upper"], here.points["upper"]
+    bone, other = there.points["lower"] - start, here.points["lower"] - begin
+    length, other_length = np.linalg.norm(bone) + 1e-6, np.linalg.norm(other) + 1e-6
+    bone, other = bone / length, other / other_length
+    along = (x - start[0]) * bone[0] + (y - start[1]) * bone[1]
+    aside = scale * ((y - start[1]) * bone[0] - (x - start[0]) * bone[1])
+    if min(length / there.reach_px, other_length / here.reach_px) < 0.5:  # pointing at us: its length says nothing
+        along = along * scale
+    else:
+        on_bone = np.clip(along, 0.0, length)
+        along = on_bone * (other_length / length) + (along - on_bone) * scale
+    back_x = begin[0] + along * other[0] - aside * other[1]
+    back_y = begin[1] + along * other[1] + aside * other[0]
+    return Place(back_x, back_y, (back_x, back_y), np.ones(x.shape, bool))
+
+
+def _in_head(there: Part, here: Part, x, y) -> Place:
+    """Over the sphere: a pixel's direction in head axes is looked up on the other's sphere.
+
+    What is turned away there is taken from the other half of the face, or else, being hair mostly, from the upper rim.
+    The outline, which is hair for the most part, only rolls.
+    """
+    radius, here_radius = there.reach_px / _HAIR, here.reach_px / _HAIR
+    middle = here.points["middle"]
+    plain = np.stack([x - there.points["middle"][0], y - there.points["middle"][1]], -1) / radius
+    beyond = np.maximum(np.linalg.norm(plain, axis=-1), 1.0)  # hair: as far behind the rim as it is here
+    across, down = (plain / beyond[..., None]).T
+    towards = -np.sqrt(np.clip(1.0 - across**2 - down**2, 0.0, 1.0))
+    turn = here.rotation @ there.rotation.T
+    turned = np.stack([across, down, towards], -1) @ turn.T
+    mirrored = (turned @ here.rotation * (-1.0, 1.0, 1.0)) @ here.rotation.T
+    level = turned[..., 2]
+    other_half = (level > _OBLIQUE) & (mirrored[..., 2] < level - 0.1)
+    chosen = np.where(other_half[..., None], mirrored, turned)
+    towards_hair = chosen[..., :2] - _HAIR_PULL * here.rotation[:2, 1]
+    at_rim = _SKIN_RIM * towards_hair / np.maximum(np.linalg.norm(towards_hair, axis=-1, keepdims=True), 1e-6)
+    hidden = chosen[..., 2] > _RIM
+    found = np.where(hidden[..., None], at_rim, chosen[..., :2])
+    back = np.asarray(middle) + here_radius * beyond[..., None] * found
+    roll = np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1])
+    rolled = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+    outline = np.asarray(middle) + here_radius * plain @ rolled.T
+    return Place(back[..., 0], back[..., 1], (outline[..., 0], outline[..., 1]), ~(other_half | hidden))
+
+
+def _in_torso(there: Part, here: Part, x, y, scale) -> Place:
+    """An affine move from the corners both show, held near plain scaling where they hardly span an area."""
+    names = [name for name in _TORSO if name in there.points and name in here.points]
+    from_px, to_px = (np.array([part.points[name] for name in names]) for part in (there, here))
+    middle, target = from_px.mean(0), to_px.mean(0)
+    spread = from_px - middle
+    firm = (0.35 * there.reach_px) ** 2 * np.eye(2)
+    matrix = np.linalg.solve(spread.T @ spread + firm, spread.T @ (to_px - target) + scale * firm)
+    moved = np.stack([x - middle[0], y - middle[1]], -1) @ matrix + target
+
+    def across(part):
+        return part.points["left_shoulder"][0] - part.points["right_shoulder"][0]
+
+    same_side = across(there) * across(here) > 0
+    back = moved[..., 0], moved[..., 1]
+    return Place(*back, back, np.full(x.shape, same_side))

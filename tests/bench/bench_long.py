@@ -1,0 +1,226 @@
+"""A clip of a minute: does memory stay flat, do person and colours stay the same, do the joints of segments show?
+
+    python tests/bench/bench_long.py --out long [--seconds 60] [--framing half] [--number 31] [--json long.json]
+
+A synthetic person of the validation split (25 frames a second, 128 px) drives itself through the whole chain; the film
+is made by the command `dreamactor animate` in a process of its own, whose memory is read ten times a second. Then
+
+  memory    resident MB when the second and the last segment are done; then the segments become pictures, which takes
+            more, but as much for ten seconds (--seconds 10) as for sixty: its first tenth against its most
+  identity  cosine of face embeddings to the photo (`dreamactor score`, 16 frames a segment, as the model makes),
+            the last segment against the second; colours: mean R, G, B of the same. The real film beside it
+  joints    mean absolute difference of neighbouring frames where a segment begins, against all others: the ratio of
+            the two medians, and the same ratio of the driver's film, which has no joints
+  resume    the run is killed with SIGKILL after --kill segments, and run again: the film's bytes against the first's
+
+What is there is not made again; --make only makes the driver.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+PROGRAM = "from dreamactor_cli.main import main; main()"
+FPS, SEGMENT = 25, 16
+PROTOCOL = """
+name = "long"
+[measure.identity]
+[measure.colour_drift]
+[measure.flicker]
+[[metric]]
+name = "flicker"
+label = "flicker"
+measure = "flicker"
+array = "ratio"
+"""
+BARS = {"growth": 0.05, "identity": 0.05, "colour": 0.05, "joint_ratio": 1.1}
+
+
+def dreamactor(*words, wait=True):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    child = subprocess.Popen([sys.executable, "-c", PROGRAM, *map(str, words)], env=environment, stdout=sys.stderr)
+    if not wait:
+        return child
+    if child.wait():
+        raise SystemExit(f"dreamactor {' '.join(map(str, words))}: exit {child.returncode}")
+    return None
+
+
+def make_driver(folder, arguments):
+    """The bundle with all control layers; made where it is not there."""
+    bundle = folder / f"val_{arguments.number:06d}.zarr"
+    if not (bundle / "face").exists():
+        words = ("--split", "val", "--seed", arguments.number, "--framing", arguments.framing, "--size", 128)
+        dreamactor("synth", "--out", folder, *words, "--frames", round(arguments.seconds * FPS), "--fps", FPS)
+        dreamactor("render-spheres", bundle)
+        dreamactor("encode-face", bundle)
+    return bundle
+
+
+def resident_mb(pid):
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            return next((int(line.split()[1]) / 1024 for line in file if line.startswith("VmRSS")), 0.0)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+
+
+def animate(bundle, film, kill_after=0):
+    """Run the command and watch it: [(seconds, resident MB, segments done)]; killed when so many segments are there."""
+    child = dreamactor("animate", bundle, "-o", film, "--threads", 1, wait=False)
+    rows, started = [], time.monotonic()
+    while child.poll() is None:
+        done = len(list(bundle.parent.glob(f".{bundle.name}.segments.*/*.safetensors")))
+        rows.append((round(time.monotonic() - started, 2), round(resident_mb(child.pid), 1), done))
+        if kill_after and done >= kill_after:
+            os.kill(child.pid, signal.SIGKILL)
+        time.sleep(0.1)
+    if child.returncode and not kill_after:
+        raise SystemExit(f"animate: exit {child.returncode}")
+    return rows
+
+
+def memory(rows):
+    """Resident MB at the second and the last segment, and of the film's making in its first tenth and at its most."""
+    table = np.array(rows)
+    last = int(table[:, 2].max())
+    at = [
+        float(table[table[:, 2] == number, 1].max()) for number in range(1, last + 1) if (table[:, 2] == number).any()
+    ]
+    film = table[np.flatnonzero(table[:, 2] == last)[0] :, 1]
+    second, early = at[min(1, len(at) - 1)], float(film[: max(1, len(film) // 10)].max())
+    return {
+        "second_segment": second,
+        "last_segment": at[-1],
+        "growth": at[-1] / second - 1,
+        "film_first_tenth": early,
+        "film_most": float(film.max()),
+        "film_growth": float(film.max()) / early - 1,
+        "all": at,
+    }
+
+
+def frames_of(path):
+    from stages.media import VideoReader
+
+    with VideoReader(path) as reader:
+        return np.stack(list(reader))
+
+
+def joints(frames_u8):
+    """Ratio of the median step into a segment's first own frame to the median of all other steps, and both."""
+    step = np.abs(np.diff(frames_u8.astype(np.int16), axis=0)).mean((1, 2, 3))  # step[k]: from frame k to k + 1
+    into = np.arange(SEGMENT, len(step), SEGMENT)  # frames 17, 33, ... are the first that a later segment makes
+    other = np.delete(step, into)
+    draws = np.random.default_rng(0).choice(len(into), (2000, len(into)))
+    interval = np.percentile(np.median(step[into][draws], 1) / np.median(other), [2.5, 97.5])
+    return {
+        "ratio": float(np.median(step[into]) / np.median(other)),
+        "interval": interval.tolist(),
+        "above_p99": float((step[into] > np.percentile(other, 99)).mean()),
+    }
+
+
+def by_segment(values):
+    """Means of the whole segments of 16 frames, [S, ...]."""
+    count = len(values) // SEGMENT
+    with np.errstate(invalid="ignore"):
+        return np.nanmean(np.asarray(values)[: count * SEGMENT].reshape(count, SEGMENT, *np.shape(values)[1:]), 1)
+
+
+def colours(frames_u8):
+    return by_segment(frames_u8.reshape(len(frames_u8), -1, 3).mean(1))
+
+
+def scored(folder, film, real):
+    """Arrays of identity and colour_drift of one film."""
+    from stages.bundle import open_bundle
+
+    protocol, run = folder / "long.toml", folder / "run"
+    protocol.write_text(PROTOCOL)
+    if not run.exists():
+        dreamactor("score", film, "--real", real, "--reference", "frame:0", "--protocol", protocol, "-o", run,
+                   "--features-only")  # fmt: skip
+    bundle = open_bundle(next((run / "clips").glob("*.zarr")))
+    return {layer: {name: bundle.read(layer, name) for name in bundle.array_names(layer)}
+            for layer in bundle.layers() if layer != "frames"}  # fmt: skip
+
+
+def change(curve):
+    """The last segment against the second: relative change; and of the mean of five at both ends (less noise)."""
+    curve = np.asarray(curve, np.float64)
+    late, early = np.nanmean(curve[-5:], 0), np.nanmean(curve[1:6], 0)
+    return {
+        "last_over_second": (curve[-1] / curve[1] - 1).tolist(),
+        "five_over_five": (late / early - 1).tolist(),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", default="long")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--framing", default="half")
+    parser.add_argument("--number", type=int, default=31)
+    parser.add_argument("--kill", type=int, default=5, help="segments after which the second run is killed; 0 = no run")
+    parser.add_argument("--make", action="store_true")
+    parser.add_argument("--json", default="")
+    arguments = parser.parse_args()
+    folder = Path(arguments.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    bundle = make_driver(folder, arguments)
+    if arguments.make:
+        return
+    film, watched = folder / "film.mp4", folder / "memory.json"
+    if not watched.exists():
+        watched.write_text(json.dumps(animate(bundle, film)))
+    from stages.bundle import open_bundle
+    from stages.media import clip_media
+
+    result = {"memory": memory(json.loads(watched.read_text()))}
+    real = folder / "real.mp4"
+    if not real.exists():
+        with clip_media(open_bundle(bundle)) as path:
+            shutil.copy(path, real)
+    made, truth = frames_of(film), frames_of(real)
+    result["colour"] = {"made": change(colours(made)), "real": change(colours(truth))}
+    result["joints"] = {"made": joints(made), "real": joints(truth)}
+    layers = scored(folder, film, real)
+    identity = layers["identity"]
+    result["identity"] = {
+        "made": change(by_segment(identity["to_reference"])),
+        "real": change(by_segment(identity["real_to_reference"])),
+        "to_reference": float(np.nanmean(identity["to_reference"])),
+        "found": float(identity["found"].mean()),
+        "slope_per_100": float(identity["slope_reference"]) if "slope_reference" in identity else None,
+    }
+    drift = layers["colour_drift"]
+    result["colour_drift"] = {name: float(drift[name]) for name in ("slope", "slope_generated", "slope_real")}
+    result["colour_drift"]["excess_last_five"] = float(np.mean(drift["excess"][-5:]))
+    if arguments.kill:
+        copy = folder / "killed.zarr"
+        if not copy.exists():
+            shutil.copytree(bundle, copy, ignore=shutil.ignore_patterns("video", "truth"))
+        animate(copy, folder / "killed.mp4", kill_after=arguments.kill)
+        animate(copy, folder / "killed.mp4")
+        digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (film, folder / "killed.mp4")]
+        result["resume"] = {"killed_after": arguments.kill, "identical": digests[0] == digests[1]}
+    print(json.dumps({**result, "memory": {k: v for k, v in result["memory"].items() if k != "all"}}, indent=1))
+    print("bars: " + ", ".join(f"{name} {value:g}" for name, value in BARS.items()))
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
