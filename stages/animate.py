@@ -32,6 +32,7 @@ class Params:
 
     ref         the reference photo; must be the one render-spheres placed on the canvas. "" takes that one
     output      path of the MP4; "" is the bundle's name with .mp4, in the bundle's folder
+    audio       sound file or film whose sound the MP4 gets instead of the clip's
     model       "default" (shipped) or a folder with vae.safetensors and dit.safetensors
     seed        of the noise
     steps       solver steps a segment; solver: euler or dpm2m
@@ -47,6 +48,7 @@ class Params:
 
     ref: str = ""
     output: str = ""
+    audio: str = ""
     model: str = "default"
     seed: int = 0
     steps: int = 4
@@ -191,6 +193,11 @@ def _identity(item: str | os.PathLike[str], params: Params):
                 f"{params.ref}. Make them again with: dreamactor render-spheres {item} --ref {params.ref} --overwrite"
             )
     inputs = {layer: bundle.key(layer) for layer in ("clip", "body", "head", "face")}
+    if params.audio:
+        from stages.media.sound import probe_sound
+
+        probe_sound(params.audio)
+        inputs["audio"] = file_sha256(params.audio)
     weights = {**model_hashes(params.model), "face": file_sha256(encoder_file(params.model))}
     encoder, wanted = bundle.attrs("face")["encoder"], encoder_file(params.model)
     if params.carry_expression and encoder["sha256"] != weights["face"]:
@@ -311,6 +318,7 @@ def _write_video(bundle, animator, latents, tracks, video: Path, params: Params,
                 index += 1
 
     sound = bundle.read("clip", "media") if clip.get("has_audio") and "media" in bundle.array_names("clip") else None
+    sound = Path(params.audio) if params.audio else sound
     rate = Fraction(clip["fps"]) if clip.get("fps") else Fraction(25)
     write_video(video, pictures(), rate, audio_from=sound, metadata=_mark(animator.config.name, params, key))
     return kept

@@ -9,7 +9,6 @@ Writes  `face`: tokens, valid, crop_affine and the encoder's name as encode-face
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -87,19 +86,29 @@ def run(item: str | os.PathLike[str], params: Params, progress: Progress | None 
         return Record(STAGE, str(job.path), "skipped", job.plan.key, time.monotonic() - started)
     from stages.audio.network import load_speech_face
     from stages.audio.predict import frame_count, hear
+    from stages.face.encoder import load_face_encoder
     from stages.media.sound import sound_blocks
+    from stages.talking.performance import Manner, Performance
+    from stages.talking.portrait import write_held_clip, write_held_pose
+    from stages.talking.sitter import sit
 
     with ExitStack() as stack:
         heard = hear(load_speech_face(params.network).network, sound_blocks(_sound_file(job, stack)))
         frames = job.frames or frame_count(heard.samples, job.fps)
-        scene = _Scene(job, params, heard, frames)
+        encoder = load_face_encoder(params.encoder)
+        sitter = sit(params.ref, params.max_side, encoder) if params.ref else None
+        manner = Manner(params.strength, params.offset, params.blinks, params.head_motion, params.seed)
+        performance = Performance(heard, job.fps, manner, encoder, sitter, job.plan.key)
         statuses = set()
-        if job.layers["clip"] and job.layers["clip"].action != "skip":
-            statuses.add(_write_clip(job, params, scene, progress))
-        if job.layers["pose"] and job.layers["pose"].action != "skip":
-            statuses.add(_write_pose(job, params, scene))
-        if job.layers["face"].action != "skip":
-            statuses.add(_write_face(job, params, scene, progress))
+        if job.to_write("clip"):
+            source = {"path": job.item, "sha256": job.layers["clip"].inputs["audio"], "kind": "portrait"}
+            options = _options(job, "clip", _clip_decides(job.fps, params), params)
+            statuses.add(write_held_clip(job.path, performance, frames, job.sound, source, options, progress))
+        if job.to_write("pose"):
+            options = _options(job, "pose", _pose_decides(params), params)
+            statuses.add(write_held_pose(job.path, performance, frames, options))
+        if job.to_write("face"):
+            statuses.add(_write_face(job, params, performance, frames, progress))
     data: dict[str, Any] = {"frames": frames, "seconds": round(heard.seconds, 3), "warnings": _warnings(job, heard)}
     status = "replaced" if "replaced" in statuses else "written"
     return Record(STAGE, str(job.path), status, job.plan.key, time.monotonic() - started, data=data)
@@ -119,6 +128,10 @@ class _Job:
     item: str
     layers: dict[str, Plan | None]
     weights: dict[str, str]
+
+    def to_write(self, layer: str) -> bool:
+        """Whether this run has to make the layer."""
+        return self.layers[layer] is not None and self.layers[layer].action != "skip"
 
     @property
     def plan(self) -> Plan:
@@ -188,127 +201,16 @@ def _job_of_sound(item, params: Params, weights: dict[str, str]) -> _Job:
     fps = _rate(params)
     inputs = {"audio": _sha256(item)} | ({"ref": _sha256(params.ref)} if params.ref else {})
     layers: dict[str, Plan | None] = {"clip": None, "pose": None}
-    timing = {"fps": f"{fps.numerator}/{fps.denominator}"}
     if params.ref:
-        clip_key = layer_key(STAGE, VERSION, timing | {"max_side": params.max_side}, inputs)
+        clip_key = layer_key(STAGE, VERSION, _clip_decides(fps, params), inputs)
         layers["clip"] = plan_layer(path, "clip", clip_key, overwrite=params.overwrite, inputs=inputs)
         networks = {name: SOURCES[name].sha256 for name in NETWORKS}
         pose_key = layer_key(STAGE, VERSION, _pose_decides(params), {"clip": clip_key}, networks | weights)
         layers["pose"] = plan_layer(path, "pose", pose_key, overwrite=params.overwrite, inputs={"clip": clip_key})
         inputs = inputs | {"clip": clip_key, "pose": pose_key}
-    key = layer_key(STAGE, VERSION, _face_decides(params) | timing, inputs, weights)
+    key = layer_key(STAGE, VERSION, _face_decides(params) | {"fps": _text(fps)}, inputs, weights)
     layers["face"] = plan_layer(path, LAYER, key, overwrite=params.overwrite, inputs=inputs)
     return _Job(path, fps, 0, Path(item), str(item), layers, weights)
-
-
-class _Scene:
-    """What was heard, the photo and its pose if there is one, and the face of any frame."""
-
-    def __init__(self, job: _Job, params: Params, heard, frames: int) -> None:
-        import numpy as np
-
-        from stages.audio.liveliness import blink_lids, head_turns_deg, voice_01
-        from stages.core.rng import numpy_rng
-        from stages.face.encoder import load_face_encoder
-
-        self.heard, self.frames, self.fps, self.params = heard, frames, job.fps, params
-        self.encoder = load_face_encoder(params.encoder)
-        self.picture = self.pose = None
-        self.rest = np.zeros(54)
-        if params.ref:
-            self.picture, self.pose, self.rest = _at_rest(params, self.encoder)
-        voice = voice_01(heard.level_db)
-        item = str(job.layers["face"].key)
-        self.lids = blink_lids(numpy_rng(params.seed, STAGE, item, "blinks"), voice) if params.blinks else None
-        self.turns_deg = np.zeros((len(voice), 3))
-        if params.head_motion:
-            self.turns_deg = params.head_motion * head_turns_deg(numpy_rng(params.seed, STAGE, item, "head"), voice)
-
-    def tokens(self, first: int, count: int):
-        """float32 [count, N, C] of the frames from `first` on."""
-        import numpy as np
-
-        from stages.audio.predict import at_frames, expressions_of
-        from stages.core.arkit import ARKIT_INDEX
-
-        units = at_frames(self.heard.units, first, count, self.fps, self.params.offset)
-        spoken = np.clip(expressions_of(units) * self.params.strength, 0.0, 1.0)
-        face = np.repeat(self.rest[None], count, axis=0)
-        face[:, :52] += (1.0 - face[:, :52]) * spoken
-        if self.lids is not None:
-            lids = at_frames(self.lids, first, count, self.fps)
-            for name in ("eyeBlinkLeft", "eyeBlinkRight"):
-                face[:, ARKIT_INDEX[name]] = np.maximum(face[:, ARKIT_INDEX[name]], lids)
-        return self.encoder.tokens_of_expressions(face)
-
-    def held_pose(self, first: int, count: int):
-        """The photo's pose arrays in the frames from `first` on."""
-        from stages.audio.predict import at_frames
-        from stages.pose.still import hold_pose
-
-        return hold_pose(self.pose[0], at_frames(self.turns_deg, first, count, self.fps))
-
-    def crops(self, job: _Job):
-        """(first, count -> crop_affine float32 [count, 2, 3] as encode-face would cut them, layout of the face)."""
-        import numpy as np
-
-        from stages.bundle import open_bundle
-        from stages.face.crop import track_crops
-
-        if self.pose is not None and job.layers["pose"]:
-            layout = self.pose[1]["face_layout"]
-
-            def of_photo(first: int, count: int):
-                held = self.held_pose(first, count)
-                return track_crops(held["face_px"], held["face_valid"], layout, float(self.fps))[0]
-
-            return of_photo, layout
-        every, layout = np.full((self.frames, 2, 3), np.nan, np.float32), "none"
-        if job.path.exists() and open_bundle(job.path).has("pose"):
-            bundle = open_bundle(job.path)
-            layout, seen = bundle.attrs("pose")["face_layout"], bundle.read("pose", "face_valid")
-            if len(seen) != self.frames:
-                raise InputError(
-                    f"{job.path}: layer 'pose' has {len(seen)} frames, the face {self.frames}; make both for one clip"
-                )
-            every, _ = track_crops(bundle.read("pose", "face_px"), seen, layout, float(self.fps))
-        return lambda first, count: every[first : first + count], layout
-
-
-def _at_rest(params: Params, encoder):
-    """(photo uint8 [H, W, 3] as the clip shows it, its pose arrays and attributes, what its face rests in f64 [54]).
-
-    The upper face stays as in the photo. A mouth that is open or pulled there closes, but for a trace, so that a mouth
-    the encoder takes for slightly open is not pressed shut.
-    """
-    import cv2
-    import numpy as np
-
-    from stages.core.arkit import ARKIT_NAMES
-    from stages.face.carry import reference_weights
-    from stages.head.track import track_head
-    from stages.media import read_photo
-    from stages.pose.photo import track_photo
-
-    picture = read_photo(params.ref)
-    longest = max(picture.shape[:2])
-    if longest > params.max_side:
-        height, width = (max(2, round(side * params.max_side / longest)) // 2 * 2 for side in picture.shape[:2])
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    picture = np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2])
-    pose, attrs = track_photo(picture)
-    if not pose["present"].all() or not pose["face_valid"].all():
-        raise InputError(f"{params.ref}: found no face in the photo, expected the speaker's face, turned to the camera")
-    head = track_head(pose, pose["K_px"], attrs["face_layout"])
-    rest = reference_weights(encoder, picture, head.center_px[0], head.radius_px[0], head.R_cam_head[0])
-    rest = np.nan_to_num(np.asarray(rest, np.float64))
-    rest[:52] = np.clip(rest[:52], 0.0, 1.0)
-    for at, name in enumerate(ARKIT_NAMES):
-        if name.startswith(("mouthSmile", "mouthFrown", "mouthDimple")):
-            rest[at] *= 0.6
-        elif name.startswith(("jaw", "mouth", "tongue")):
-            rest[at] = min(rest[at], 0.12)
-    return picture, (pose, attrs), rest
 
 
 def _sound_file(job: _Job, stack: ExitStack) -> Path:
@@ -320,113 +222,63 @@ def _sound_file(job: _Job, stack: ExitStack) -> Path:
     return stack.enter_context(clip_media(open_bundle(job.path)))
 
 
-def _write_clip(job: _Job, params: Params, scene: _Scene, progress: Progress | None) -> str:
-    """The status of the layer `clip`: the photo held still, with the sound."""
-    import numpy as np
+def _options(job: _Job, layer: str, decides: dict[str, Any], params: Params) -> dict[str, Any]:
+    """key, provenance and overwrite of a layer's writer."""
+    from stages.bundle import make_provenance
 
-    from stages.bundle import ArraySpec, LayerWriter, make_provenance
-    from stages.media import write_video
-
-    plan_ = job.layers["clip"]
-
-    def pictures():
-        for frame in range(scene.frames):
-            if progress is not None and frame % 64 == 0:
-                progress(frame, scene.frames, "clip")
-            yield scene.picture
-
-    height, width = scene.picture.shape[:2]
-    attrs = {
-        "source": {"path": job.item, "sha256": plan_.inputs["audio"], "kind": "portrait"},
-        "fps": f"{job.fps.numerator}/{job.fps.denominator}",
-        "size": [height, width],
-        "rotation_deg": 0,
-        "frame_count": scene.frames,
-        "has_audio": True,
-        "warnings": [],
-    }
-    decides = {"fps": attrs["fps"], "max_side": params.max_side}
-    provenance = make_provenance(STAGE, VERSION, decides, plan_.inputs, item=job.item)
-    options = {"key": plan_.key, "attrs": attrs, "provenance": provenance, "overwrite": params.overwrite}
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dreamactor-"))
-        writer = stack.enter_context(LayerWriter(job.path, "clip", **options))
-        media = Path(folder) / "media.mp4"
-        write_video(media, pictures(), job.fps, audio_from=job.sound)
-        spec = ArraySpec("uint8", ("byte",), meaning="the held photo as an MP4, with the sound")
-        stream = writer.stream("media", (), spec)
-        with media.open("rb") as file:
-            while block := file.read(1 << 22):
-                stream.append(np.frombuffer(block, np.uint8))
-        times = ArraySpec("float64", ("T",), "s", meaning="presentation times in the source")
-        writer.put("times_s", np.arange(scene.frames) / float(job.fps), times)
-        return writer.commit()
+    todo = job.layers[layer]
+    provenance = make_provenance(STAGE, VERSION, decides, todo.inputs, job.weights, item=job.item)
+    return {"key": todo.key, "provenance": provenance, "overwrite": params.overwrite}
 
 
-def _write_pose(job: _Job, params: Params, scene: _Scene) -> str:
-    """The status of the layer `pose`: that of the photo in every frame, its head turned."""
-    from stages.bundle import LayerWriter, make_provenance
-    from stages.pose.layer import pose_specs
-
-    plan_, (arrays, found) = job.layers["pose"], scene.pose
-    attrs = {
-        "backend": found["backend"],
-        "weights": {name: dict(about) for name, about in found["weights"].items()},
-        "face_layout": found["face_layout"],
-        "person": "largest",
-    }
-    provenance = make_provenance(STAGE, VERSION, _pose_decides(params), plan_.inputs, job.weights, item=job.item)
-    options = {"key": plan_.key, "attrs": attrs, "provenance": provenance, "overwrite": params.overwrite}
-    specs = pose_specs()
-    with LayerWriter(job.path, "pose", **options) as writer:
-        streams = {}
-        for name, array in arrays.items():
-            if name == "K_px":
-                writer.put(name, array, specs[name])
-            else:
-                streams[name] = writer.stream(name, array.shape[1:], specs[name], length=scene.frames)
-        for first in range(0, scene.frames, _BLOCK):
-            count = min(_BLOCK, scene.frames - first)
-            held = scene.held_pose(first, count)
-            for name, stream in streams.items():
-                stream.append(held[name])
-        return writer.commit()
-
-
-def _write_face(job: _Job, params: Params, scene: _Scene, progress: Progress | None) -> str:
+def _write_face(job: _Job, params: Params, performance, frames: int, progress: Progress | None) -> str:
     """The status of the layer `face`."""
     import numpy as np
 
-    from stages.bundle import LayerWriter, make_provenance
+    from stages.bundle import LayerWriter
     from stages.face.crop import CROP_PX
     from stages.face.layer import face_specs
 
-    plan_ = job.layers["face"]
-    crops, layout = scene.crops(job)
+    crops, layout = _crops(job, performance, frames)
     attrs = {
-        "encoder": {"name": scene.encoder.name, "sha256": scene.encoder.sha256},
+        "encoder": {"name": performance.encoder.name, "sha256": performance.encoder.sha256},
         "face_layout": layout,
         "upright": False,
         "crop_px": CROP_PX,
-        "fps": f"{job.fps.numerator}/{job.fps.denominator}",
-        "sound": {"path": str(job.sound or job.path), "seconds": round(scene.heard.seconds, 4)},
+        "fps": _text(job.fps),
+        "sound": {"path": str(job.sound or job.path), "seconds": round(performance.heard.seconds, 4)},
     }
-    decides = _face_decides(params)
-    provenance = make_provenance(STAGE, VERSION, decides, plan_.inputs, job.weights, item=job.item)
-    options = {"key": plan_.key, "attrs": attrs, "provenance": provenance, "overwrite": params.overwrite}
-    specs = face_specs()
-    with LayerWriter(job.path, LAYER, **options) as writer:
-        shape = scene.tokens(0, 1).shape[1:]
-        tokens = writer.stream("tokens", shape, specs["tokens"], length=scene.frames)
-        affine = writer.stream("crop_affine", (2, 3), specs["crop_affine"], length=scene.frames)
-        for first in range(0, scene.frames, _BLOCK):
-            count = min(_BLOCK, scene.frames - first)
-            tokens.append(scene.tokens(first, count))
+    options, specs = _options(job, LAYER, _face_decides(params), params), face_specs()
+    with LayerWriter(job.path, LAYER, attrs=attrs, **options) as writer:
+        tokens = writer.stream("tokens", performance.tokens(0, 1).shape[1:], specs["tokens"], length=frames)
+        affine = writer.stream("crop_affine", (2, 3), specs["crop_affine"], length=frames)
+        for first in range(0, frames, _BLOCK):
+            count = min(_BLOCK, frames - first)
+            tokens.append(performance.tokens(first, count))
             affine.append(crops(first, count))
             if progress is not None:
-                progress(first + count, scene.frames, "face")
-        writer.put("valid", np.ones(scene.frames, bool), specs["valid"])
+                progress(first + count, frames, "face")
+        writer.put("valid", np.ones(frames, bool), specs["valid"])
         return writer.commit()
+
+
+def _crops(job: _Job, performance, frames: int):
+    """(first, count -> crop_affine float32 [count, 2, 3] as encode-face would cut them, layout of the face)."""
+    import numpy as np
+
+    from stages.bundle import open_bundle
+    from stages.face.crop import track_crops
+
+    if job.layers["pose"]:
+        return performance.held_crops, performance.sitter.attrs["face_layout"]
+    if not job.path.exists() or not open_bundle(job.path).has("pose"):
+        return lambda first, count: np.full((count, 2, 3), np.nan, np.float32), "none"
+    bundle = open_bundle(job.path)
+    layout, seen = bundle.attrs("pose")["face_layout"], bundle.read("pose", "face_valid")
+    if len(seen) != frames:
+        raise InputError(f"{job.path}: layer 'pose' has {len(seen)} frames, the face {frames}; make both for one clip")
+    affine, _ = track_crops(bundle.read("pose", "face_px"), seen, layout, float(job.fps))
+    return lambda first, count: affine[first : first + count], layout
 
 
 def _warnings(job: _Job, heard) -> list[str]:
@@ -443,6 +295,14 @@ def _warnings(job: _Job, heard) -> list[str]:
 def _face_decides(params: Params) -> dict[str, Any]:
     names = ("strength", "offset", "blinks", "seed")
     return {name: getattr(params, name) for name in names}
+
+
+def _clip_decides(fps: Fraction, params: Params) -> dict[str, Any]:
+    return {"fps": _text(fps), "max_side": params.max_side}
+
+
+def _text(fps: Fraction) -> str:
+    return f"{fps.numerator}/{fps.denominator}"
 
 
 def _pose_decides(params: Params) -> dict[str, Any]:

@@ -18,6 +18,7 @@ def command(
     ref: Annotated[
         str, typer.Option(help="The photo; the one given to render-spheres, which is the default.")
     ] = Params.ref,
+    audio: Annotated[str, typer.Option(help="Sound for the film instead of the clip's.")] = Params.audio,
     model: Annotated[str, typer.Option(help="default (shipped) or a folder with the weights.")] = Params.model,
     seed: options.Seed = Params.seed,
     steps: Annotated[int, typer.Option(help="Solver steps a segment.")] = Params.steps,
@@ -43,6 +44,7 @@ def command(
     """Make the video: the person of the photo doing what the control layers say. Prints the names of the MP4s."""
     params = Params(
         ref=ref,
+        audio=audio,
         model=model,
         seed=seed,
         steps=steps,

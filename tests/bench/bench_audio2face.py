@@ -4,8 +4,8 @@
 
 Held-out means both: other voices and other words than were trained on (stages/training/speech_pool.py, HELD_OUT).
 Mouth opening is how far the inner lips of an average head are apart (stages/face/weights/shape.safetensors), in head
-radii. A closure counts as hit when the mouth is closed (a quarter of an `aa` or less) within 40 ms of when it should be;
-how often a vowel is taken for closed stands beside it, because a mouth that never opens would hit them all.
+radii. A closure counts as hit when the mouth is closed (a quarter of an `aa` or less) within 40 ms of when it should
+be; how often a vowel is taken for closed stands beside it, because a mouth that never opens would hit them all.
 """
 
 from __future__ import annotations
@@ -97,11 +97,11 @@ def held_out(network, pool: Path) -> dict:
 
 def summary(rows: list[dict]) -> str:
     hits, shut = (np.concatenate([row[name] for row in rows]) for name in ("hits", "shut"))
-    vowels = sum(row["vowels"] for row in rows)
+    vowels, late = sum(row["vowels"] for row in rows), np.median([row["offset_ms"] for row in rows])
     return (
         f"r {interval([row['r'] for row in rows])}; closures hit {100 * hits.mean():.1f}% of {len(hits)}, by programme "
         f"{interval([float(np.mean(row['hits'])) for row in rows])}; open vowels taken for closed "
-        f"{100 * shut.sum() / max(1, vowels):.1f}% of {vowels}; offset {np.median([r['offset_ms'] for r in rows]):.0f} ms"
+        f"{100 * shut.sum() / max(1, vowels):.1f}% of {vowels}; offset {late:.0f} ms"
     )
 
 
