@@ -20,6 +20,8 @@ _NOD_DEG, _SWAY_DEG = 2.0, (0.8, 1.6, 1.0)  # pitch from stress; slow pitch, yaw
 
 def voice_01(level_db: np.ndarray) -> np.ndarray:
     """float [N] in 0..1: how loud the voice is, 0 from 25 dB below the loudest tenth of the sound; all 0 in silence."""
+    if not len(level_db):
+        return np.zeros(0)
     smooth = gaussian_filter1d(np.asarray(level_db, np.float64), 0.04 * FRAMES_PER_S)
     loud = np.percentile(smooth, 95)
     if loud < -70.0:
