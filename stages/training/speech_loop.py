@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from stages.training.course import Course, Pace
 from stages.training.learner import Learner
 from stages.training.speech_pool import Programme
 from stages.training.speech_sounds import draw_item
+from stages.weights.checkpoint import load_strictly
 
 _JAW_WEIGHT = 4.0  # the jaw is what one sees first
 _SLACK = 0.05  # below this a miss counts squared
@@ -34,11 +36,12 @@ _EDGE = 15  # frames at either end of an item, where the network lacks what was 
 
 @dataclass(frozen=True)
 class SpeechRecipe:
-    """A batch is `batch` items of `seconds`."""
+    """A batch is `batch` items of `seconds`; one of `fresh_of` steps sees a new one, the others one of the last 64."""
 
     steps: int = 3000
-    batch: int = 12
-    seconds: float = 5.0
+    batch: int = 8
+    seconds: float = 4.0
+    fresh_of: int = 3
     lr: float = 2e-3
     muon_lr: float = 1e-2
     ema_decay: float = 0.998
@@ -66,6 +69,14 @@ def draw_batch(
     return torch.from_numpy(mel[:, : 2 * frames]), torch.from_numpy(units), torch.from_numpy(visemes)
 
 
+def batch_number(seed: int, step: int, fresh_of: int) -> int:
+    """Which batch a step sees: making sound noisy costs as much as learning from it, so most are seen again."""
+    newest = step // fresh_of
+    if step % fresh_of == 0:
+        return newest
+    return int(numpy_rng(seed, "train-speech", f"step {step}", "which batch").integers(max(0, newest - 63), newest + 1))
+
+
 def speech_loss(units: Tensor, logits: Tensor, true: Tensor, visemes: Tensor) -> Tensor:
     """Misses of units and of their motion, and the cross-entropy of visemes, without the ends of the items."""
     weight = torch.ones(len(UNITS))
@@ -81,20 +92,27 @@ def speech_loss(units: Tensor, logits: Tensor, true: Tensor, visemes: Tensor) ->
 def train_speech(
     state_path: Path, trained: list[Programme], watched: list[Programme], recipe: SpeechRecipe, course: Course,
     stop: Callable[[], bool], *, seed: int = 0, say: Callable[..., None] | None = None,
-    config: SpeechNetConfig | None = None,
+    config: SpeechNetConfig | None = None, start: dict[str, Tensor] | None = None,
 ) -> SpeechFaceNet | None:  # fmt: skip
     """The averaged network, or None where `stop()` ended this run before the course was done.
 
+    start  weights to go on from
     say  called with step, loss and, of the watched programmes, r: correlation of the jaw with the truth
     """
     torch.manual_seed(seed)
     network = SpeechFaceNet(config or SpeechNetConfig())
+    if start is not None:
+        load_strictly(network, start, "the speech network to start from")
     learner = Learner(
         state_path, network, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay, clip_norm=1.0
     )
 
+    @lru_cache(maxsize=64)
+    def batch(number: int) -> tuple[Tensor, Tensor, Tensor]:
+        return draw_batch(numpy_rng(seed, "train-speech", f"batch {number}", "sounds"), trained, recipe)
+
     def loss_of(step: int, progress_01: float) -> Tensor:
-        mel, units, visemes = draw_batch(numpy_rng(seed, "train-speech", f"batch {step}", "sounds"), trained, recipe)
+        mel, units, visemes = batch(batch_number(seed, step, recipe.fresh_of))
         return speech_loss(*network(mel), units, visemes)
 
     averaged = SpeechFaceNet(network.config).eval()

@@ -44,10 +44,10 @@ def from_radio(rows: Named) -> Timeline:
     """
     out = []
     for start, end, name in rows:
-        name = _OTHER_NAMES.get(name, name.upper())
-        if name not in PHONEMES:
+        known = _OTHER_NAMES.get(name, name.upper())
+        if known not in PHONEMES:
             raise ValueError(f"phone {name!r} is not known")
-        out.append((start, end, name))
+        out.append((start, end, known))
     return gliding(tuple(out))
 
 

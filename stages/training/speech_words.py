@@ -37,7 +37,7 @@ _ENDS = (".", ".", ".", ".", "?", "!", ",", ",", ";")
 
 
 def sentences(rng: np.random.Generator, count: int, *, held_out: bool = False) -> list[str]:
-    """Random sentences; those for tests are made of other words (every fifth of a list) than those to train on."""
+    """Random sentences; those for tests are made of other words than those to train on, see `_words`."""
     return [_sentence(rng, held_out) for _ in range(count)]
 
 
@@ -47,9 +47,20 @@ def numbers(rng: np.random.Generator, count: int) -> list[str]:
     return [", ".join(str(number) for number in row) + "." for row in digits]
 
 
+_LISTS = (_NOUNS, _VERBS, _DESCRIBING, _SMALL, _JOINING, _PLACING, _HOW, _WHO)
+_TRAINED = frozenset(word for words in _LISTS for at, word in enumerate(words) if at % 5)
+
+
+def _words(words: list[str], held_out: bool) -> list[str]:
+    """Four fifths of a list; held out: of the rest those that stand nowhere else."""
+    if held_out:
+        return [word for word in words[::5] if word not in _TRAINED]
+    return [word for at, word in enumerate(words) if at % 5]
+
+
 def _sentence(rng: np.random.Generator, held_out: bool) -> str:
     def one(words: list[str]) -> str:
-        chosen = words[::5] if held_out else [word for at, word in enumerate(words) if at % 5]
+        chosen = _words(words, held_out)
         return chosen[int(rng.integers(len(chosen)))]
 
     def noun() -> str:

@@ -76,7 +76,7 @@ def measure_programme(network, programme: Programme, wide: float) -> dict:
     shifted = [np.corrcoef(heard[10 + k : len(heard) - 10 + k], true[10:-10])[0, 1] for k in offsets]
     return {
         "engine": programme.engine, "voice": programme.voice, "r": float(np.corrcoef(heard, true)[0, 1]),
-        "offset_ms": 20 * offsets[int(np.argmax(shifted))], "hits": hits, "shut": shut, "vowels": sum(vowels),
+        "offset_ms": 20 * offsets[int(np.argmax(shifted))], "hits": hits, "shut": shut, "vowels": int(sum(vowels)),
     }  # fmt: skip
 
 
