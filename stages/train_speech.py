@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stages.core.errors import Checkpointed, ConflictError, UsageError
@@ -22,6 +23,7 @@ VERSION = 1
 ENGINES = ("flite", "festival", "espeak", "neural", "music")
 _DECIDE = ("voices", "share", "steps", "seed")
 _SETTINGS = "settings.json"
+_FIRST_SHARE = 0.6  # of the steps see only voices that know their times; the network then mends those of the others
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def run(
     from stages.audio.network import config_to_dict
     from stages.core.device import set_threads
     from stages.training.course import Course, Log, Slice
+    from stages.training.speech_align import ROUGH, aligned
     from stages.training.speech_loop import SpeechRecipe, train_speech
     from stages.training.speech_pool import fill_speech_pool, read_programmes
     from stages.weights.checkpoint import save_checkpoint
@@ -99,8 +102,8 @@ def run(
         if progress is not None:
             progress(done, total, note)
 
-    def say(**values) -> None:
-        log("speech", **values)
+    def say(part: str, **values) -> None:
+        log(part, **values)
         tell(values["step"], values["of"] or None, "steps")
 
     time_slice = Slice(params.minutes)
@@ -111,13 +114,19 @@ def run(
             neural=Path(params.neural) if params.neural else None, progress=lambda a, b: tell(a, b, "programmes"),
         ):  # fmt: skip
             raise _stopped(folder, "the voices")
-        network = train_speech(
-            folder / "work" / "speech.safetensors", read_programmes(folder / "pool", "train"),
-            read_programmes(folder / "pool", "test"), SpeechRecipe(steps=params.steps), Course(params.steps), stop,
-            seed=params.seed, say=say,
-        )  # fmt: skip
-        if network is None:
-            raise _stopped(folder, "learning")
+        trained, watched = (read_programmes(folder / "pool", part) for part in ("train", "test"))
+        exact = [programme for programme in trained if programme.engine not in ROUGH]
+        start, programmes = None, exact
+        for part, share in (("first", _FIRST_SHARE), ("second", 1 - _FIRST_SHARE)):
+            steps = max(1, round(share * params.steps))
+            recipe = SpeechRecipe(steps=steps) if start is None else SpeechRecipe(steps=steps, lr=1.2e-3, muon_lr=7e-3)
+            network = train_speech(
+                folder / "work" / f"{part}.safetensors", programmes, watched, recipe, Course(steps), stop,
+                seed=params.seed, say=partial(say, part), start=start,
+            )  # fmt: skip
+            if network is None:
+                raise _stopped(folder, "learning")
+            start, programmes = network.state_dict(), aligned(trained, network)
     save_checkpoint(folder / "speech.safetensors", network.state_dict(), config_to_dict(network.config))
     return Record(STAGE, str(folder), "written", todo.key, time.monotonic() - started, data=log.lines()[-1])
 
@@ -129,8 +138,8 @@ def _stopped(folder: Path, where: str) -> Checkpointed:
 def _check(params: Params) -> None:
     names = params.voices.split(",")
     unknown = [name for name in names if name not in ENGINES]
-    if unknown or not set(names) - {"music"}:
-        raise UsageError(f"--voices: found {params.voices!r}, expected some of {','.join(ENGINES)} that speak")
+    if unknown or not set(names) - {"music", "neural"}:
+        raise UsageError(f"--voices: found {params.voices!r}, expected some of {','.join(ENGINES)}, not neural alone")
     if "neural" in names and not params.neural:
         raise UsageError("--voices neural: found no --neural, expected the folder of the neural voices")
     if params.steps < 1 or params.minutes < 0 or params.threads < 0 or not params.share > 0:

@@ -24,11 +24,11 @@ from stages.synthetic.phonemes import Timeline, viseme_curves
 from stages.training.course import Course, Pace
 from stages.training.learner import Learner
 from stages.training.speech_pool import Programme
-from stages.training.speech_sounds import draw_item
+from stages.training.speech_sounds import draw_item, other_throat
 from stages.weights.checkpoint import load_strictly
 
 _JAW_WEIGHT = 4.0  # the jaw is what one sees first
-_SLACK = 0.05  # below this a miss counts squared
+_SLACK = 0.15  # below this a miss counts squared
 _MOTION_WEIGHT = 0.5  # of what changes within 40 ms
 _VISEME_WEIGHT = 0.1
 _EDGE = 15  # frames at either end of an item, where the network lacks what was before or comes after
@@ -64,7 +64,7 @@ def draw_batch(
     items = [draw_item(rng, spoken, music, recipe.seconds) for _ in range(recipe.batch)]
     frames = round(recipe.seconds * FRAMES_PER_S)
     truths = [true_units(timeline, frames) for _, timeline in items]
-    mel = log_mel(np.stack([sound for sound, _ in items]))
+    mel = np.stack([other_throat(rng, rows) for rows in log_mel(np.stack([sound for sound, _ in items]))])
     units, visemes = (np.stack(column) for column in zip(*truths, strict=True))
     return torch.from_numpy(mel[:, : 2 * frames]), torch.from_numpy(units), torch.from_numpy(visemes)
 

@@ -18,6 +18,7 @@ _ROOM_SHARE, _NOISE_SHARE, _FILTER_SHARE = 0.45, 0.75, 0.7
 _SNR_DB = (4.0, 35.0)
 _BABBLE_SNR_DB = 12.0  # at least: nearer it would be a second speaker
 _LEVEL_DB = (-40.0, -12.0)
+_THROAT, _MASK_SHARE = 0.13, 0.4
 
 
 def draw_item(
@@ -153,6 +154,23 @@ def _clicks(rng, count: int) -> np.ndarray:
             knock = np.sin(2 * np.pi * rng.uniform(100, 2500) * times) * np.exp(-times / rng.uniform(0.003, 0.03))
         end = min(count, at + len(knock))
         out[at:end] += (rng.uniform(0.05, 0.6) * knock[: end - at]).astype(np.float32)
+    return out
+
+
+def other_throat(rng, mel: np.ndarray) -> np.ndarray:
+    """Log-mel rows [T, bands] as of somebody with a longer or shorter throat, a few bands unheard.
+
+    Resonances move against each other as little as people's do; held-out voices are what this is for.
+    source: vocal tract length perturbation (Jaitly and Hinton 2013), masks of SpecAugment (Park 2019)
+    """
+    bands = mel.shape[1]
+    places = np.arange(bands) * float(np.exp(rng.uniform(-_THROAT, _THROAT))) + rng.uniform(-1, 1)
+    low = np.clip(places.astype(int), 0, bands - 2)
+    share = np.clip(places - low, 0.0, 1.0).astype(np.float32)
+    out = mel[:, low] * (1 - share) + mel[:, low + 1] * share
+    if rng.random() < _MASK_SHARE:
+        first, width = int(rng.integers(bands - 6)), int(rng.integers(2, 7))
+        out[:, first : first + width] = out[:, first : first + width].mean()
     return out
 
 

@@ -162,10 +162,49 @@ def real_film(path: Path, folder: Path) -> dict:
             "late_ms": float(1000 * fine / fps)}  # fmt: skip
 
 
+def film_sync(film: Path, bundle: Path, sound: Path) -> dict:
+    """By how many ms sound and picture of a talking portrait are late, in its first and its last four seconds.
+
+    The sound against the file it was made from; how much pictures change against how much the face layer does.
+    """
+    from stages.bundle import open_bundle
+    from stages.face.encoder import load_face_encoder
+    from stages.media import VideoReader
+    from stages.media.sound import sound_blocks
+
+    given, found = (np.concatenate(list(sound_blocks(file))).astype(np.float64) for file in (sound, film))
+    with VideoReader(film) as reader:
+        pictures = np.stack([frame.astype(np.float32).mean(-1) for frame in reader])
+        fps = float(reader.fps)
+    faces = load_face_encoder().expressions_of(open_bundle(bundle).read("face", "tokens"))
+    seen = np.abs(np.diff(pictures, axis=0)).mean((1, 2))
+    meant = np.abs(np.diff(faces, axis=0)).sum(1)[: len(seen)]
+    part, frames = 4 * 16000, round(4 * fps)
+    length = min(len(given), len(found))
+    ends = {"start": (slice(0, part), slice(0, frames)),
+            "end": (slice(length - part, length), slice(len(seen) - frames, len(seen)))}  # fmt: skip
+    out: dict = {"pictures": len(pictures), "fps": fps, "sound_s": len(found) / 16000}
+    for name, (samples, shown) in ends.items():
+        out[f"sound_late_ms_{name}"] = lag(given[samples], found[samples], 3200) / 16
+        out[f"picture_late_ms_{name}"] = 1000 * lag(meant[shown], seen[shown], 6) / fps
+    return out
+
+
+def lag(given: np.ndarray, found: np.ndarray, most: int) -> float:
+    """By how many places `found` is late, between places by a parabola."""
+    given, found = (x - x.mean() for x in (given, found))
+    inner = slice(most, len(given) - most)
+    curve = np.array([np.dot(given[inner], found[most + k : len(given) - most + k]) for k in range(-most, most + 1)])
+    best = int(np.clip(np.argmax(curve), 1, len(curve) - 2))
+    low, top, high = curve[best - 1 : best + 2]
+    return best - most + 0.5 * (low - high) / (low - 2 * top + high)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pool", type=Path, help="pool of a train-speech run: its held-out voices")
     parser.add_argument("--assets", type=Path, help="folder with audio/ and videos/ of real speech and music")
+    parser.add_argument("--film", type=Path, nargs=3, metavar=("MP4", "BUNDLE", "SOUND"), help="a talking portrait")
     parser.add_argument("--network", default="default")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--threads", type=int, default=2)
@@ -175,6 +214,10 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     network = load_speech_face(args.network).network
     found: dict = {}
+    if args.film:
+        found["film"] = film_sync(*args.film)
+        print(found["film"])
+        return
     if args.pool:
         print("held-out voices and words")
         found["held_out"] = held_out(network, args.pool)
