@@ -185,8 +185,8 @@ def film_sync(film: Path, bundle: Path, sound: Path) -> dict:
             "end": (slice(length - part, length), slice(len(seen) - frames, len(seen)))}  # fmt: skip
     out: dict = {"pictures": len(pictures), "fps": fps, "sound_s": len(found) / 16000}
     for name, (samples, shown) in ends.items():
-        out[f"sound_late_ms_{name}"] = lag(given[samples], found[samples], 3200) / 16
-        out[f"picture_late_ms_{name}"] = 1000 * lag(meant[shown], seen[shown], 6) / fps
+        out[f"sound_late_ms_{name}"] = round(lag(given[samples], found[samples], 3200) / 16, 2)
+        out[f"picture_late_ms_{name}"] = round(1000 * lag(meant[shown], seen[shown], 6) / fps, 2)
     return out
 
 
@@ -197,7 +197,7 @@ def lag(given: np.ndarray, found: np.ndarray, most: int) -> float:
     curve = np.array([np.dot(given[inner], found[most + k : len(given) - most + k]) for k in range(-most, most + 1)])
     best = int(np.clip(np.argmax(curve), 1, len(curve) - 2))
     low, top, high = curve[best - 1 : best + 2]
-    return best - most + 0.5 * (low - high) / (low - 2 * top + high)
+    return float(best - most + 0.5 * (low - high) / (low - 2 * top + high))
 
 
 def main() -> None:
