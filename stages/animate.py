@@ -34,6 +34,7 @@ class Params:
     refs        further pictures of the same person: photos, folders of photos, bundles with picks (pick-refs)
     pseudo_refs so many further pictures made by the model itself from the photo (0 = none), kept beside the bundle
     output      path of the MP4; "" is the bundle's name with .mp4, in the bundle's folder
+    audio       sound file or film whose sound the MP4 gets instead of the clip's
     model       "default" (shipped) or a folder with vae.safetensors and dit.safetensors
     seed        of the noise
     steps       solver steps a segment; solver: euler or dpm2m
@@ -52,6 +53,7 @@ class Params:
     refs: tuple[str, ...] = ()
     pseudo_refs: int = 0
     output: str = ""
+    audio: str = ""
     model: str = "default"
     seed: int = 0
     steps: int = 4
@@ -136,7 +138,7 @@ def run(
     )
     video = Path(todo.output)
     mark = ai_mark(stage=STAGE, model=animator.config.name, seed=params.seed, key=key)
-    pictures = write_film(bundle, animator, store, signals, video, mark)
+    pictures = write_film(bundle, animator, store, signals, video, mark, params.audio)
     if params.sheet:
         write_sheet(bundle, signals, pictures, video.with_suffix(".png"), mark)
     attrs = {
@@ -242,6 +244,11 @@ def _identity(item: str | os.PathLike[str], params: Params):
             )
     inputs = {layer: bundle.key(layer) for layer in ("clip", "body", "head", "face")}
     inputs |= _reference_inputs(bundle, params)
+    if params.audio:
+        from stages.media.sound import probe_sound
+
+        probe_sound(params.audio)
+        inputs["audio"] = file_sha256(params.audio)
     weights = {**model_hashes(params.model), "face": file_sha256(encoder_file(params.model))}
     encoder, wanted = bundle.attrs("face")["encoder"], encoder_file(params.model)
     if (params.carry_expression or params.face_strength != 1) and encoder["sha256"] != weights["face"]:

@@ -27,6 +27,7 @@ def command(
     pseudo_refs: Annotated[
         int, typer.Option(help="So many more pictures made by the model itself in a first pass, kept for next time.")
     ] = Params.pseudo_refs,
+    audio: Annotated[str, typer.Option(help="Sound for the film instead of the clip's.")] = Params.audio,
     model: Annotated[str, typer.Option(help="default (shipped) or a folder with the weights.")] = Params.model,
     seed: options.Seed = Params.seed,
     steps: Annotated[int, typer.Option(help="Solver steps a segment.")] = Params.steps,
@@ -76,6 +77,7 @@ def command(
         ref=ref,
         refs=tuple(refs or ()),
         pseudo_refs=pseudo_refs,
+        audio=audio,
         model=model,
         seed=seed,
         steps=steps,
