@@ -88,7 +88,8 @@ def _carried(picture, still, truth, act, driver, encoder):
     plain = tuple(np.stack(column) for column in zip(*pairs, strict=True))
     tokens = np.where(facing(rotations)[:, None, None], encoder.tokens(driver.face_crops_u8), np.nan)
     head, ref_head = (act.head_px, act.head_radius_px), (still.head_px[0], still.head_radius_px[0])
-    return plain, express(encoder, *plain, (*head, rotations), picture, (*ref_head, rotation), tokens)
+    alone = picture[None], [(*ref_head, rotation)], np.ones((len(rotations), 1))
+    return plain, express(encoder, *plain, (*head, rotations), alone, tokens)
 
 
 def facing(rotations):
