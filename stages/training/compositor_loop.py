@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ from stages.training.recipe import CompositorRecipe
 from stages.weights.checkpoint import load_strictly
 
 _WATCHED = 8  # rehearsals that are never trained on
+_UNSETTLED = 0.35  # share of the films of a batch whose made pictures are spoilt as `Pictures.unsettled` says
 FILM = 4  # neighbouring frames of one clip in a batch
 
 
@@ -58,6 +60,18 @@ class Pictures:
             return array[(slice(None),) * first_axis + (rows, columns)]
 
         return Pictures(**{name: window(array, 2 if name == "keep" else 1) for name, array in vars(self).items()})
+
+    def unsettled(self, rng: np.random.Generator) -> "Pictures":
+        """What the transformer makes of people unlike those it learned from: both photos at once, blurred and tinted, and
+        keep maps that do not know. On real photos it does so; who never saw it mixes a ghost into a sharp face."""
+        share, sigma = rng.uniform(0.2, 0.8), rng.uniform(0.8, 2.5)
+        ghost = share * self.still.astype(np.float32) + (1.0 - share) * self.carried
+        ghost = np.stack([cv2.GaussianBlur(frame, (0, 0), sigma) for frame in ghost])
+        mixed = rng.uniform(0.4, 1.0)
+        made = mixed * (ghost + 10.0 * rng.standard_normal(3)) + (1.0 - mixed) * self.made
+        sure = rng.uniform(0.0, 1.0)
+        keep = sure * self.keep + (1.0 - sure) * rng.uniform(40.0, 200.0)
+        return replace(self, made=np.clip(made, 0, 255).astype(np.uint8), keep=keep.astype(np.uint8))
 
     def mirrored(self) -> "Pictures":
         """Left and right exchanged."""
@@ -96,6 +110,7 @@ class Rehearsals:
         alike = np.array([number for number, found in enumerate(self._sizes) if found == self._sizes[first]])
         for number in [first, *rng.choice(alike, max(0, size // FILM - 1))]:
             film = Pictures(*self.frames(self.trained[number], rng, FILM))
+            film = film.unsettled(rng) if rng.random() < _UNSETTLED else film
             film = film.cut(rng, crop_px) if crop_px else film
             films.append(film.mirrored() if rng.random() < 0.5 else film)
         names = [field.name for field in fields(Pictures)]
