@@ -11,6 +11,8 @@ from dreamactor_cli.commands import COMMANDS, STAGES
 from stages.core.errors import InputError
 
 _NOT_PRINTED = {"overwrite"}
+_REPEATED = {"refs"}  # flags given once for each value
+_ELSEWHERE = {"pick-refs"}  # stages whose first input need not be the bundle with the layer
 
 
 def words_for(stage_name: str, item: str, params: Any) -> tuple[str, ...]:
@@ -32,7 +34,8 @@ def command_for(provenance: dict[str, Any], bundle_path: str, layer: str) -> str
     """
     words = provenance.get("ran", {}).get("command")
     if words:
-        here = [bundle_path] if _is_bundle(words[2]) else [words[2]]  # the bundle may have moved since
+        moved = _is_bundle(words[2]) and words[1] not in _ELSEWHERE  # the bundle may have moved since
+        here = [bundle_path] if moved else [words[2]]
         return shlex.join([*words[:2], *here, *words[3:]])
     decides = provenance.get("decides")
     if not isinstance(decides, dict) or decides.get("stage") not in STAGES:
@@ -60,6 +63,8 @@ def _flag(name: str, value: Any) -> list[str]:
         return [flag]
     if value is False:
         return [f"--no-{flag[2:]}"]
+    if name in _REPEATED:
+        return [word for part in value for word in (flag, str(part))]
     if isinstance(value, (list, tuple)):
         return [flag, *(str(part) for part in value)] if value else []
     return [flag, str(value)]

@@ -22,6 +22,7 @@ STAGE = "animate"
 LAYER = "video"
 VERSION = 4
 _MOST_STRENGTH = 3.0
+_MOST_PSEUDO = 3
 _DECIDING = ("seed", "steps", "solver", "cfg_ref", "cfg_motion", "segment", "carry_expression", "face_strength")
 
 
@@ -30,7 +31,10 @@ class Params:
     """Settings of animate.
 
     ref         the reference photo; must be the one render-spheres placed on the canvas. "" takes that one
+    refs        further pictures of the same person: photos, folders of photos, bundles with picks (pick-refs)
+    pseudo_refs so many further pictures made by the model itself from the photo (0 = none), kept beside the bundle
     output      path of the MP4; "" is the bundle's name with .mp4, in the bundle's folder
+    audio       sound file or film whose sound the MP4 gets instead of the clip's
     model       "default" (shipped) or a folder with vae.safetensors and dit.safetensors
     seed        of the noise
     steps       solver steps a segment; solver: euler or dpm2m
@@ -46,7 +50,10 @@ class Params:
     """
 
     ref: str = ""
+    refs: tuple[str, ...] = ()
+    pseudo_refs: int = 0
     output: str = ""
+    audio: str = ""
     model: str = "default"
     seed: int = 0
     steps: int = 4
@@ -98,7 +105,7 @@ def run(
     from stages.animation.film import write_film, write_sheet
     from stages.animation.sampling import sample
     from stages.animation.signals import BundleSignals
-    from stages.bundle import LayerWriter, make_provenance
+    from stages.bundle import LayerWriter, make_provenance, open_bundle
     from stages.core.device import pick_device, set_threads
     from stages.face.encoder import load_face_encoder
     from stages.media import ai_mark
@@ -109,8 +116,15 @@ def run(
     bundle, key, inputs, weights = _identity(item, params)
     animator = Animator.load(params.model, pick_device(params.device))
     reads_faces = params.carry_expression or params.face_strength != 1
-    encoder = load_face_encoder(str(encoder_file(params.model)), animator.device) if reads_faces else None
-    signals = BundleSignals(bundle, encoder, carry=params.carry_expression, face_strength=params.face_strength)
+
+    def load_encoder():
+        return load_face_encoder(str(encoder_file(params.model)), animator.device)
+
+    encoder = load_encoder() if reads_faces else None
+    layer = _carry_references(bundle, params, animator, load_encoder)
+    signals = BundleSignals(
+        open_bundle(item), encoder, carry=params.carry_expression, face_strength=params.face_strength, layer=layer
+    )
     store, sampling_s = sample(
         animator,
         signals,
@@ -124,7 +138,7 @@ def run(
     )
     video = Path(todo.output)
     mark = ai_mark(stage=STAGE, model=animator.config.name, seed=params.seed, key=key)
-    pictures = write_film(bundle, animator, store, signals, video, mark)
+    pictures = write_film(bundle, animator, store, signals, video, mark, params.audio)
     if params.sheet:
         write_sheet(bundle, signals, pictures, video.with_suffix(".png"), mark)
     attrs = {
@@ -197,6 +211,8 @@ def _check(params: Params) -> None:
         raise UsageError(f"--solver: found {params.solver!r}, expected one of {', '.join(SOLVERS)}")
     if not 1 <= params.steps <= 1000:
         raise UsageError(f"--steps: found {params.steps}, expected 1 to 1000")
+    if not 0 <= params.pseudo_refs <= _MOST_PSEUDO:
+        raise UsageError(f"--pseudo-refs: found {params.pseudo_refs}, expected 0 to {_MOST_PSEUDO}")
     if params.segment and (params.segment < 5 or params.segment % 4 != 1):
         raise UsageError(f"--segment: found {params.segment}, expected 5, 9, 13, ... frames (4k+1)")
     if min(params.cfg_ref, params.cfg_motion) < 0:
@@ -227,6 +243,12 @@ def _identity(item: str | os.PathLike[str], params: Params):
                 f"{params.ref}. Make them again with: dreamactor render-spheres {item} --ref {params.ref} --overwrite"
             )
     inputs = {layer: bundle.key(layer) for layer in ("clip", "body", "head", "face")}
+    inputs |= _reference_inputs(bundle, params)
+    if params.audio:
+        from stages.media.sound import probe_sound
+
+        probe_sound(params.audio)
+        inputs["audio"] = file_sha256(params.audio)
     weights = {**model_hashes(params.model), "face": file_sha256(encoder_file(params.model))}
     encoder, wanted = bundle.attrs("face")["encoder"], encoder_file(params.model)
     if (params.carry_expression or params.face_strength != 1) and encoder["sha256"] != weights["face"]:
@@ -241,7 +263,35 @@ def _identity(item: str | os.PathLike[str], params: Params):
 
 def _decides(params: Params) -> dict[str, object]:
     """The parameters that decide the bytes."""
-    return {name: getattr(params, name) for name in _DECIDING}
+    decides = {name: getattr(params, name) for name in _DECIDING}
+    return decides | ({"pseudo_refs": params.pseudo_refs} if params.pseudo_refs else {})
+
+
+def _reference_inputs(bundle, params: Params) -> dict[str, str]:
+    """Name -> digest of all further references."""
+    inputs: dict[str, str] = {}
+    if params.refs:
+        from stages.references.digests import reference_inputs
+
+        inputs |= reference_inputs(params.refs)
+    if params.pseudo_refs:
+        from stages.references.turnaround import turnaround_inputs
+
+        inputs |= {f"turn_{name}": digest for name, digest in turnaround_inputs(bundle, params).items()}
+    return inputs
+
+
+def _carry_references(bundle, params: Params, animator, load_encoder) -> str:
+    """The layer with references and carried photo: body, or carried, which is made here for further references."""
+    if not (params.refs or params.pseudo_refs):
+        return "body"
+    from stages.references.carried import LAYER as CARRIED
+    from stages.references.carried import write_carried
+    from stages.references.turnaround import ensure_turnaround
+
+    made = (ensure_turnaround(bundle, params, animator, load_encoder()),) if params.pseudo_refs else ()
+    write_carried(bundle, (*params.refs, *made), animator.config.dit.max_references)
+    return CARRIED
 
 
 def encoder_file(model: str) -> Path:

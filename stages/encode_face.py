@@ -75,6 +75,7 @@ def run(
     from stages.core.device import pick_device
     from stages.face.crop import CROP_PX, track_crops
     from stages.face.encoder import load_face_encoder
+    from stages.face.layer import face_specs
     from stages.media import clip_frames
 
     bundle, key, inputs, weights = _identity(item, params)
@@ -100,7 +101,7 @@ def run(
         with LayerWriter(
             item, LAYER, key=key, attrs=attrs, provenance=provenance, overwrite=params.overwrite
         ) as writer:
-            specs = _specs()
+            specs = face_specs()
             crops = None
             if params.keep_crops:
                 crops = writer.stream("crops", (CROP_PX, CROP_PX, 3), specs["crops"], length=frames)
@@ -168,16 +169,3 @@ def _identity(item: str | os.PathLike[str], params: Params):
 def _decides(params: Params) -> dict[str, object]:
     """The parameters that decide the bytes; device and batch do not, the encoder counts by its content."""
     return {"keep_crops": params.keep_crops, "upright": params.upright}
-
-
-def _specs() -> dict:
-    from stages.bundle import ArraySpec
-
-    return {
-        "tokens": ArraySpec("float32", ("T", "N", "C"), meaning="motion tokens of the face; NaN = no face seen"),
-        "valid": ArraySpec("bool", ("T",), meaning="a face was seen and encoded"),
-        "crop_affine": ArraySpec(
-            "float32", ("T", "row", "col"), "px", meaning="source px to 224x224 crop px; NaN = no face"
-        ),
-        "crops": ArraySpec("uint8", ("T", "H", "W", "rgb"), "u8", meaning="the crops as encoded; black = no face"),
-    }

@@ -39,6 +39,7 @@ class Params:
     framing     mix (40% portrait, 35% half, 25% full), portrait, half, full
     look        drawn (lens, film and compression of a random camera, now and then a drawing) or plain (as rendered)
     seed        number of the first clip within its split
+    style       what all of them do, such as walk, talk or turn-around (shown from both sides); "" = drawn for each
     split       train, val or test: their people are never the same
     workers     processes; changes no result
     references  frames of the same person at other times, stored with the truth
@@ -66,6 +67,7 @@ class Params:
     framing: str = "mix"
     look: str = "drawn"
     seed: int = 0
+    style: str = ""
     split: str = "train"
     workers: int = 1
     references: int = 5
@@ -219,6 +221,7 @@ def _made(item: str | os.PathLike[str], params: Params):
         references=params.references,
         fps=params.fps,
         framing=params.framing,
+        style=params.style or None,
         look=params.look,
         views=params.views,
         a_pose=params.a_pose,
@@ -343,6 +346,11 @@ def _check(params: Params) -> None:
             raise UsageError(f"--{name.replace('_', '-')}: found {getattr(params, name)}, expected {low}..{high}")
     if params.size % 2:
         raise UsageError(f"--size: found {params.size}, expected an even number (H.264 stores colour at half size)")
+    if params.style:
+        from stages.synthetic.styles import STYLES
+
+        if params.style not in STYLES:
+            raise UsageError(f"--style: found {params.style!r}, expected one of {', '.join(STYLES)}")
     words = {"framing": FRAMING_CHOICES, "split": tuple(SPLITS), "assets": ASSET_CHOICES, "look": LOOK_CHOICES}
     for name, choices in words.items():
         if getattr(params, name) not in choices:
@@ -358,6 +366,8 @@ def _decides(item: str | os.PathLike[str], params: Params) -> dict:
     names = ("frames", "size", "fps", "framing", "look", "references", "views", "a_pose", "maps")
     chosen = {name: getattr(params, name) for name in (*names, "clips_per_person")}
     chosen["renderer"] = _equipment(params).renderer
+    if params.style:  # left out where it is not set: keys of bundles made before there was a choice stay
+        chosen["style"] = params.style
     return {**chosen, "generator": GENERATOR_VERSION, "split": split, "number": number, "cross": cross}
 
 

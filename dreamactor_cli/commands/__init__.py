@@ -7,6 +7,8 @@ COMMANDS = {
     "mix": (f"{_HERE}.mix", "Make one bundle of several drivers: body, head, face."),
     "render-spheres": (f"{_HERE}.render_spheres", "Draw the controls: skeleton and head sphere, fitted to a photo."),
     "encode-face": (f"{_HERE}.encode_face", "Cut out the driver's face and encode its motion."),
+    "pick-refs": (f"{_HERE}.pick_refs", "Pick the pictures of a person that show most, for animate --refs."),
+    "audio2face": (f"{_HERE}.audio2face", "Move the face by speech; begin a talking portrait from a photo."),
     "animate": (f"{_HERE}.animate", "Make the video of the photo's person."),
     "score": (f"{_HERE}.score", "Score films against real ones; doctor, audit."),
     "report": (f"{_HERE}.report", "Set scored runs side by side: tables, a page with plots and videos."),
@@ -15,6 +17,7 @@ COMMANDS = {
     "weights": (f"{_HERE}.weights", "Pretrained networks: list, fetch, show."),
     "synth": (f"{_HERE}.synth", "Make clips of synthetic people with exact ground truth."),
     "train": (f"{_HERE}.train", "Train the model; stop and go on at any time."),
+    "train-speech": (f"{_HERE}.train_speech", "Train the network that audio2face hears with."),
 }
 
 STAGES = {
@@ -22,10 +25,13 @@ STAGES = {
     "mix": "stages.mix",
     "render-spheres": "stages.render_spheres",
     "encode-face": "stages.encode_face",
+    "pick-refs": "stages.pick_refs",
+    "audio2face": "stages.audio2face",
     "animate": "stages.animate",
     "score": "stages.score",
     "report": "stages.report",
     "view": "stages.view",
     "synth": "stages.synth",
     "train": "stages.train",
+    "train-speech": "stages.train_speech",
 }

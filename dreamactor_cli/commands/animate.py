@@ -18,6 +18,16 @@ def command(
     ref: Annotated[
         str, typer.Option(help="The photo; the one given to render-spheres, which is the default.")
     ] = Params.ref,
+    refs: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="More pictures of the person: a photo, a folder of photos, a bundle of pick-refs. May be repeated."
+        ),
+    ] = None,
+    pseudo_refs: Annotated[
+        int, typer.Option(help="So many more pictures made by the model itself in a first pass, kept for next time.")
+    ] = Params.pseudo_refs,
+    audio: Annotated[str, typer.Option(help="Sound for the film instead of the clip's.")] = Params.audio,
     model: Annotated[str, typer.Option(help="default (shipped) or a folder with the weights.")] = Params.model,
     seed: options.Seed = Params.seed,
     steps: Annotated[int, typer.Option(help="Solver steps a segment.")] = Params.steps,
@@ -65,6 +75,9 @@ def command(
     """
     params = Params(
         ref=ref,
+        refs=tuple(refs or ()),
+        pseudo_refs=pseudo_refs,
+        audio=audio,
         model=model,
         seed=seed,
         steps=steps,

@@ -18,7 +18,9 @@ def command(
     out: Annotated[str, typer.Option("--out", "--output-dir", help="Folder of the bundles.")] = Params.out,
     suite: Annotated[
         str,
-        typer.Option(help="A fixed test suite (v1): decides all but the folder; --clips N: first N of each framing."),
+        typer.Option(
+            help="A fixed test suite (v1, v1.1): decides all but the folder; --clips N: first N of each framing."
+        ),
     ] = Params.suite,
     clips: Annotated[
         int | None, typer.Option(help="How many clips; one, or the whole suite, if not given.")
@@ -36,6 +38,9 @@ def command(
     seed: Annotated[
         int, typer.Option(help="Number of the first clip within its split; each number is another clip.")
     ] = Params.seed,
+    style: Annotated[
+        str, typer.Option(help="What all of them do, such as walk, talk, turn-around; none = drawn for each clip.")
+    ] = Params.style,
     split: Annotated[
         str, typer.Option(help="train, val or test; they share no person, and test shows some clothes of its own.")
     ] = Params.split,
@@ -90,6 +95,7 @@ def command(
         framing=framing,
         look=look,
         seed=seed,
+        style=style,
         split=split,
         workers=workers,
         references=references,
@@ -127,6 +133,7 @@ def words_again(decides: dict[str, Any], bundle_path: str) -> list[str]:
         words += [f"--{name.replace('_', '-')}", str(params[name])]
     for name in ("maps", "a_pose"):
         words += [f"--{name.replace('_', '-')}"] if params[name] else []
+    words += ["--style", params["style"]] if params.get("style") else []
     words += ["--panoramas"] if "panoramas" in inputs else []
     words += ["--device", "cpu"] if params["renderer"] == "torch" else []
     return words + (["--cross-identity"] if params["cross"] else [])

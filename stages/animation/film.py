@@ -11,10 +11,11 @@ import numpy as np
 _SHEET_ROWS = 6
 
 
-def write_film(bundle, animator, store, signals, video: Path, mark: dict) -> dict[int, np.ndarray]:
-    """Decode the segments and write the MP4 with the driver's sound, frame after frame.
+def write_film(bundle, animator, store, signals, video: Path, mark: dict, audio: str = "") -> dict[int, np.ndarray]:
+    """Decode the segments and write the MP4 with its sound, frame after frame.
 
     store    SegmentStore of the whole clip;  mark  the metadata that says how it was made
+    audio    file whose sound it gets; "" is the driver's own
     returns  the few pictures uint8 [H, W, 3] that the contact sheet shows, by frame
     """
     from stages.media import clip_media, write_video
@@ -33,7 +34,7 @@ def write_film(bundle, animator, store, signals, video: Path, mark: dict) -> dic
 
     has_sound = clip.get("has_audio") and "media" in bundle.array_names("clip")
     rate = Fraction(clip["fps"]) if clip.get("fps") else Fraction(25)
-    with clip_media(bundle) if has_sound else nullcontext() as sound:
+    with clip_media(bundle) if has_sound and not audio else nullcontext(audio or None) as sound:
         write_video(video, pictures(), rate, audio_from=sound, metadata=mark)
     return kept
 

@@ -22,10 +22,14 @@ class BundleSignals:
     carry          move the carried photo's face to the driver's expression
     face_strength  how far the expression goes from the photo's, times the driver's: 0 = as in the photo, 1 = as the
                    driver. Where the photo's face cannot be read it is about the neutral face (all weights 0)
+    layer          "body", or "carried" where several references are carried as one (stages.references.carried)
     errors         InputError: layers of different lengths, or drawn by an earlier version
     """
 
-    def __init__(self, bundle, encoder=None, *, carry: bool = True, face_strength: float = 1.0) -> None:
+    def __init__(
+        self, bundle, encoder=None, *, carry: bool = True, face_strength: float = 1.0, layer: str = "body"
+    ) -> None:
+        self._layer = layer
         self._bundle, self._encoder, self._carry, self._strength = bundle, encoder, carry, face_strength
         lengths = [bundle.array_info(layer, name)["shape"][0] for layer, name in
                    (("body", "map"), ("head", "map"), ("face", "tokens"))]  # fmt: skip
@@ -42,8 +46,11 @@ class BundleSignals:
         self._length = lengths[0]
         self.size = tuple(bundle.array_info("body", "map")["shape"][1:3])
         self.token_shape = tuple(bundle.array_info("face", "tokens")["shape"][1:])
-        self.ref_frames = bundle.read("body", "ref_frame")
-        self.ref_maps = np.concatenate([bundle.read("body", "ref_map"), bundle.read("head", "ref_map")], -1)
+        if layer == "body":
+            self.ref_frames = bundle.read("body", "ref_frame")
+            self.ref_maps = np.concatenate([bundle.read("body", "ref_map"), bundle.read("head", "ref_map")], -1)
+        else:
+            self.ref_frames, self.ref_maps = (bundle.read(layer, name) for name in ("ref_frames", "ref_maps"))
         self._before = self._reference_expression() if encoder is not None else None
         self._blocks: OrderedDict[int, Tracks] = OrderedDict()
 
@@ -79,14 +86,18 @@ class BundleSignals:
             part("face", "valid"),
             self.ref_frames,
             self.ref_maps,
-            part("body", "warp"),
-            part("body", "warp_kind"),
+            part(self._layer, "warp"),
+            part(self._layer, "warp_kind"),
         )
         if self._encoder is None:
             return tracks
-        after = self._encoder.expressions_of(tracks.face_tokens)
+        after, before = self._encoder.expressions_of(tracks.face_tokens), self._before[:1]
+        if self._layer != "body":
+            from stages.face.carry import mixed_weights
+
+            before = mixed_weights(self._before, part(self._layer, "head_share"))
         if self._strength != 1.0:
-            about = np.nan_to_num(self._before)
+            about = np.nan_to_num(before)
             after = about + self._strength * (after - about)
             tracks = replace(tracks, face_tokens=self._encoder.with_expressions(tracks.face_tokens, after))
         if not self._carry:
@@ -94,11 +105,15 @@ class BundleSignals:
         from stages.face.carry import carry_expressions
 
         carried, place = (tracks.warp_frames, tracks.warp_kind), (part("head", name) for name in _PLACE)
-        warp, kind = carry_expressions(*carried, *place, self._before, after)
+        warp, kind = carry_expressions(*carried, *place, before, after)
         return replace(tracks, warp_frames=warp, warp_kind=kind)
 
     def _reference_expression(self):
         from stages.face.carry import reference_weights
 
-        place = (self._bundle.read("head", f"ref_{name}") for name in _PLACE)
-        return reference_weights(self._encoder, self.ref_frames[0], *place)
+        several = self._layer != "body"
+        place = [self._bundle.read(self._layer if several else "head", f"ref_{name}") for name in _PLACE]
+        places = list(zip(*place, strict=True)) if several else [place]
+        return np.stack([
+            reference_weights(self._encoder, frame, *one) for frame, one in zip(self.ref_frames, places, strict=True)
+        ])  # fmt: skip

@@ -16,12 +16,15 @@ from stages.body.framing import Window, cut
 from stages.body.matte import figure_matte
 from stages.body.person import Person, make_person
 from stages.body.place import Performance, own_performance
+from stages.body.several import Choice, SeveralWarps, carry_several
 from stages.body.warp import warp_reference
 from stages.bundle import open_bundle
 from stages.core.errors import UsageError
+from stages.core.geometry import euler_yaw_pitch_roll_rad
+from stages.core.headpose import yaw_order
 from stages.head.sphere import draw_sphere
 from stages.synthetic.seeds import bundle_name
-from stages.synthetic.suite import KINDS, Suite, reference_order
+from stages.synthetic.suite import APART_S, KINDS, Suite, reference_order
 
 _FACING = 0.35  # cosine between face and camera below which a face is not read, as in training
 _FILM = ("joints_px", "joints_m", "transl_m", "hands_px", "R_cam_head", "head_center_px", "head_radius_px", "frames")
@@ -39,7 +42,9 @@ class Case:
     ref_frames   uint8 [R, S, S, 3]   the references on the canvas, the best first;  ref_maps uint8 [R, S, S, 6]
     warp_frames  uint8 [T, S, S, 3]   the first reference carried to every pose;  warp_kind uint8 [T, S, S]
     crops_u8     uint8 [T, c, c, 3]   the driver's face;  face_valid bool [T] it looks far enough to the camera
-    head         center_px [T, 2], radius_px [T], R_cam_head [T, 3, 3] of the spheres;  ref_head  of the first reference
+    head         center_px [T, 2], radius_px [T], R_cam_head [T, 3, 3] of the spheres
+    ref_heads    of each reference: center_px [2], radius_px, R_cam_head [3, 3]
+    act, stills  Performance on the canvas of the film and of each reference (see `carried`)
     """
 
     name: str
@@ -53,7 +58,21 @@ class Case:
     crops_u8: np.ndarray
     face_valid: np.ndarray
     head: tuple[np.ndarray, np.ndarray, np.ndarray]
-    ref_head: tuple[np.ndarray, np.ndarray, np.ndarray]
+    ref_heads: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
+    act: Performance
+    stills: tuple[Performance, ...]
+
+    def carried(self, references: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The first so many references carried as one: frames uint8 [T, S, S, 3], kind uint8 [T, S, S], and the share
+        of each reference in the head, float32 [T, references]."""
+        if references == 1:
+            return self.warp_frames, self.warp_kind, np.ones((len(self.maps), 1), np.float32)
+        pictures, rotations = self.ref_frames[:references], [head[2] for head in self.ref_heads[:references]]
+        mattes = [figure_matte(picture) for picture in pictures]
+        warps = SeveralWarps(pictures, self.stills[:references], rotations, mattes)
+        choice: Choice = warps.choose(self.act, self.head[2])
+        frames, kinds = (np.stack(c) for c in zip(*carry_several(warps, self.act, self.head[2], choice), strict=True))
+        return frames, kinds, choice.head(len(frames), references)
 
 
 def case_name(framing: str, number: int) -> str:
@@ -70,7 +89,7 @@ def open_case(folder: str, suite: Suite, number: int, kind: str, *, references: 
                 stands is then a guess: the driver's most alike frame is laid on the reference, and the truth may have
                 walked on between the two.  cross-aligned: the same, with a driver whose film begins with the moment
                 that the reference shows (not part of the case), so that the place is told
-    references  how many of them are taken, in the order of `reference_order`
+    references  how many of them are taken: the first of `reference_order`, then those turned farthest to either side
     errors      UsageError: unknown kind, more references than there are. InputError: a bundle is missing or damaged
     """
     if kind not in KINDS:
@@ -79,7 +98,7 @@ def open_case(folder: str, suite: Suite, number: int, kind: str, *, references: 
         raise UsageError(f"references: found {references}, suite {suite.name} has 1..{suite.references}")
     own = _truth(Path(folder) / bundle_name(suite.split, number, cross=False))
     stills = {name: own[f"ref_{name}"] for name in (*_FILM, "times_s")}
-    order = reference_order(own["times_s"], stills["times_s"], stills["R_cam_head"])[:references]
+    order = _spread(own, stills)[:references]
     people = [_person(stills, own, suite, slice(index, index + 1)) for index in order]
     if kind == "self":
         driver, composition = own, _in_place(_person(own, own, suite), people[0], suite.size)
@@ -99,6 +118,7 @@ def open_case(folder: str, suite: Suite, number: int, kind: str, *, references: 
     carried = warp_reference(ref_frames[0], *placed, figure_matte(ref_frames[0]))
     warp_frames, warp_kind = (np.stack(column) for column in zip(*carried, strict=True))
     framing = suite.numbers()[number]
+    placed = tuple(_placed(person, window) for person in people)
     return Case(
         name=case_name(framing, number),
         framing=framing,
@@ -106,15 +126,19 @@ def open_case(folder: str, suite: Suite, number: int, kind: str, *, references: 
         maps=_maps(composition.act, rotations, suite.size),
         ref_frames=ref_frames,
         ref_maps=np.concatenate([
-            _maps(_placed(person, window), ref_rotations[index : index + 1], suite.size)
-            for index, person in enumerate(people)
+            _maps(still, ref_rotations[index : index + 1], suite.size) for index, still in enumerate(placed)
         ]),
         warp_frames=warp_frames,
         warp_kind=warp_kind,
         crops_u8=driver["face_crops"],
         face_valid=rotations[:, 2, 2] > _FACING,
         head=(composition.act.head_px, composition.act.head_radius_px, rotations),
-        ref_head=(composition.still.head_px[0], composition.still.head_radius_px[0], ref_rotations[0]),
+        ref_heads=tuple(
+            (still.head_px[0], still.head_radius_px[0], rotation)
+            for still, rotation in zip(placed, ref_rotations, strict=True)
+        ),
+        act=composition.act,
+        stills=placed,
     )  # fmt: skip
 
 
@@ -124,6 +148,15 @@ def _truth(path: Path) -> dict[str, np.ndarray]:
     bundle.require("truth")
     names = (*_FILM, *_ONCE, "face_crops", *(f"ref_{name}" for name in (*_FILM, "times_s")))
     return {name: bundle.read("truth", name) for name in names}
+
+
+def _spread(own: dict[str, np.ndarray], stills: dict[str, np.ndarray]) -> list[int]:
+    """Numbers of the references in the order they are taken: the first as the suite says, then by the paper's rule
+    those of other moments whose heads turn farthest to either side."""
+    order = reference_order(own["times_s"], stills["times_s"], stills["R_cam_head"])
+    apart = np.maximum(own["times_s"][0] - stills["times_s"], stills["times_s"] - own["times_s"][-1])
+    yaw = np.degrees(euler_yaw_pitch_roll_rad(stills["R_cam_head"])[:, 0])
+    return yaw_order(np.where((apart >= APART_S) | (np.arange(len(yaw)) == order[0]), yaw, np.nan), order[0])
 
 
 def _begun_with_reference(truth: dict[str, np.ndarray], index: int, frames: int) -> dict[str, np.ndarray]:

@@ -90,13 +90,12 @@ class ModelFilms:
 
         count, frames = self._choice.references, len(case.maps)
         tokens = self._encoder.tokens(case.crops_u8)
-        warp_frames, warp_kind = case.warp_frames, case.warp_kind
+        warp_frames, warp_kind, head_shares = case.carried(count)
         if self._choice.carry_expression:
             seen = np.where(case.face_valid[:, None, None], tokens, np.nan)
             carried = warp_frames, warp_kind
-            warp_frames, warp_kind = express(
-                self._encoder, *carried, case.head, case.ref_frames[0], case.ref_head, seen
-            )
+            references = case.ref_frames[:count], case.ref_heads[:count], head_shares
+            warp_frames, warp_kind = express(self._encoder, *carried, case.head, references, seen)
         tracks = Tracks(
             maps=case.maps,
             face_tokens=tokens,

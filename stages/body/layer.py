@@ -16,6 +16,11 @@ def body_specs() -> dict[str, ArraySpec]:
         "valid": ArraySpec("bool", ("T",), meaning="something of the body is drawn"),
         "bone_ratio": ArraySpec("float32", ("bone",), "", meaning="reference / driver; names in the attribute bones"),
         "ref_joints_px": ArraySpec("float32", ("one", "J", "xy"), "px", meaning="the reference's joints on the canvas"),
+        "ref_joints_m": ArraySpec("float32", ("one", "J", "xyz"), "m", meaning="before the reference's own camera"),
+        "ref_hands_px": ArraySpec(
+            "float32", ("one", "hand", "point", "xy"), "px", meaning="the reference's hands on the canvas; left first"
+        ),
+        "ref_hands_valid": ArraySpec("bool", ("one", "hand"), meaning="the reference's hand is drawn"),
         "ref_joints_valid": ArraySpec("bool", ("one", "J"), meaning="the reference's joint is drawn"),
         "ref_frame": ArraySpec("uint8", ("one", "H", "W", "rgb"), "u8", meaning="the reference cut to the canvas"),
         "ref_matte": ArraySpec("uint8", ("one", "H", "W"), "u8", meaning="how surely a pixel of it is a person"),

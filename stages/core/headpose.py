@@ -28,6 +28,28 @@ _NEARNESS_ROUNDS = 4
 _PICTURE_MOST_DEG = 60.0
 
 
+def yaw_order(yaw_deg: np.ndarray, first: int | None = None) -> list[int]:
+    """Numbers of pictures in the order in which references are taken: the paper's rule, then the widest gaps.
+
+    yaw_deg  float [N], NaN = unknown, which come last;  first  the one to begin with; None: the median yaw
+    First the median (or `first`), then the largest and the smallest yaw, then always the one farthest from all taken.
+    Source: paper section 3.3 (frames sorted by yaw: maximum, minimum, median).
+    """
+    yaw = np.asarray(yaw_deg, np.float64)
+    known = [int(index) for index in np.argsort(yaw, kind="stable") if np.isfinite(yaw[index])]
+    if not known:
+        return list(range(len(yaw))) if first is None else [first, *(n for n in range(len(yaw)) if n != first)]
+    begin = known[len(known) // 2] if first is None else first
+    order = [begin]
+    for extreme in (known[-1], known[0]):
+        order += [extreme] if extreme not in order else []
+    while len(left := [index for index in known if index not in order]):
+        taken = [index for index in order if np.isfinite(yaw[index])]
+        away = [min((abs(yaw[index] - yaw[other]) for other in taken), default=np.inf) for index in left]
+        order.append(left[int(np.argmax(away))])
+    return order + [index for index in range(len(yaw)) if index not in order]
+
+
 def kabsch(source: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
     """The rotations, scales and shifts that carry `source` onto `target` with the least weighted squared error.
 

@@ -54,26 +54,42 @@ def face_shape() -> FaceShape:
     return FaceShape(tensors["neutral"].numpy().astype(np.float64), tensors["moves"].numpy().astype(np.float64))
 
 
-def express(encoder, pictures_u8, kinds_u8, head, ref_picture_u8, ref_head, tokens):
+def express(encoder, pictures_u8, kinds_u8, head, references, tokens):
     """Return pictures and kinds of a carried clip with the expression that motion tokens say; see `carry_expressions`.
 
-    encoder  FaceEncoder whose tokens [T, N, C] these are, NaN = no face;  head, ref_head  center_px, radius_px and
-    R_cam_head of the clip's frames and of the reference picture
+    encoder     FaceEncoder whose tokens [T, N, C] these are, NaN = no face
+    head        center_px, radius_px and R_cam_head of the clip's frames
+    references  pictures uint8 [R, H, W, 3], their heads (R times the same of one frame), and the share float [T, R]
+                that each has in the carried head: the expression to start from is mixed like the pictures
     """
-    before = reference_weights(encoder, ref_picture_u8, *ref_head)
+    ref_pictures_u8, ref_heads, shares = references
+    known = np.stack([
+        reference_weights(encoder, picture, *ref_head)
+        for picture, ref_head in zip(ref_pictures_u8, ref_heads, strict=True)
+    ])  # fmt: skip
+    before = mixed_weights(known, shares)
     return carry_expressions(pictures_u8, kinds_u8, *head, before, encoder.expressions_of(tokens))
+
+
+def mixed_weights(known, shares) -> np.ndarray:
+    """float [T, 54] expression weights of a head that is mixed from R references: known float [R, 54] (NaN = cannot be
+    read, of no matter where it has no share), shares float [T, R]."""
+    known, shares = np.asarray(known, np.float64), np.asarray(shares, np.float64)
+    return np.stack([share[share > 0] @ known[share > 0] for share in shares])
 
 
 def carry_expressions(pictures_u8, kinds_u8, center_px, radius_px, R_cam_head, before, after):
     """Return pictures uint8 [T, H, W, 3] and kinds uint8 [T, H, W] of a whole clip; see `carry_expression`.
 
     center_px [T, 2], radius_px [T], R_cam_head [T, 3, 3]   of the head in each frame, NaN where there is none
-    before  float [>= 52] weights of the reference, NaN where unknown;  after  float [T, >= 52], NaN = no face
+    before  float [>= 52] or [T, >= 52] weights of the reference, NaN where unknown
+    after   float [T, >= 52], NaN = no face
     """
     shape = face_shape()
+    before = np.broadcast_to(before, (len(pictures_u8), np.shape(before)[-1]))
     made = [
-        carry_expression(*frame, before, weights, shape)
-        for *frame, weights in zip(pictures_u8, kinds_u8, center_px, radius_px, R_cam_head, after, strict=True)
+        carry_expression(*frame, shape)
+        for frame in zip(pictures_u8, kinds_u8, center_px, radius_px, R_cam_head, before, after, strict=True)
     ]
     pictures, kinds = zip(*made, strict=True)
     return np.stack(pictures), np.stack(kinds)

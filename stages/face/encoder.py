@@ -95,6 +95,13 @@ class FaceEncoder:
         shift = (change @ weight.T).reshape(np.shape(tokens))
         return (np.asarray(tokens, np.float64) + shift).astype(np.float32)
 
+    @torch.no_grad()
+    def tokens_of_expressions(self, expressions: np.ndarray) -> np.ndarray:
+        """Return motion tokens float32 [n, N, C] that say float [n, 54] as `expressions`; the free codes are 0."""
+        code = torch.zeros(len(expressions), self.network.config.code, device=self.device)
+        code[:, :SUPERVISED] = torch.from_numpy(np.asarray(expressions, np.float32)).to(self.device)
+        return self.network.tokens_of(code).float().cpu().numpy()
+
     def _run(self, crops_u8: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if crops_u8.ndim != 4 or crops_u8.shape[-1] != 3 or crops_u8.dtype != np.uint8:
             raise ValueError(f"face crops are uint8 [n, side, side, 3], found {crops_u8.dtype} {crops_u8.shape}")

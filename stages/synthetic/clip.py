@@ -10,7 +10,7 @@ import numpy as np
 from stages.core.errors import UsageError
 from stages.core.rng import numpy_rng
 from stages.synthetic.assets import Assets
-from stages.synthetic.body_motion import STYLE_CHOICES
+from stages.synthetic.body_motion import STYLE_CHOICES, STYLES
 from stages.synthetic.canvas import composed, face_crop, shrunk
 from stages.synthetic.character import Character
 from stages.synthetic.clip_data import SyntheticClip
@@ -267,7 +267,7 @@ def _check(frames: int, references: int, views: int, fps: float, wanted: Wanted)
         )
     if wanted.framing != "mix" and wanted.framing not in STYLE_CHOICES:
         raise UsageError(f"framing: found {wanted.framing!r}, expected mix, portrait, half or full")
-    if wanted.style is not None and wanted.style not in STYLE_CHOICES["full"]:
-        raise UsageError(f"style: found {wanted.style!r}, expected one of {', '.join(STYLE_CHOICES['full'])}")
+    if wanted.style is not None and wanted.style not in STYLES:
+        raise UsageError(f"style: found {wanted.style!r}, expected one of {', '.join(STYLES)}")
     if wanted.look not in LOOKS:
         raise UsageError(f"look: found {wanted.look!r}, expected one of {', '.join(LOOKS)}")

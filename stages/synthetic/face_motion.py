@@ -64,7 +64,7 @@ class FaceMotion:
         _brows_on_stress(feel, times, self.speech, emotion, index)
         self.head_deg, self._gaze, shifts = _looks(look, times, self.speech, head_share)
         self.blink_s = _blink_moments(blink, times, shifts)
-        self._expression = _spoken(emotion, self._viseme, index)
+        self._expression = spoken_expression(emotion, self._viseme, index)
         _close_lids(self._expression, times, self.blink_s, blink, index)
 
     @property
@@ -149,7 +149,7 @@ def _small_moves(rng: np.random.Generator, times: np.ndarray, out: np.ndarray, i
         out[:, index[name]] += np.maximum(tremor[:, at], 0)
 
 
-def _spoken(emotion: np.ndarray, viseme: np.ndarray, index: dict[str, int]) -> np.ndarray:
+def spoken_expression(emotion: np.ndarray, viseme: np.ndarray, index: dict[str, int]) -> np.ndarray:
     """Emotion and speech in one face, f64 [T, 52]: while someone speaks, the emotion keeps a part of the mouth."""
     table = np.zeros((len(VISEME_NAMES), len(index)))
     for row, name in enumerate(VISEME_NAMES):

@@ -11,7 +11,7 @@ from stages.synthetic.footsteps import follow
 from stages.synthetic.holdout import choose_motion
 from stages.synthetic.plan import Plan, Seat, standing, turned_xz
 from stages.synthetic.tracks import ease, key_times, keyed, noise, wander
-from stages.synthetic.walking import turn_round, walk
+from stages.synthetic.walking import turn_around, turn_round, walk
 
 STYLE_CHOICES: dict[str, tuple[str, ...]] = {
     "portrait": ("talk", "talk", "talk", "idle", "idle", "look", "think", "wave", "sit"),
@@ -20,7 +20,9 @@ STYLE_CHOICES: dict[str, tuple[str, ...]] = {
     "full": ("talk", "idle", "look", "wave", "point", "think", "clap", "cross arms", "dance", "dance", "exercise",
              "exercise", "walk", "walk", "walk", "turn", "turn", "sit", "sit"),
 }  # fmt: skip
-STYLES = tuple(dict.fromkeys(STYLE_CHOICES["full"]))
+TURN_AROUND = "turn-around"
+ORDERED = (TURN_AROUND,)  # only made when they are asked for by name: a draw never gives them
+STYLES = tuple(dict.fromkeys(STYLE_CHOICES["full"])) + ORDERED
 IDLE_HANDS = {
     ("side", "side"): 5.0, ("clasp", "clasp"): 2.0, ("hip", "side"): 1.5, ("hip", "hip"): 1.0, ("belly", "side"): 0.7,
     ("crossed", "crossed in front"): 1.0, ("lap", "lap"): 0.0,
@@ -28,6 +30,7 @@ IDLE_HANDS = {
 TALK_HANDS = (("side", "side"), ("clasp", "clasp"), ("side", "belly"), ("belly", "belly"), ("hip", "side"))
 SEATED_HANDS = (("thigh", "thigh"), ("lap", "lap"), ("thigh", "lap"))
 TURNED_SHARE, SHIFTING_SHARE, STEPPING_SHARE = 0.25, 0.6, 0.25
+_FACING_MOST_DEG = 12.0  # where a turn-around has its middle
 
 
 def make_plan(
@@ -36,12 +39,16 @@ def make_plan(
     """The plan of one style. The draws do not depend on any body."""
     turned = rng.random() < (0.4 if framing == "portrait" else 1.0) * TURNED_SHARE
     facing = rng.normal(0, 45 if turned else 13)
+    if style == TURN_AROUND:
+        facing = np.clip(facing, -_FACING_MOST_DEG, _FACING_MOST_DEG)
     plan = standing(duration_s, rng.uniform(0.085, 0.16), rng.uniform(2, 14), float(facing))
     calm = 0.6 if framing == "portrait" else 1.0
     if style == "walk":
         walk(plan, rng, split)
     elif style == "turn":
         turn_round(plan, rng)
+    elif style == TURN_AROUND:
+        turn_around(plan, rng)
     elif style == "dance":
         dance(plan, rng, split)
     elif style == "exercise":
@@ -51,7 +58,7 @@ def make_plan(
     else:
         _stand(plan, rng, calm)
         HANDS[style](plan, rng, face, split)
-    _alive(plan, rng, calm * (0.5 if style in ("walk", "turn", "dance", "exercise") else 1.0))
+    _alive(plan, rng, calm * (0.5 if style in ("walk", "turn", "dance", "exercise", TURN_AROUND) else 1.0))
     plan.head_deg += face.head_deg
     plan.head_deg[:, 0] -= 0.5 * plan.spine_deg[:, 0]
     plan.head_deg[:, 2] -= 0.4 * (plan.spine_deg[:, 2] + plan.pelvis_deg[:, 2])

@@ -30,7 +30,7 @@ from stages.synthetic.seeds import GENERATOR_VERSION, bundle_name, parse_bundle_
 
 KINDS = ("self", "cross", "cross-aligned")
 _OPEN = frozenset(("suite", "out", "clips", "workers", "verify", "overwrite"))
-_APART_S = 0.25  # a reference this far in time from the film counts as another moment
+APART_S = 0.25  # a reference this far in time from the film counts as another moment
 _MADE_ON = "# made on: "
 _LISTS = Path(__file__).parent / "suites"
 
@@ -42,7 +42,7 @@ class Suite:
     generator   GENERATOR_VERSION its list was made with
     framings    framing -> number of its first clip in the split
     clips       of each framing
-    frames, size (px, square), fps, look, references, split, assets   as in stages.synth.Params
+    frames, size (px, square), fps, look, references, style, split, assets   as in stages.synth.Params
     """
 
     name: str
@@ -54,6 +54,7 @@ class Suite:
     fps: float
     look: str
     references: int
+    style: str = ""
     split: str = "test"
     assets: str = "full"
 
@@ -81,7 +82,7 @@ class Suite:
 
     def common(self) -> dict[str, object]:
         """The settings of synth that all bundles share."""
-        names = ("frames", "size", "fps", "look", "references", "split", "assets")
+        names = ("frames", "size", "fps", "look", "references", "style", "split", "assets")
         return {**{name: getattr(self, name) for name in names}, "cross_identity": True}
 
     def definition(self) -> str:
@@ -90,6 +91,7 @@ class Suite:
         return (
             f"suite {self.name}: generator {self.generator}, split {self.split}, {framings}, {self.frames} frames, "
             f"{self.size} px, {self.fps:g} fps, look {self.look}, {self.references} references, assets {self.assets}"
+            + (f", style {self.style}" if self.style else "")
         )
 
 
@@ -104,7 +106,19 @@ SUITES = {
         fps=24.0,
         look="drawn",
         references=5,
-    )
+    ),
+    "v1.1": Suite(  # heads and bodies that turn from profile to profile: where one photo cannot know
+        name="v1.1",
+        generator=2,
+        framings=(("portrait", 110_000), ("half", 120_000), ("full", 130_000)),
+        clips=8,
+        frames=33,
+        size=128,
+        fps=24.0,
+        look="drawn",
+        references=9,
+        style="turn-around",
+    ),
 }
 
 
@@ -204,5 +218,5 @@ def reference_order(times_s: np.ndarray, ref_times_s: np.ndarray, ref_R_cam_head
     the photo a user would choose.
     """
     apart = np.maximum(times_s[0] - ref_times_s, ref_times_s - times_s[-1])
-    keys: Iterable[tuple[bool, float]] = zip(apart < _APART_S, -ref_R_cam_head[:, 2, 2].astype(np.float64), strict=True)
+    keys: Iterable[tuple[bool, float]] = zip(apart < APART_S, -ref_R_cam_head[:, 2, 2].astype(np.float64), strict=True)
     return [index for _, index in sorted((key, index) for index, key in enumerate(keys))]

@@ -51,6 +51,23 @@ def turn_round(plan: Plan, rng: np.random.Generator) -> None:
     _gait(plan, rng, phase, step_s, 0.45 * np.clip(gaussian_filter1d(rate, 10) / 120, 0, 1))
 
 
+def turn_around(plan: Plan, rng: np.random.Generator) -> None:
+    """Show oneself from both sides: head, chest and hips swing from one profile to the other and back, feet planted."""
+    times = plan.time_s
+    half_s, way = rng.uniform(1.05, 1.45), rng.choice([-1.0, 1.0])  # half a swing lasts about as long as a suite's film
+    reach = rng.uniform([24.0, 10.0, 38.0], [32.0, 16.0, 50.0])  # pelvis, chest on top, head on top: 72 to 98 degrees
+    arrive = times[0] - rng.uniform(0, half_s) + half_s * np.arange(int(np.ptp(times) / half_s) + 3)
+    swing = keyed(times, arrive, np.full(len(arrive), half_s), way * (-1.0) ** np.arange(len(arrive)))
+    late = np.interp(times - 0.06, times, swing)  # the eyes lead, the hips follow
+    plan.pelvis_deg[:, 1] += reach[0] * late
+    plan.spine_deg[:, 1] += reach[1] * swing
+    plan.head_deg[:, 1] += reach[2] * swing
+    plan.head_deg[:, 0] += rng.normal(0, 5) + rng.normal(0, 4) * swing
+    names = [str(rng.choice(["side", "side", "hip", "belly"])) for _ in (0, 1)]
+    for index in (0, 1):
+        lay_hand(plan, rng, index, times[:1], [names[index]], 0.5)
+
+
 def _gait(plan: Plan, rng: np.random.Generator, phase: float, step_s: float, strength: np.ndarray) -> None:
     """Sway, pelvis and chest rotation and arm swing of a gait whose feet follow(phase, step_s) has laid."""
     times = plan.time_s

@@ -17,7 +17,7 @@ The first frames are contiguous; those behind them come from other moments of th
 H and W may differ from clip to clip; a batch is of clips of one size.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from stages.core.carried import state_planes
 from stages.core.errors import InputError
 
 TIME_STRIDE, SPACE_STRIDE = 4, 8
+_MAPS = "maps.npy"
 GROUP = 4  # single frames of one clip in a row, where a batch of single frames can be split so
 HEAD = 0  # "frames" of single ones that are cut to HEAD_CELLS x HEAD_CELLS cells about the head
 HEAD_CELLS = 8
@@ -50,11 +51,32 @@ class TrainingBatch:
     same: Tensor  # [B, T, H/2, W/2] bool: this square of 2x2 pixels is still the first reference's
     same_warp: Tensor  # [B, T, H/2, W/2] bool: this square is as the carried reference shows it
 
+    @property
+    def weighing_maps(self) -> Tensor:
+        """[B, 6, T, H, W]: the maps that say where the loss counts more."""
+        return self.maps
+
+
+@dataclass
+class MarkedBatch(TrainingBatch):
+    """A batch whose maps are others than `maps.npy`; the loss is weighed by those all the same."""
+
+    plain_maps: Tensor  # [B, 6, T, H, W] 0..1
+
+    @property
+    def weighing_maps(self) -> Tensor:
+        """[B, 6, T, H, W]: the maps that say where the loss counts more."""
+        return self.plain_maps
+
 
 class PreparedClips:
-    """All prepared clips below one folder. maps: file of the control maps, to train on others than `maps.npy`"""
+    """All prepared clips below one folder.
 
-    def __init__(self, folder: str | Path, maps: str = "maps.npy"):
+    maps  file of the control maps, to train on others than `maps.npy`; heads are found and the loss weighed by
+    `maps.npy` all the same
+    """
+
+    def __init__(self, folder: str | Path, maps: str = _MAPS):
         self.folder, self.maps = Path(folder), maps
         self.refresh()
         if not self.clips:
@@ -92,7 +114,7 @@ class PreparedClips:
         which = int(rng.integers(len(np.load(clip / "warp_latents.npy", mmap_mode="r"))))
         first_ref = int(np.load(clip / "warp.npz")["refs"][which])
         yaw_rad = np.load(clip / "labels.npz")["yaw_rad"]
-        maps = np.load(clip / self.maps, mmap_mode="r")
+        maps = np.load(clip / _MAPS, mmap_mode="r")
         contiguous = TIME_STRIDE * (len(np.load(clip / "clip.npy", mmap_mode="r")) - 1) + 1
         free = np.setdiff1d(np.arange(len(yaw_rad)), first_ref)
         halves = free[free >= contiguous], free[free < contiguous]
@@ -143,6 +165,9 @@ class PreparedClips:
         ref_latents, ref_maps = np.asarray(latents[others]).astype(np.float32), _channels_first(maps[others])
         _put_extras(clip, rng, ref_latents, ref_maps)
         kind, truth_u8 = np.asarray(warp["kind"][which][chosen]), np.asarray(frames_u8[chosen])
+        plain = []
+        if self.maps != _MAPS:
+            plain = [_channels_first(np.load(clip / _MAPS, mmap_mode="r")[chosen]).transpose(1, 0, 2, 3)]
         return (
             data,
             _channels_first(maps[chosen]).transpose(1, 0, 2, 3),
@@ -155,6 +180,7 @@ class PreparedClips:
             state_planes(kind).astype(np.float32),
             same_squares(truth_u8, np.asarray(frames_u8[others[0]])),
             like_squares(truth_u8, np.asarray(warp["frames"][which][chosen])),
+            *plain,
         )
 
     @staticmethod
@@ -184,7 +210,7 @@ def _head_cell(map_u8: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
 
 def _cut(item: tuple, row: int, column: int) -> tuple:
     """A row of a batch cut to HEAD_CELLS x HEAD_CELLS cells."""
-    data, maps, refs, ref_maps, faces, valid, expressions, warp, state, same, same_warp = item
+    data, maps, refs, ref_maps, faces, valid, expressions, warp, state, same, same_warp, *plain = item
 
     def window(array, a_cell: int):
         rows, columns = (slice(at * a_cell, (at + HEAD_CELLS) * a_cell) for at in (row, column))
@@ -193,7 +219,7 @@ def _cut(item: tuple, row: int, column: int) -> tuple:
     return (
         window(data, 1), window(maps, SPACE_STRIDE), window(refs, 1), window(ref_maps, SPACE_STRIDE), faces, valid,
         expressions, window(warp, 1), window(state, SPACE_STRIDE), window(same, SPACE_STRIDE // 2),
-        window(same_warp, SPACE_STRIDE // 2),
+        window(same_warp, SPACE_STRIDE // 2), *(window(one, SPACE_STRIDE) for one in plain),
     )  # fmt: skip
 
 
@@ -210,7 +236,8 @@ def _put_extras(clip: Path, rng: np.random.Generator, ref_latents: np.ndarray, r
 
 
 def _stacked(items) -> TrainingBatch:
-    return TrainingBatch(*(torch.from_numpy(np.stack(column)) for column in zip(*items, strict=True)))
+    columns = [torch.from_numpy(np.stack(column)) for column in zip(*items, strict=True)]
+    return MarkedBatch(*columns) if len(columns) > len(fields(TrainingBatch)) else TrainingBatch(*columns)
 
 
 def same_squares(frames_u8, reference_u8) -> np.ndarray:

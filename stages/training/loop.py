@@ -163,7 +163,7 @@ class Trainer:
         self.progress.step += 1
 
     def _moved(self, batch: TrainingBatch) -> TrainingBatch:
-        return TrainingBatch(**{name: value.to(self.device) for name, value in vars(batch).items()})
+        return type(batch)(**{name: value.to(self.device) for name, value in vars(batch).items()})
 
     def _log(self, budget_s: float) -> None:
         p = self.progress

@@ -159,8 +159,9 @@ def training_loss(
     if config.loss_on == "velocity":
         gap = velocity(predicted, z, t) - velocity(batch.data, z, t)
     error = gap**2 * channel_weight
-    figure = 1.0 + config.figure_weight * figure_cells(batch.maps) + config.head_weight * head_cells(batch.maps)
-    figure = figure + config.face_weight * face_cells(batch.maps)
+    drawn = batch.weighing_maps
+    figure = 1.0 + config.figure_weight * figure_cells(drawn) + config.head_weight * head_cells(drawn)
+    figure = figure + config.face_weight * face_cells(drawn)
     weight = (t < 1.0).float()[:, None, :, None, None] * figure
     total = weight.expand_as(error).sum().clamp(min=1.0)
     loss = (error * weight).sum() / total

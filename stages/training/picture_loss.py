@@ -26,8 +26,8 @@ class LossWeights:
     head: float = 2.0
     change: float = 0.1  # error of what changes between neighbouring frames; more of it freezes the film
     stir: float = 1.0  # error of how much changes
-    perceptual: float = 0.2
-    perceptual_head: float = 0.1
+    perceptual: float = 0.6  # high, so that to choose between sharp pictures pays more than to mix them; our choice
+    perceptual_head: float = 0.4
 
 
 Perceptual = Callable[[Tensor, Tensor], Tensor]

@@ -1,6 +1,7 @@
 """curves.png: what log.jsonl says, as a person wants to see it. Drawn with Pillow; no plotting library needed."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,10 +62,14 @@ def _panels_of(part: str, lines: list[dict]) -> list[tuple[str, list[Curve]]]:
 
 
 def draw_curves(lines: list[dict]) -> np.ndarray:
-    """Return all panels in one picture, uint8 [H, W, 3], two in a row; a note where there is nothing to draw yet."""
+    """Return all panels in one picture, uint8 [H, W, 3]; a note where there is nothing to draw yet."""
+    return draw_panels(panels(lines) or [("no line in the log yet", [])])
+
+
+def draw_panels(todo: Sequence[tuple[str, list[Curve]]]) -> np.ndarray:
+    """Return (title, curves) panels in one picture, uint8 [H, W, 3], two in a row."""
     from PIL import Image, ImageDraw, ImageFont
 
-    todo = panels(lines) or [("no line in the log yet", [])]
     columns = min(2, len(todo))
     rows = math.ceil(len(todo) / columns)
     image = Image.new("RGB", (columns * _SIZE[0], rows * _SIZE[1]), _GROUND)
@@ -102,7 +107,7 @@ def _panel(draw, font, corner: tuple[int, int], title: str, curves: list[Curve])
     last = max(max(curve.x) for curve in curves) or 1.0
     low, high = min(values), max(values)
     pad = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
-    low, high = low - pad, high + pad
+    low, high = low - pad, high + pad * (1 if len(curves) < 2 else len(curves) + 4)  # room for the names
 
     def place(x: float, y: float) -> tuple[float, float]:
         return left + (right - left) * x / last, bottom - (bottom - top) * (y - low) / (high - low)

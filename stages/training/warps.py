@@ -22,7 +22,7 @@ class Slips:
     """How wrong a measured pose may be; standard deviations, lengths in head radii. Our choice, after what
     tests/bench/bench_extraction.py measures (joints within a few percent of the height, heads within 9 degrees)."""
 
-    share: float = 0.15  # of the warps that slip at all; with 0.45 the compositor learned to mix instead of to choose
+    share: float = 0.15  # of the warps that slip at all; where they slip, mixing pays more than choosing
     joint: float = 0.07  # the same in every frame of a clip
     joint_frame: float = 0.02  # on top, in each frame
     head: float = 0.06

@@ -1,9 +1,10 @@
 """Test cases of the ablations: everything that any of them is shown, made once and kept as one npz a case.
 
 CASE = KIND-SEED.npz with truth [T,S,S,3], refs [3,S,S,3], ref_maps and ref_marked [3,S,S,6], maps and marked
-[T,S,S,6], warp [T,S,S,3], kind [T,S,S], crops [T,64,64,3], facing [T]; head_px, head_radius_px, face_px, crop_affine
-of the truth on the canvas; of cross-identity also free_maps, free_warp, free_kind (the driver's own bones at the
-reference's overall size) and the joint and bone errors of both skeletons.
+[T,S,S,6], warp [T,S,S,3], kind [T,S,S] (with the driver's expression) and plain_warp, plain_kind (without), crops
+[T,64,64,3], facing [T]; head_px, head_radius_px, face_px, crop_affine of the truth on the canvas; of cross-identity
+also free_maps, free_warp, free_kind (the driver's own bones at the reference's overall size) and the joint and bone
+errors of both skeletons.
 """
 
 import os
@@ -16,8 +17,11 @@ REFERENCES = 3
 FRAMINGS = ("portrait", "half", "full")
 
 
-def make_cases(folder, first, per_framing, size, say):
-    """Write what is missing of both kinds of cases of `per_framing` seeds a framing; names in the order of `first`."""
+def make_cases(folder, first, per_framing, size, encoder, say):
+    """Write what is missing of both kinds of cases of `per_framing` seeds a framing; names in the order of `first`.
+
+    encoder  FaceEncoder that reads the expressions brought onto the carried photo
+    """
     from stages.synthetic.assets import load_assets
     from stages.synthetic.clip import Studio
 
@@ -29,15 +33,15 @@ def make_cases(folder, first, per_framing, size, say):
         if all((folder / f"{name}.npz").is_file() for name in names[-2:]):
             continue
         studio = studio or Studio(load_assets(), size)
-        for name, case in zip(names[-2:], _both(studio, seed, framing, size), strict=True):
+        for name, case in zip(names[-2:], _both(studio, seed, framing, size, encoder), strict=True):
             partial = folder / f".{name}.{os.getpid()}.npz"
-            np.savez(partial, framing=framing, **case)
+            np.savez_compressed(partial, framing=framing, **case)
             os.replace(partial, folder / f"{name}.npz")
         say(f"cases of seed {seed} ({framing})")
     return names
 
 
-def _both(studio, seed, framing, size):
+def _both(studio, seed, framing, size, encoder):
     """The self-driven and the cross-identity case of one seed."""
     from stages.body.compose import Composition, compose
     from stages.body.framing import Window
@@ -51,14 +55,14 @@ def _both(studio, seed, framing, size):
     still, _ = person_of(truth.references, 0)
     whole = Window(1.0, (0.0, 0.0), size, size)
     own = Composition(own_performance(driver), own_performance(still), whole, np.eye(2, 3), framing)
-    yield _case(truth, truth, own, size)
+    yield _case(truth, truth, own, size, encoder)
 
     other = studio.clip(seeds.with_identity(partner_seed(seed)), **options)
     driver, seen = person_of(other)
     made = compose(driver, seen, still, (size, size), (size, size), framing="reference")
-    case = _case(truth, other, made, size)
+    case = _case(truth, other, made, size, encoder)
     free = _placed(perform(driver, still, framing="reference", retarget=False), made.ref_window)
-    case["free_warp"], case["free_kind"] = _carried(case["refs"][0], made.still, truth, free, other)
+    _, (case["free_warp"], case["free_kind"]) = _carried(case["refs"][0], made.still, truth, free, other, encoder)
     case["free_maps"] = draw_maps(free, other.R_cam_head, size)
     for name, act in (("adjusted", made.act), ("free", free)):
         case[f"{name}_joint_error"], case[f"{name}_bone_error"] = skeleton_errors(act, truth, made.ref_window)
@@ -73,16 +77,27 @@ def _placed(act, window):
     )  # fmt: skip
 
 
-def _carried(picture, still, truth, act, driver):
+def _carried(picture, still, truth, act, driver, encoder):
+    """(pictures, kinds) of the carried photo without and with the driver's expression, as `animate` makes them."""
     from stages.body.matte import figure_matte
     from stages.body.warp import warp_reference
+    from stages.face.carry import express
 
-    placed = still, truth.references.R_cam_head[0], act, driver.R_cam_head
-    pairs = list(warp_reference(picture, *placed, figure_matte(picture)))
-    return tuple(np.stack(column) for column in zip(*pairs, strict=True))
+    rotation, rotations = truth.references.R_cam_head[0], driver.R_cam_head
+    pairs = list(warp_reference(picture, still, rotation, act, rotations, figure_matte(picture)))
+    plain = tuple(np.stack(column) for column in zip(*pairs, strict=True))
+    tokens = np.where(facing(rotations)[:, None, None], encoder.tokens(driver.face_crops_u8), np.nan)
+    head, ref_head = (act.head_px, act.head_radius_px), (still.head_px[0], still.head_radius_px[0])
+    alone = picture[None], [(*ref_head, rotation)], np.ones((len(rotations), 1))
+    return plain, express(encoder, *plain, (*head, rotations), alone, tokens)
 
 
-def _case(truth, driver, made, size):
+def facing(rotations):
+    """bool [T]: the face can be read. rotations float [T, 3, 3], head to camera"""
+    return rotations[:, 2, 2] > 0.35
+
+
+def _case(truth, driver, made, size, encoder):
     """One case by the names above; `driver` is `truth` when it drives itself."""
     from stages.body.framing import cut
     from stages.body.place import own_performance
@@ -98,13 +113,13 @@ def _case(truth, driver, made, size):
     face = carry_face(
         driver.face_px, driver.head_center_px, driver.head_radius_px, made.act.head_px, made.act.head_radius_px
     )
-    warp, kind = _carried(pictures[0], made.still, truth, made.act, driver)
+    (plain_warp, plain_kind), (warp, kind) = _carried(pictures[0], made.still, truth, made.act, driver, encoder)
     return {
         "truth": np.stack([cut(frame, window) for frame in truth.frames_u8]),
         "refs": pictures, "ref_maps": ref_maps, "ref_marked": marked_maps(ref_maps, window.points(refs.face_px)),
         "maps": maps, "marked": marked_maps(maps, face), "warp": warp, "kind": kind,
-        "crops": driver.face_crops_u8, "facing": driver.R_cam_head[:, 2, 2] > 0.35,
-        "truth_facing": truth.R_cam_head[:, 2, 2] > 0.35,
+        "plain_warp": plain_warp, "plain_kind": plain_kind,
+        "crops": driver.face_crops_u8, "facing": facing(driver.R_cam_head), "truth_facing": facing(truth.R_cam_head),
         "head_px": window.points(truth.head_center_px), "head_radius_px": truth.head_radius_px * window.scale,
         "face_px": window.points(truth.face_px), "crop_affine": _crop_affine(truth.face_affine, window),
     }  # fmt: skip

@@ -17,29 +17,51 @@ _LEAST_RADIUS_PX = 9.0  # of a head whose face is judged: below, an eye is a pix
 
 
 SHIPPED = "shipped"
+PLAIN = {"held": "refs", "carried": "warp"}  # films that need no network -> what of the case they show
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What makes films: which run's network, how many references, whose bones; and what it is compared with."""
+    """What makes films, and what it is compared with.
+
+    run         whose network;  against  name of the Variant it is compared with, "" = with nothing
+    section     of the page;  says  whose films these are, as a heading
+    shown_as    ablation whose way of withholding conditions is used; "" = that of the run
+    plain_face  the carried photo keeps the photo's own expression
+    """
 
     name: str
     run: str
     against: str = ""
+    section: str = ""
+    says: str = ""
     references: int = 1
     free_bones: bool = False
+    plain_face: bool = False
+    shown_as: str = ""
 
 
 def variants(runs):
     """All comparisons that need no more than these runs and the shipped model, which need no training of their own."""
-    made = [Variant("base", "base"), *(Variant(name, name, "base") for name in runs if name != "base")]
-    if "base" not in runs:
-        made = []
-    for name in ("base", SHIPPED) if made else (SHIPPED,):
+    made = [Variant("base", "base")] if "base" in runs else []
+    if made:
+        made += [Variant(name, name, "base", name, "Trained so from the start") for name in runs if name != "base"]
+    for name, says in (("base", "Small base"), (SHIPPED, "Shipped model")) if made else ((SHIPPED, "Shipped model"),):
         made += [Variant(name, name)] if name == SHIPPED else []
-        made.append(Variant(f"{name}-three-references", name, name, references=3))
-        made.append(Variant(f"{name}-no-bones", name, name, free_bones=True))
-    return made
+        three = f"{name}-three-references"
+        made.append(Variant(three, name, name, "three-references", says, references=3))
+        made.append(Variant(f"{name}-no-bones", name, name, "no-bones", says, free_bones=True))
+    shown = (("the tokens", {"shown_as": "no-face"}), ("the carried expression", {"plain_face": True}),
+             ("both", {"shown_as": "no-face", "plain_face": True}))  # fmt: skip
+    for number, (what, options) in enumerate(shown):
+        says = f"Shipped model, without {what}"
+        made.append(Variant(f"{SHIPPED}-no-face-{number}", SHIPPED, SHIPPED, "no-face", says, **options))
+    return made + [Variant(name, name) for name in PLAIN]
+
+
+def plain_film(case, name):
+    """uint8 [T, S, S, 3]: the reference held still, or the carried photo with the driver's expression."""
+    return np.repeat(case["refs"][:1], len(case["truth"]), 0) if name == "held" else case[PLAIN[name]]
 
 
 class Films:
@@ -84,8 +106,8 @@ class Films:
         from stages.model.dit import Conditions
 
         torch, landmarks = self._torch, self.ablation.face == "landmarks"
-        prefix, count = "free_" if variant.free_bones else "", variant.references
-        maps = case[f"{prefix}maps"] if not landmarks else case["marked"]
+        carried, count = "free_" if variant.free_bones else "plain_" if variant.plain_face else "", variant.references
+        maps = case["marked" if landmarks else "free_maps" if variant.free_bones else "maps"]
         ref_maps = case["ref_marked" if landmarks else "ref_maps"][:count]
         one = torch.ones(1)
         return Conditions(
@@ -94,8 +116,8 @@ class Films:
             ref_maps=torch.from_numpy(ref_maps).permute(0, 3, 1, 2)[None].float() / 255.0,
             face_tokens=torch.from_numpy(self.encoder.tokens(case["crops"]))[None],
             face_valid=torch.from_numpy(case["facing"])[None],
-            warp_latents=self._encoded(case[f"{prefix}warp"]),
-            warp_state=warp_state(case[f"{prefix}kind"])[None],
+            warp_latents=self._encoded(case[f"{carried}warp"]),
+            warp_state=warp_state(case[f"{carried}kind"])[None],
             keep_refs=one,
             keep_motion=one,
         )

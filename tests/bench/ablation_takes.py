@@ -22,12 +22,12 @@ def link_takes(options, folder, say):
 
     prepared, pool = options.prepared, options.pool
     names = sorted(path.parent.name for path in prepared.glob("*/warp.npz"))
-    names = [name for name in names if int(name) < options.below]
+    names = [name for name in names if take_seed(name) < options.below]
     if not names:
         raise ValueError(f"{prepared}: no prepared takes below {options.below}")
     poser = None
     for name in names[:: options.every]:
-        checked_seed(int(name))
+        seed = checked_seed(take_seed(name))
         target = folder / name
         if target.is_dir():
             continue
@@ -35,7 +35,7 @@ def link_takes(options, folder, say):
             points = labels["face_px"] if "face_px" in labels else None
         if points is None:
             poser = poser or _Poser(options.mocap)
-            points = poser.face_px(int(name), np.load(pool / name / "truth.npz")["joints_px"])
+            points = poser.face_px(seed, np.load(pool / f"{seed:07d}" / "truth.npz")["joints_px"])
             say(f"face points of take {name}")
         partial = folder / f".{name}.{os.getpid()}"
         partial.mkdir(parents=True)
@@ -43,6 +43,11 @@ def link_takes(options, folder, say):
             os.symlink(file.resolve(), partial / file.name)
         np.save(partial / "marked.npy", marked_maps(np.load(prepared / name / "maps.npy"), points))
         os.rename(partial, target)
+
+
+def take_seed(name):
+    """The seed of a take by its folder's name, which may have letters before it (`n0000377`)."""
+    return int(name.lstrip("abcdefghijklmnopqrstuvwxyz"))
 
 
 class _Poser:

@@ -17,20 +17,20 @@ from pathlib import Path
 import numpy as np
 
 SMALL = {"width": 128, "depth": 4, "heads": 4}
-# The recipe of `default` (stages.training.recipe), with fewer clips a step, no clips of 17 frames, and single frames
-# for longer.
-_SHARES = (0.45, 0.15, 0.10, 0.30)
+AGAIN = "again"  # the base once more from another seed: how far two runs of the same thing lie apart
 
 
 def small_phases():
-    """The phases of the base."""
+    """The phases of the base: the recipe of `default` (stages.training.recipe) with fewer clips a step and no clips of
+    17 frames."""
+    from stages.training.data import HEAD
     from stages.training.loop import Phase
 
     return (
-        Phase(stage=1, share=_SHARES[0], frames=(1,), batch=(12,)),
-        Phase(stage=1, share=_SHARES[1], frames=(1, 5), batch=(12, 4), lr=0.8e-3),
-        Phase(stage=2, share=_SHARES[2], frames=(1, 5), batch=(12, 4), lr=1e-3),
-        Phase(stage=3, share=_SHARES[3], frames=(1, 5, 9), batch=(12, 4, 3), lr=0.7e-3),
+        Phase(stage=1, share=0.40, frames=(1,), batch=(12,)),
+        Phase(stage=1, share=0.15, frames=(1, 5), batch=(12, 4), lr=0.8e-3),
+        Phase(stage=2, share=0.10, frames=(HEAD, 1, 5), batch=(32, 12, 4), lr=1e-3),
+        Phase(stage=3, share=0.35, frames=(HEAD, 1, 5, 9), batch=(32, 12, 4, 3), lr=0.8e-3),
     )
 
 
@@ -50,7 +50,7 @@ def train(name, options, stop):
     phases = ablation.phases(small_phases())
     trainer = Trainer(
         folder, ablation.model(config), load_checkpoint(options.vae)[0]["latent_weight"],
-        load_checkpoint(options.encoder)[0], options.seed, phases=phases,
+        load_checkpoint(options.encoder)[0], options.seed + (name == AGAIN), phases=phases,
         objective=ablation.objective(ObjectiveConfig()),
     )  # fmt: skip
     clips = ablation.clips(str(options.work / "takes"))
@@ -67,34 +67,38 @@ def trained_s(folder):
     return sum(json.loads(line)["cpu_s"] for line in (folder / "seconds.jsonl").read_text().splitlines())
 
 
-def score(options, names, runs, stop, say):
-    """Measure every variant on every case; None when `stop()` came first."""
-    from ablation_scores import Films, Judge, load_case, variants
+def score(options, names, made, judge_encoder, stop, say):
+    """Measure every variant on every case: {variant: {case: numbers}}, without those that `stop()` left unfinished.
 
-    from stages.face.encoder import load_face_encoder
+    Of the films only the last frame is kept, for the page.
+    """
+    from ablation_scores import PLAIN, Films, Judge, load_case, plain_film
+
     from stages.training.ablation import ABLATIONS, BASE
 
-    judge, films = Judge(load_face_encoder("default")), options.work / "films"
-    rows = {}
-    for variant in variants(runs):
-        maker = None
-        for name in names:
-            if variant.free_bones and not name.startswith("cross"):
-                continue
-            if stop():
-                return None
-            path = films / variant.name / f"{name}.npy"
-            case = load_case(options.work / "cases" / f"{name}.npz")
+    judge, films, rows = Judge(judge_encoder), options.work / "films", {}
+    for variant in made:
+        maker, shown = None, [name for name in names if name.startswith("cross") or not variant.free_bones]
+        for name in shown:
+            path = films / variant.name / f"{name}.json"
             if not path.is_file():
+                if stop():
+                    break
                 path.parent.mkdir(parents=True, exist_ok=True)
-                run = options.work / "runs" / variant.run
-                maker = maker or Films(run, ABLATIONS.get(variant.run, BASE), options.vae, options.sampler_steps)
-                np.save(path, maker.film(case, variant, int(name.split("-")[1])))
-            numbers = path.with_suffix(".json")
-            if not numbers.is_file():
-                numbers.write_text(json.dumps(judge.measure(np.load(path), case)))
-            rows.setdefault(variant.name, {})[name] = json.loads(numbers.read_text())
-        say(f"measured {variant.name}")
+                case = load_case(options.work / "cases" / f"{name}.npz")
+                if variant.name in PLAIN:
+                    film = plain_film(case, variant.name)
+                else:
+                    run, ablation = options.work / "runs" / variant.run, variant.shown_as or variant.run
+                    maker = maker or Films(run, ABLATIONS.get(ablation, BASE), options.vae, options.sampler_steps)
+                    film = maker.film(case, variant, int(name.split("-")[1]))
+                np.save(path.with_suffix(".npy"), film[-1])
+                path.write_text(json.dumps(judge.measure(film, case)))
+            rows.setdefault(variant.name, {})[name] = json.loads(path.read_text())
+        whole = len(rows.get(variant.name, ())) == len(shown)
+        say(f"measured {variant.name}" if whole else f"stopped while measuring {variant.name}")
+        if not whole:
+            rows.pop(variant.name, None)
     return rows
 
 
@@ -153,8 +157,8 @@ def parsed():
     parser.add_argument("--minutes", type=float, default=0.0, help="of this call; 0 = to the end")
     parser.add_argument(
         "--runs",
-        default="base,no-face,no-sphere,velocity,at-once,landmarks",
-        help="in this order; none: the shipped model alone",
+        default="base,again,no-sphere,no-face,velocity,at-once,landmarks",
+        help="in this order; again: the base from the next seed; none: the shipped model alone",
     )
     parser.add_argument("--per-framing", type=int, default=8, help="seeds of each of three framings")
     parser.add_argument("--first", type=int, default=600_000, help="first seed of the cases, of the test split")
@@ -175,6 +179,7 @@ def main():
     from ablation_takes import link_takes
 
     from stages.core.device import set_threads
+    from stages.face.encoder import load_face_encoder
     from stages.model.config import PRESETS
     from stages.training.course import Slice
 
@@ -184,8 +189,6 @@ def main():
     runs = [name for name in options.runs.split(",") if name]
     if runs:
         link_takes(options, options.work / "takes", say)
-    size = PRESETS["default"].size
-    names = make_cases(options.work / "cases", options.first, options.per_framing, size, say)
     with part.heeding_signals():
         for name in runs:
             if not train(name, options, part.over):
@@ -194,14 +197,14 @@ def main():
             say(f"trained {name}: {trained_s(options.work / 'runs' / name):.0f} CPU-s")
         if options.no_score:
             return
-        rows = score(options, names, runs, part.over, say)
-    if rows is None:
-        say("stopped while measuring; the same command goes on")
-        return
+        encoder, size, made = load_face_encoder("default"), PRESETS["default"].size, variants(runs)
+        names = make_cases(options.work / "cases", options.first, options.per_framing, size, encoder, say)
+        rows = score(options, names, made, encoder, part.over, say)
+    made = [one for one in made if one.name in rows and (not one.against or one.against in rows)]
     settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(options).items()}
     result = {
         "settings": settings, "model": SMALL, "phases": [asdict(phase) for phase in small_phases()], "rows": rows,
-        "compared": compared(rows, names, variants(runs)), "skeletons": skeletons(options, names), "clips": names,
+        "compared": compared(rows, names, made), "skeletons": skeletons(options, names), "clips": names,
         "cpu_s": {name: trained_s(options.work / "runs" / name) for name in runs},
     }  # fmt: skip
     (options.work / "scores.json").write_text(json.dumps(result, indent=1))

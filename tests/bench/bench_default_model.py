@@ -87,7 +87,7 @@ def make_tracks(encoder, driver, reference, size, composition):
     head = act.head_px, act.head_radius_px, driver.R_cam_head
     ref_head = still.head_px[0], still.head_radius_px[0], rotation
     seen = np.where(facing[:, None, None], tokens, np.nan)
-    warp, kind = express(encoder, warp, kind, head, picture, ref_head, seen)
+    warp, kind = express(encoder, warp, kind, head, (picture[None], [ref_head], np.ones((len(warp), 1))), seen)
     return Tracks(maps, tokens, facing, picture[None], ref_maps, warp, kind)
 
 

@@ -5,7 +5,7 @@
 Self-driven people of the validation split (cases of bench_default_model.py). PSNR, SSIM and sharpness as there, LPIPS
 alex of every fourth frame, `change` = how much neighbouring frames differ over how much the true ones do. Means over
 clips; behind them the mean difference to `--against` over the same clips, with its 95% interval: a setting is better or
-worse only where that excludes 0 (marked *). Seconds are of sampling alone, per clip of 17 frames; what comes behind
+worse only where that excludes 0 (marked *). CPU seconds are of sampling alone, per clip of 17 frames; what comes behind
 (VAE decoder, compositor) costs the same for all and stands in the last line.
 """
 
@@ -34,9 +34,9 @@ def sampled(animator, tracks, sampler, seed):
     import torch
 
     generators = [torch.Generator().manual_seed(seed + index) for index in range(64)]
-    started = time.perf_counter()
+    started = time.process_time()
     latents = torch.cat(list(animator.segments(tracks, sampler, generators)), 2)
-    return latents, time.perf_counter() - started
+    return latents, time.process_time() - started
 
 
 def settings(steps, solvers):
@@ -56,7 +56,7 @@ def line(name, rows, base, seconds):
             away = values - base[measure]
             low, high = bootstrap_interval(away)[0] or (np.nan, np.nan)
             text += f" ({away.mean():+.3f}, {low:+.3f} to {high:+.3f}){'' if low <= 0 <= high else '*'}"
-    return text + f"  {np.mean(seconds):.2f} s"
+    return text + f"  {np.mean(seconds):.2f} CPU-s"
 
 
 def main():
@@ -94,15 +94,15 @@ def main():
             name = f"{solver}-{count}"
             latents, spent = sampled(animator, case.tracks, SamplerConfig(count, solver), seed)
             seconds[name].append(spent)
-            started = time.perf_counter()
+            started = time.process_time()
             frames = np.concatenate(list(animator.decode(latents, case.tracks)))[: len(case.truth_u8)]
-            decoding.append(time.perf_counter() - started)
+            decoding.append(time.process_time() - started)
             for measure, value in measures(frames, case.truth_u8).items():
                 rows[name][measure].append(value)
     print(f"self-driven, N={arguments.clips}, differences to {arguments.against}")
     for name, table in rows.items():
         print(line(name, table, rows[arguments.against], seconds[name]))
-    print(f"VAE decoder and compositor {np.mean(decoding):.2f} s")
+    print(f"VAE decoder and compositor {np.mean(decoding):.2f} CPU-s")
     if arguments.json:
         with open(arguments.json, "w") as file:
             json.dump({"rows": rows, "seconds": seconds, "decoding_s": float(np.mean(decoding))}, file, indent=1)

@@ -91,6 +91,8 @@ def test_a_difference_is_paired_and_the_verdict_follows_the_interval():
     table = {metric: nothing for metric in METRICS} | {"psnr_db": found}
     assert _verdict({"self": table}) == "Self-driven: PSNR dB worse; every other interval includes zero."
     assert "no difference is shown" in _verdict({"cross": {metric: nothing for metric in METRICS}})
+    wide = {"self": {metric: found | {"low": -2.0, "high": 0.5} for metric in METRICS}}
+    assert "PSNR dB different, but no more than another seed may be" in _verdict({"self": table}, wide)
 
 
 def test_what_is_compared_with_what():
@@ -99,5 +101,15 @@ def test_what_is_compared_with_what():
     made = {variant.name: variant for variant in variants(["base", "no-face"])}
     assert made["no-face"].against == "base" and made["base-three-references"].references == 3
     assert made["base-no-bones"].free_bones and made["shipped-no-bones"].against == "shipped"
-    assert {variant.run for variant in variants([])} == {"shipped"}
+    assert made["shipped-no-face-0"].shown_as == "no-face" and made["shipped-no-face-1"].plain_face
+    assert {variant.run for variant in variants([])} == {"shipped", "held", "carried"}
     assert all(variant.against in made for variant in made.values() if variant.against)
+
+
+def test_films_that_need_no_network():
+    from ablation_scores import plain_film
+
+    given = case() | {"refs": np.arange(3, dtype=np.uint8)[:, None, None, None] + np.zeros((3, 64, 64, 3), np.uint8)}
+    given["warp"] = given["truth"] + np.uint8(1)
+    assert (plain_film(given, "held") == 0).all() and plain_film(given, "held").shape == given["truth"].shape
+    assert plain_film(given, "carried") is given["warp"]

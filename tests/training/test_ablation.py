@@ -13,9 +13,9 @@ from stages.model.dit import DiT
 from stages.model.flow import along, interpolate, velocity
 from stages.training.ablation import ABLATIONS, BASE, MARKED_MAPS, Ablation
 from stages.training.course import Course
-from stages.training.data import PreparedClips
+from stages.training.data import GROUP, HEAD, PreparedClips
 from stages.training.loop import Phase, Trainer
-from stages.training.objective import ObjectiveConfig, conditions, training_loss
+from stages.training.objective import ObjectiveConfig, conditions, training_loss, without_maps
 from stages.weights.checkpoint import load_checkpoint
 from tests.training.fake_people import After, never
 
@@ -211,3 +211,15 @@ def test_other_maps_are_read_only_when_asked_for(marked):
     plain, other = (PreparedClips(marked, *name) for name in ((), (MARKED_MAPS,)))
     first, second = (clips.batch(np.random.default_rng(0), 1, 1, 1) for clips in (plain, other))
     assert not torch.equal(first.maps, second.maps) and torch.equal(first.data, second.data)
+
+
+@pytest.mark.parametrize("frames, size", [(1, 1), (HEAD, GROUP), (5, 2)])
+def test_other_maps_change_neither_the_batch_nor_where_the_loss_counts(marked, frames, size):
+    """Lines over the sphere cover the colours that find the face: heads were cut elsewhere and faces weighed less."""
+    plain, other = (
+        PreparedClips(marked, *name).batch(np.random.default_rng(2), size, frames, 1) for name in ((), (MARKED_MAPS,))
+    )
+    assert torch.equal(plain.data, other.data) and torch.equal(plain.warp_state, other.warp_state)
+    assert torch.equal(other.weighing_maps, plain.maps) and not torch.equal(other.maps, plain.maps)
+    hidden = without_maps(other, torch.ones(size), torch.zeros(size))
+    assert torch.equal(hidden.weighing_maps, plain.maps) and not hidden.maps[:, 3:].any()

@@ -1,0 +1,68 @@
+"""From what speech engines call their sounds to ARPAbet with times, the one alphabet the visemes of synth know."""
+
+from __future__ import annotations
+
+from stages.synthetic.phonemes import PHONEMES, Timeline
+
+# One IPA character -> ARPAbet; capitals are the shorthand of neural voices for diphthongs.
+_IPA: dict[str, str] = {
+    **dict.fromkeys("ɑaɒ", "AA"), **dict.fromkeys("æ", "AE"), **dict.fromkeys("ʌɤ", "AH"),
+    **dict.fromkeys("əɐᵊɘ", "AX"), **dict.fromkeys("ɚɝɜ", "ER"), **dict.fromkeys("ɛe", "EH"),
+    **dict.fromkeys("ɪɨᵻɯ", "IH"), **dict.fromkeys("i", "IY"), **dict.fromkeys("ɔ", "AO"), **dict.fromkeys("oœ", "OW"),
+    **dict.fromkeys("ʊø", "UH"), **dict.fromkeys("uyʉ", "UW"),
+    "A": "EY", "I": "AY", "O": "OW", "Q": "OW", "W": "AW", "Y": "OY",
+    "p": "P", "b": "B", "m": "M", **dict.fromkeys("fɸ", "F"), **dict.fromkeys("vβʋ", "V"), "θ": "TH", "ð": "DH",
+    **dict.fromkeys("tʈɾT", "T"), **dict.fromkeys("dɖ", "D"), **dict.fromkeys("sʦ", "S"), **dict.fromkeys("zʣ", "Z"),
+    **dict.fromkeys("ʃʂɕ", "SH"), **dict.fromkeys("ʒʐʝ", "ZH"), **dict.fromkeys("ʧʨ", "CH"),
+    **dict.fromkeys("ʤʥ", "JH"), **dict.fromkeys("kcxχq", "K"), **dict.fromkeys("gɡɟɣʁ", "G"),
+    **dict.fromkeys("hɦħçʔ", "HH"), **dict.fromkeys("nɳɲ", "N"), **dict.fromkeys("ŋɴ", "NG"),
+    **dict.fromkeys("lɭɫʎɬʟ", "L"), **dict.fromkeys("rɹɻʀɽ", "R"), "j": "Y", **dict.fromkeys("wʍɥɰ", "W"),
+}  # fmt: skip
+_OTHER_NAMES = {"ax": "AX", "axr": "ER", "pau": "sil", "h#": "sil", "ssil": "sil", "brth": "sil", "dx": "T", "ix": "IH",
+                "el": "L", "em": "M", "en": "N", "hv": "HH", "nx": "N", "ux": "UW"}  # fmt: skip
+# Diphthongs move: what they begin as, what they end as, and the share of the time until they turn.
+_GLIDES = {"AY": ("AA", "IH", 0.6), "AW": ("AA", "UH", 0.6), "OY": ("AO", "IH", 0.6), "EY": ("EH", "IY", 0.6),
+           "OW": ("AO", "UH", 0.6)}  # fmt: skip
+
+Named = tuple[tuple[float, float, str], ...]
+
+
+def from_ipa(rows: Named) -> Timeline:
+    """The timeline of rows (start_s, end_s, IPA of one sound); marks of stress, length and tone say nothing."""
+    out = []
+    for start, end, text in rows:
+        known = [_IPA[letter] for letter in text if letter in _IPA] or ["sil"]
+        step = (end - start) / len(known)
+        out += [(start + step * at, start + step * (at + 1), name) for at, name in enumerate(known)]
+    return gliding(tuple(out))
+
+
+def from_radio(rows: Named) -> Timeline:
+    """The timeline of rows (start_s, end_s, name in the phone set of festival and flite).
+
+    errors  ValueError: a name that neither ARPAbet nor the set's extras have
+    """
+    out = []
+    for start, end, name in rows:
+        known = _OTHER_NAMES.get(name, name.upper())
+        if known not in PHONEMES:
+            raise ValueError(f"phone {name!r} is not known")
+        out.append((start, end, known))
+    return gliding(tuple(out))
+
+
+def gliding(timeline: Timeline) -> Timeline:
+    """The timeline with diphthongs split in two and neighbouring silences joined."""
+    out: list[tuple[float, float, str]] = []
+    for start, end, name in timeline:
+        if end <= start:
+            continue
+        first, second, share = _GLIDES.get(name, (name, "", 1.0))
+        turn = start + share * (end - start)
+        if first == "sil" and out and out[-1][2] == "sil":
+            out[-1] = (out[-1][0], end, "sil")
+            continue
+        out.append((start, turn, first))
+        if second:
+            out.append((turn, end, second))
+    return tuple(out)
