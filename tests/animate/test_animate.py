@@ -287,6 +287,8 @@ def test_signals_read_in_blocks_are_those_of_the_whole_clip(made):
     expected, _ = express(encoder, *carried, head, alone, bundle.read("face", "tokens"))
     np.testing.assert_array_equal(moved.cut(13, FRAMES + 4).warp_frames, expected[index])
     assert len(plain) == FRAMES and plain.size == (SIZE, SIZE)
+    assert (plain.cut(FRAMES + 3, FRAMES + 5).maps == plain.cut(FRAMES - 1, FRAMES).maps).all()
+    assert len(plain.cut(FRAMES + 3, FRAMES + 5)) == 2
 
 
 def test_the_strength_of_a_face_is_about_the_photos_expression(made):
