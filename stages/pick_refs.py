@@ -158,7 +158,7 @@ def _decides(params: Params) -> dict[str, object]:
 
 
 def _wanted(params: Params, there):
-    """The face to look for: of the photo, else of what the atlas holds; None for anybody."""
+    """Who to look for: the person of the photo, else of the atlas, as seen most from the front; None for anybody."""
     import numpy as np
 
     from stages.references.likeness import Looker
@@ -166,14 +166,12 @@ def _wanted(params: Params, there):
 
     if params.like:
         photo = subject_of_photo(params.like)
-        face = Looker().look(photo.picture_u8, photo.person).face
-        if not np.isfinite(face[0]):
+        look = Looker().look(photo.picture_u8, photo.person)
+        if not np.isfinite(look.face[0]):
             raise InputError(f"{params.like}: the face cannot be read. Take a photo that shows it to the camera")
-        return face
-    faces = [
-        pick.subject.face for pick in there if np.isfinite(pick.subject.face[0]) and abs(pick.subject.yaw_deg) < 50
-    ]
-    if not faces:
-        return None
-    mean = np.mean(faces, axis=0)
-    return (mean / np.linalg.norm(mean)).astype(np.float32)
+        return look
+    looker = Looker()
+    looks = [looker.look(pick.subject.picture_u8, pick.subject.person) for pick in there]
+    turned = [abs(pick.subject.yaw_deg) for pick in there]
+    known = [at for at, look in enumerate(looks) if np.isfinite(look.face[0])]
+    return looks[min(known, key=lambda at: turned[at])] if known else None

@@ -19,7 +19,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "render-spheres"
 LAYERS = ("body", "head")
-VERSION = 5
+VERSION = 6
 FRAMINGS = ("reference", "driver")
 _MULTIPLE = 16
 _MOST_SIDE = 4096

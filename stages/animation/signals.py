@@ -59,8 +59,7 @@ class BundleSignals:
 
     def cut(self, start: int, stop: int) -> Tracks:
         """Frames `start` to before `stop`; behind the end the last one stands again."""
-        start, stop = min(start, len(self) - 1), stop
-        first, last = start // _BLOCK_FRAMES, (min(stop, len(self)) - 1) // _BLOCK_FRAMES
+        first, last = (min(frame, len(self) - 1) // _BLOCK_FRAMES for frame in (start, stop - 1))
         blocks = [self._block(number) for number in range(first, last + 1)]
         names = ("maps", "face_tokens", "face_valid", "warp_frames", "warp_kind")
         joined = {name: np.concatenate([getattr(block, name) for block in blocks]) for name in names}

@@ -18,6 +18,7 @@ from stages.weights.checkpoint import file_sha256, load_checkpoint, load_strictl
 CROP_SIDE = 224  # what goes in, as in the paper
 EXPRESSIONS = 52  # ARKit weights in alphabetical order of their names
 SUPERVISED = EXPRESSIONS + 2  # and gaze yaw, pitch in units of 30 degrees
+_OPEN = 2.0  # of the gates before they have learned
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.safetensors"
 
 
@@ -26,32 +27,56 @@ class FaceEncoderConfig:
     name: str = "default"
     inner_side: int = 64  # crops are averaged down to this side first, so that small faces and large ones look alike
     widths: tuple[int, ...] = (32, 64, 96, 128)
+    blocks: tuple[int, ...] = (0, 1, 1, 1)  # residual blocks at each width
+    neck: int = 192
     code: int = 64
     tokens: int = 4
     token_channels: int = 32
 
 
+class Residual(nn.Module):
+    """Two convolutions beside the identity, nothing at first."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        layers: list[nn.Module] = []
+        for _ in range(2):
+            layers += [nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, width, 3, 1, 1)]
+        nn.init.zeros_(layers[-1].weight)
+        self.inner = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.inner(x)
+
+
 class FaceMotionNet(nn.Module):
+    """Most expressions are not made at any one moment: a gate beside each says whether, so that 0 is said plainly."""
+
     def __init__(self, config: FaceEncoderConfig):
         super().__init__()
         self.config = config
         layers: list[nn.Module] = []
         channels = 3
-        for width in config.widths:
+        for width, blocks in zip(config.widths, config.blocks, strict=True):
             for source, stride in ((channels, 2), (width, 1)):
                 layers += [nn.Conv2d(source, width, 3, stride, 1), nn.GroupNorm(8, width), nn.SiLU()]
+            layers += [Residual(width) for _ in range(blocks)]
             channels = width
         self.convolutions = nn.Sequential(*layers)
         cells = (config.inner_side // 2 ** len(config.widths)) ** 2
-        self.neck = nn.Sequential(nn.Linear(channels * cells, 192), nn.LayerNorm(192), nn.SiLU())
-        self.head_code = nn.Linear(192, config.code)
+        self.neck = nn.Sequential(nn.Linear(channels * cells, config.neck), nn.LayerNorm(config.neck), nn.SiLU())
+        self.head_code = nn.Linear(config.neck, config.code)
+        self.head_gate = nn.Linear(config.neck, EXPRESSIONS)
+        nn.init.constant_(self.head_gate.bias, _OPEN)
         self.head_tokens = nn.Linear(config.code, config.tokens * config.token_channels)
 
     def forward(self, crops_01: Tensor) -> tuple[Tensor, Tensor]:
         """crops float [B, 3, S, S] in 0..1 -> tokens [B, N, C], motion code [B, 64] (its first 54 are supervised)"""
         x = F.adaptive_avg_pool2d(crops_01, self.config.inner_side)
         x = self.convolutions((x - 0.5) * 4.0)
-        code = self.head_code(self.neck(x.flatten(1)))
+        x = self.neck(x.flatten(1))
+        gate = F.pad(torch.sigmoid(self.head_gate(x)), (0, self.config.code - EXPRESSIONS), value=1.0)
+        code = self.head_code(x) * gate
         return self.tokens_of(code), code
 
     def tokens_of(self, code: Tensor) -> Tensor:
@@ -115,7 +140,8 @@ def load_face_encoder(source: str = "default", device: str = "cpu") -> FaceEncod
     path = DEFAULT_WEIGHTS if source == "default" else Path(source)
     tensors, values = load_checkpoint(path)
     values.pop("measured", None)  # what tests/bench/bench_face_encoder.py said of these weights, kept beside them
-    config = FaceEncoderConfig(**{**values, "widths": tuple(values["widths"])})
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    config = FaceEncoderConfig(**{**values, **lists})
     network = FaceMotionNet(config)
     load_strictly(network, tensors, str(path))
     return FaceEncoder(network, config.name, file_sha256(path), device)

@@ -108,24 +108,22 @@ def most_useful(placed: Sequence[Placed], first: Placed, film_rotations, most: i
 
 def check_same_person(first: Placed, others: Sequence[Placed], looker) -> None:
     """errors  InputError: the face of one, where it can be read, is not the first one's"""
-    from stages.references.likeness import DIFFERENT_FACE
+    from stages.references.likeness import DIFFERENT_FACE, Look, alike_beyond_clothes, part_colours
 
-    def face(one: Placed):
+    def look(one: Placed):
         turned = np.degrees(np.arccos(np.clip(one.rotation[2, 2], -1.0, 1.0)))
-        if not turned <= _STRANGE_DEG:
+        face = looker.face(one.frame_u8, one.still.head_px[0], float(one.still.head_radius_px[0]))
+        if not turned <= _STRANGE_DEG or not np.isfinite(face[0]):
             return None
-        found = looker.face(one.frame_u8, one.still.head_px[0], float(one.still.head_radius_px[0]))
-        return found if np.isfinite(found[0]) else None
+        return Look(face, part_colours(one.frame_u8, one.still, one.rotation), np.zeros(1), 1.0)
 
-    wanted = face(first)
-    if wanted is None:
-        return
-    for other in others:
-        found = face(other)
-        if found is not None and float(found @ wanted) < DIFFERENT_FACE:
+    wanted = look(first)
+    for other, found in [(other, look(other)) for other in others] if wanted is not None else ():
+        alike = alike_beyond_clothes(found, wanted) if found is not None else np.inf
+        if alike < DIFFERENT_FACE:
             raise InputError(
-                f"{other.name}: shows another person than {first.name} (likeness of the faces {found @ wanted:.2f}, "
-                f"expected {DIFFERENT_FACE:g} or more). Take pictures of one person"
+                f"{other.name}: shows another person than {first.name} (likeness {max(alike, -1.0):.2f}, expected "
+                f"{DIFFERENT_FACE:g} or more). Take pictures of one person"
             )
 
 

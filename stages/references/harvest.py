@@ -35,14 +35,14 @@ class Frame:
 
 
 def harvest(
-    bundles: Sequence, count: int, *, yaw_most: float, wanted: np.ndarray | None = None, taken: Sequence[Subject] = (),
+    bundles: Sequence, count: int, *, yaw_most: float, wanted: Look | None = None, taken: Sequence[Subject] = (),
     half_body: bool = True, looker: Looker | None = None, progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Pick], dict[str, int]]:  # fmt: skip
     """At most `count` picks from open bundles with the layers clip and pose (and one half-body crop of a full figure),
     with how many frames were looked at, and how many of those were the person's.
 
     yaw_most  heads turned further than this many degrees are left out
-    wanted    face to look for, float [128];  taken  what there is already
+    wanted    who to look for;  taken  what there is already
     errors    InputError: no head is large enough; nobody's face can be read; nobody is the wanted person
     """
     looker = looker or Looker()

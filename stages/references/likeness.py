@@ -24,8 +24,7 @@ from stages.weights import SOURCES
 
 NAME = "sface"
 SAME = 0.36  # likeness (cosine of faces less differing colours) from which two shots show one person
-SAME_FACE = 0.36  # cosine from which a face is that of a photo, where clothes say nothing (the network's own value)
-DIFFERENT_FACE = 0.15  # cosine below which two faces turned to the camera are of two people, whatever they wear
+DIFFERENT_FACE = 0.10  # likeness beyond clothes below which two faces turned to the camera are of two people
 DIFFERENT = 0.10  # likeness below which a single readable face is somebody else's
 _OTHER_HAIR = 9.0  # Lab units beyond which hair is not the same in any light
 _LEAST_FACE_PX = 10.0  # radius of a head below which the network's numbers say nothing about who it is
@@ -74,7 +73,7 @@ class Looker:
         grey -= grey.mean()
         return Look(
             self.face(picture_u8, middle, radius),
-            _part_colours(picture_u8, act, person.R_cam_head[0]),
+            part_colours(picture_u8, act, person.R_cam_head[0]),
             grey / max(float(np.linalg.norm(grey)), 1e-6),
             _sharpness(head),
         )
@@ -102,12 +101,12 @@ def weights() -> dict[str, str]:
 
 
 def same_person(
-    looks: Sequence[Look], yaw_deg, bundles: Sequence[int], shots: Sequence[int], wanted: np.ndarray | None = None
+    looks: Sequence[Look], yaw_deg, bundles: Sequence[int], shots: Sequence[int], wanted: Look | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which frames show the wanted person: bool [N], and how like that person each is, float [N] (NaN: no face).
 
     yaw_deg  float [N] of the heads;  bundles, shots  numbers of each frame's bundle and of its shot within it
-    wanted   float [128] face to look for; None: the person that most frames with a readable face show
+    wanted   face to look for, and its hair; None: the person that most frames with a readable face show
     Where nobody's face can be read at all, only the longest shot of a single clip is taken: one person followed.
     """
     yaw = np.abs(np.asarray(yaw_deg, np.float64))
@@ -176,21 +175,27 @@ def _next_to(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return one[0] == other[0] and abs(one[1] - other[1]) == 1
 
 
-def _together(parts: Sequence[_Shown], wanted: np.ndarray | None) -> _Shown:
-    faces = [part.face for part in parts if part.known] + ([] if wanted is None else [wanted])
+def _together(parts: Sequence[_Shown], wanted: Look | None) -> _Shown:
+    faces = [part.face for part in parts if part.known] + ([] if wanted is None else [wanted.face])
     return _Shown(_mean_face(np.stack(faces)), _median_colours([part.colours for part in parts]))
 
 
-def _first_shots(shown: Sequence[_Shown], sizes: np.ndarray, wanted: np.ndarray | None) -> list[int]:
+def _first_shots(shown: Sequence[_Shown], sizes: np.ndarray, wanted: Look | None) -> list[int]:
     """The shot to begin with: the one most like `wanted`, else the one that most frames are like. [] for none."""
     with_face = [at for at, one in enumerate(shown) if one.known]
     if not with_face:
         return []
     if wanted is not None:
-        best = max(with_face, key=lambda at: float(shown[at].face @ wanted))
-        return [best] if shown[best].face @ wanted >= SAME_FACE else []
+        best = max(with_face, key=lambda at: alike_beyond_clothes(shown[at], wanted))
+        return [best] if alike_beyond_clothes(shown[best], wanted) >= SAME else []
     votes = [sum(sizes[b] for b in with_face if _likeness(shown[a], shown[b]) >= SAME) for a in with_face]
     return [with_face[int(np.argmax(np.array(votes) + 1e-3 * sizes[with_face]))]]
+
+
+def alike_beyond_clothes(one: Look | _Shown, other: Look | _Shown) -> float:
+    """Cosine of two faces, less what their hair differs; -inf where hair or face is surely another's or not known."""
+    hair = (_Shown(part.face.astype(np.float64), part.colours[:1]) for part in (one, other))
+    return _likeness(*hair)
 
 
 def _mean_face(faces: np.ndarray) -> np.ndarray:
@@ -222,7 +227,7 @@ def _sharpness(head_u8) -> float:
     return float(np.abs(cv2.Laplacian(grey, cv2.CV_32F)).mean() / (grey.std() + 4.0))
 
 
-def _part_colours(picture_u8, act, rotation) -> np.ndarray:
+def part_colours(picture_u8, act, rotation) -> np.ndarray:
     """float32 [4, 3] median Lab of parts of the figure; NaN where fewer than 12 px show one."""
     points = act.joints_px[0][act.drawn[0]]
     points = np.concatenate([points, act.head_px + act.head_radius_px[0] * np.array([[-1, -1.3], [1, 1]])])

@@ -6,6 +6,8 @@ each expression counts by how much it varies, so that rare small ones are learne
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from stages.core.errors import InputError
 from stages.core.rng import numpy_rng, torch_generator
 from stages.face.encoder import SUPERVISED, FaceEncoderConfig, FaceMotionNet
 from stages.training.course import Course, Pace
-from stages.training.face_objective import CROPS_OF_ONE, expression_weights, face_loss, fix_tokens
+from stages.training.face_objective import CROPS_OF_ONE, expression_weights, face_loss, fix_tokens, mirrored_labels
 from stages.training.learner import Learner
 from stages.training.pool import Pool
 from stages.training.prepare import face_valid
@@ -55,6 +57,7 @@ class Faces:
         if not self.where:
             raise InputError(f"faces: no readable one in {len(clips)} clips. Render more with --clips")
         self.labels = np.concatenate(labels).astype(np.float32)
+        self._crops_of = cache(Pool.faces)  # opening a file costs as much as a crop's share of a step
 
     def draw(self, rng: np.random.Generator, people: int) -> np.ndarray:
         """Indices [people * CROPS_OF_ONE] of random crops, block by block of one person."""
@@ -63,7 +66,7 @@ class Faces:
 
     def take(self, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
         """Crops uint8 [B, 64, 64, 3] and labels float [B, 54]."""
-        crops = [Pool.faces(clip)[frame] for clip, frame in (self.where[index] for index in chosen)]
+        crops = [self._crops_of(clip)[frame] for clip, frame in (self.where[index] for index in chosen)]
         return torch.from_numpy(np.stack(crops)), torch.from_numpy(self.labels[chosen])
 
 
@@ -75,21 +78,19 @@ def train_face(
     """Return the averaged network, or None where `stop()` ended this run before the course was done.
 
     close_ups  pool of stages.training.face_people; most crops are then of it
-    start      weights to go on from; convolutions and the format of the tokens stay, neck and code go on
+    start      weights to go on from; the format of their tokens stays, the rest goes on
     say        called with step, loss, and on people never trained on the mean error and that of always saying the mean
     """
     torch.manual_seed(seed)
     network = FaceMotionNet(FaceEncoderConfig()).to(device)
     if start is not None:
         load_strictly(network, start, "the face encoder to start from")
-        # 1,094 steps with everything free unlearned the eyes of real people; the neck alone forgot the person instead
-        network.convolutions.requires_grad_(False)
     network.head_tokens.requires_grad_(False)  # the format of the tokens
     faces = [Faces(pool.trained)] + ([Faces(close_ups.trained)] if close_ups else [])
     labels = np.concatenate([part.labels for part in faces])
-    weights = expression_weights(labels).to(device)
     if start is None:
         fix_tokens(network.head_tokens, labels)
+    weights = expression_weights(labels).to(device)
     learner = Learner(state_path, network, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay)
 
     def loss_of(step: int, progress_01: float) -> Tensor:
@@ -98,11 +99,12 @@ def train_face(
         near = round(_CLOSE_UP_SHARE * people) if close_ups else 0
         counts = (people - near, near)[: len(faces)]
         taken = [part.take(part.draw(rng, count)) for part, count in zip(faces, counts, strict=True) if count]
-        crops, wanted = (torch.cat(column) for column in zip(*taken, strict=True))
+        crops, wanted = mirrored_people(*(torch.cat(column) for column in zip(*taken, strict=True)), rng)
         crops = augment(crops, torch_generator(seed, "train", "face", f"augment {step}")).to(device)
         with autocast():
             _, code = network(crops)
-        return face_loss(code.float(), wanted.to(device), weights, network.head_tokens, recipe)
+        terms = recipe if progress_01 >= recipe.person_from_01 else replace(recipe, person=0.0)
+        return face_loss(code.float(), wanted.to(device), weights, network.head_tokens, terms)
 
     averaged = FaceMotionNet(FaceEncoderConfig()).to(device).eval()
 
@@ -115,6 +117,16 @@ def train_face(
         return None
     averaged.load_state_dict(learner.ema.shadow)
     return averaged
+
+
+def mirrored_people(crops_u8: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Crops uint8 [B, S, S, 3] and labels [B, 54] with half of the people, drawn at random, seen in a mirror.
+
+    B  blocks of CROPS_OF_ONE crops of a person; who is in a mirror is another person, so blocks stay whole
+    """
+    turned = torch.from_numpy(np.repeat(rng.random(len(crops_u8) // CROPS_OF_ONE) < 0.5, CROPS_OF_ONE))
+    crops_u8 = torch.where(turned[:, None, None, None], crops_u8.flip(2), crops_u8)
+    return crops_u8, torch.where(turned[:, None], mirrored_labels(labels), labels)
 
 
 def augment(crops_u8: Tensor, generator: torch.Generator) -> Tensor:
@@ -137,7 +149,7 @@ def augment(crops_u8: Tensor, generator: torch.Generator) -> Tensor:
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
     if float(uniform(1)) < 0.5:
         small = int(torch.randint(_SMALLEST_SIDE, _LARGEST_SIDE, (1,), generator=generator))
-        far = torch.randperm(count, generator=generator)[: count // 2]
+        far = torch.randperm(count, generator=generator)[: count // 4]
         blurred = F.interpolate(x[far], size=(small, small), mode="area")
         x[far] = F.interpolate(blurred, size=(side, side), mode="bilinear")
     x = x * torch.exp(normal(count, 3, 1, 1) * 0.12 + normal(count, 1, 1, 1) * 0.25)

@@ -16,6 +16,16 @@ _CODE_DECAY = 1e-4  # keeps the free part of the code small
 _LEAST_STD = 0.06  # of an expression, when its weight in the loss is chosen
 _TOKEN_SEED, _LEAST_SPREAD = 1724, 0.03  # of the tokens' rotation; of an expression, when it is a unit of tokens
 _LEAST_VARIANCE = 1e-4  # of a channel of the code
+_ON_EITHER_SIDE = (
+    "browDown browOuterUp cheekSquint eyeBlink eyeLookDown eyeLookIn eyeLookOut eyeLookUp eyeSquint eyeWide jaw mouth "
+    "mouthDimple mouthFrown mouthLowerDown mouthPress mouthSmile mouthStretch mouthUpperUp noseSneer"
+).split()
+_IN_THE_MIDDLE = (
+    "browInnerUp cheekPuff jawForward jawOpen mouthClose mouthFunnel mouthPucker mouthRollLower mouthRollUpper "
+    "mouthShrugLower mouthShrugUpper tongueOut"
+).split()
+_WATCHED, _WATCHED_COUNT = ("jawOpen", "eyeBlinkLeft", "eyeBlinkRight"), 3.0
+UNITS = tuple(sorted([f"{unit}{side}" for unit in _ON_EITHER_SIDE for side in ("Left", "Right")] + _IN_THE_MIDDLE))
 
 
 def face_loss(code: Tensor, labels: Tensor, weights: Tensor, head_tokens: nn.Linear, recipe: FaceRecipe) -> Tensor:
@@ -45,9 +55,25 @@ def fix_tokens(head_tokens: nn.Linear, labels) -> None:
     head_tokens.bias.copy_(-(weight @ mean.to(weight)))
 
 
+def mirrored_labels(labels: Tensor) -> Tensor:
+    """Labels float [B, 54] of the same faces in a mirror: left and right change places, gaze yaw its sign."""
+    exchanged = {"Left": "Right", "Right": "Left"}
+    sides = [next((side for side in exchanged if unit.endswith(side)), "") for unit in UNITS]
+    places = [
+        UNITS.index(unit.removesuffix(side) + exchanged[side]) if side else index
+        for index, (unit, side) in enumerate(zip(UNITS, sides, strict=True))
+    ]
+    turned = labels[:, [*places, len(UNITS), len(UNITS) + 1]].clone()
+    turned[:, len(UNITS)] *= -1.0
+    return turned
+
+
 def expression_weights(labels) -> Tensor:
-    """float [54], mean 1: one over the variance of each expression. labels float array [N, 54]"""
+    """float [54], mean 1: one over the variance of each expression, thrice that for jaw and lids, which everybody
+    watches. labels float array [N, 54]"""
     weight = torch.from_numpy(1.0 / labels.std(0).clip(_LEAST_STD) ** 2)
+    for name in _WATCHED:
+        weight[UNITS.index(name)] *= _WATCHED_COUNT
     return weight / weight.mean()
 
 

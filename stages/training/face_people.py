@@ -30,7 +30,7 @@ from stages.synthetic.seeds import GENERATOR_VERSION
 from stages.synthetic.truth import FLIP, JointReader
 from stages.training.pool import GAZE_UNIT_RAD
 
-CROPS = 14  # of one person
+CROPS = 28  # of one person
 FIRST = 250_000  # number of the first person, behind those of the clips and well within the training split
 _MARGIN = 8  # samples around the crop, so that nothing at its edge is cut by the renderer
 _CANVAS = 2 * FACE_SIZE + 2 * _MARGIN
@@ -54,7 +54,7 @@ class SyntheticFaces:
         return {"faces": CROPS, "version": 2, "assets": digest, "generator": GENERATOR_VERSION}
 
     def clip(self, seed: int) -> dict[str, np.ndarray]:
-        """faces uint8 [14, 64, 64, 3]; expressions [14, 54]; R_cam_head [14, 3, 3]; seen_01 [14]; framing
+        """faces uint8 [28, 64, 64, 3]; expressions [28, 54]; R_cam_head [28, 3, 3]; seen_01 [28]; framing
 
         seen_01  share of brows, eyes, nose and mouth that neither hair nor anything worn covers
         """

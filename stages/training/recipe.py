@@ -56,12 +56,16 @@ class VaeRecipe:
 
 @dataclass(frozen=True)
 class FaceRecipe:
-    """`confusion` and `person`: weights of two terms of stages.training.face_objective."""
+    """`confusion` and `person`: weights of two terms of stages.training.face_objective.
+
+    person_from_01  share of the steps before `person` counts: counted from the start, it keeps the code from reading
+    """
 
     steps: int
     batch: int = 64
-    confusion: float = 0.002
-    person: float = 0.02
+    confusion: float = 0.0
+    person: float = 0.05
+    person_from_01: float = 0.7
     lr: float = 2e-3
     muon_lr: float = 2e-2
     ema_decay: float = 0.995

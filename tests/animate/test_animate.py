@@ -283,8 +283,8 @@ def test_signals_read_in_blocks_are_those_of_the_whole_clip(made):
         [bundle.read("head", who + name) for name in ("center_px", "radius_px", "R_cam_head")] for who in ("", "ref_")
     )
     carried = whole["warp"], whole["warp_kind"]
-    alone = plain.ref_frames[:1], [ref_head], np.ones((FRAMES, 1))
-    expected, _ = express(encoder, *carried, head, alone, bundle.read("face", "tokens"))
+    references = plain.ref_frames, [ref_head], np.ones((len(whole["warp"]), 1))
+    expected, _ = express(encoder, *carried, head, references, bundle.read("face", "tokens"))
     np.testing.assert_array_equal(moved.cut(13, FRAMES + 4).warp_frames, expected[index])
     assert len(plain) == FRAMES and plain.size == (SIZE, SIZE)
 

@@ -91,8 +91,9 @@ def held_out(network, pool: Path) -> dict:
     print(f"  {'all':9} {summary(rows)}")
     quiet = [chatter(network, programme.sound, wide) for programme in programmes if not programme.timeline]
     print(f"  music    {quiet_summary(quiet)}")
-    return {"rows": [{**row, "hits": float(np.mean(row["hits"])), "shut": int(np.sum(row["shut"]))} for row in rows],
-            "music": quiet, "wide": wide}  # fmt: skip
+    for row in rows:
+        row["hits"], row["shut"] = [int(np.sum(row["hits"])), len(row["hits"])], int(np.sum(row["shut"]))
+    return {"rows": rows, "music": quiet, "wide": wide}
 
 
 def summary(rows: list[dict]) -> str:
@@ -100,7 +101,7 @@ def summary(rows: list[dict]) -> str:
     vowels, late = sum(row["vowels"] for row in rows), np.median([row["offset_ms"] for row in rows])
     return (
         f"r {interval([row['r'] for row in rows])}; closures hit {100 * hits.mean():.1f}% of {len(hits)}, by programme "
-        f"{interval([float(np.mean(row['hits'])) for row in rows])}; open vowels taken for closed "
+        f"{interval([float(np.mean(row['hits'])) for row in rows if row['hits']])}; open vowels taken for closed "
         f"{100 * shut.sum() / max(1, vowels):.1f}% of {vowels}; offset {late:.0f} ms"
     )
 

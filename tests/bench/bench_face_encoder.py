@@ -213,7 +213,12 @@ def main():
 
 
 def record(source, target, result):
-    """Copy an encoder's weights to another file that also says what was measured of them."""
+    """Copy an encoder's weights to another file that also says what was measured of them.
+
+    Matrices are stored in half the bytes, but for the map to the tokens, which transformers have learned as it is.
+    """
+    import torch
+
     from stages.face import encoder_file
     from stages.weights.checkpoint import load_checkpoint, save_checkpoint
 
@@ -223,7 +228,8 @@ def record(source, target, result):
         name: [rows["frames"], *(round(rows["0"][key], 3) for key in UNITS)] for name, rows in result["videos"].items()
     }
     measured = {key: round(value, 4) for key, value in spread.items()}
-    save_checkpoint(target, tensors, {**config, "measured": {**measured, "frames, jaw r, eyes r": talk}})
+    small = {n: t.to(torch.bfloat16) if t.ndim > 1 and "head_tokens" not in n else t for n, t in tensors.items()}
+    save_checkpoint(target, small, {**config, "measured": {**measured, "frames, jaw r, eyes r": talk}})
 
 
 if __name__ == "__main__":

