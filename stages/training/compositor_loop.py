@@ -62,8 +62,9 @@ class Pictures:
         return Pictures(**{name: window(array, 2 if name == "keep" else 1) for name, array in vars(self).items()})
 
     def unsettled(self, rng: np.random.Generator) -> "Pictures":
-        """What the transformer makes of people unlike those it learned from: both photos at once, blurred and tinted, and
-        keep maps that do not know. On real photos it does so; who never saw it mixes a ghost into a sharp face."""
+        """What the transformer makes of people unlike those it learned from: both photos at once, blurred and tinted,
+        and keep maps that do not know. It does so on real photos; who never saw that mixes the ghost into a face.
+        """
         share, sigma = rng.uniform(0.2, 0.8), rng.uniform(0.8, 2.5)
         ghost = share * self.still.astype(np.float32) + (1.0 - share) * self.carried
         ghost = np.stack([cv2.GaussianBlur(frame, (0, 0), sigma) for frame in ghost])
