@@ -26,8 +26,13 @@ _STIFF = 0.002  # smoothing of the spline, in head radii: points that nearly mee
 _FACING = -0.12  # depth in radii (towards the camera is negative) up to which a point takes part
 _OUTER_LIP, _INNER_LIP = slice(48, 60), slice(60, 68)
 _UPPER, _LOWER = (61, 62, 63), (67, 66, 65)
+_BELOW_EYE = 0.13  # radii from the lower lid to skin without lashes
+_NARROWEST = 0.35  # share of a gap that stays when it closes: points that meet would turn the field inside out
 _GRID = 12.0  # nodes of the field a head radius
 _OPEN = 0.10  # radii between the inner lips from which a mouth is painted in full
+# (outline, upper points, lower points) of what can close
+_EYES = ((slice(36, 42), (37, 38), (41, 40)), (slice(42, 48), (43, 44), (47, 46)))
+_MOUTH = (_INNER_LIP, _UPPER, _LOWER)
 
 
 @dataclass(frozen=True)
@@ -132,12 +137,70 @@ def carry_expression(picture_u8, kind_u8, center_px, radius_px, R_cam_head, befo
     right, bottom = (int(min(n, np.ceil(c + reach) + 1)) for c, n in zip(center_px, (width, height), strict=True))
     if right - left < 4 or bottom - top < 4:
         return picture_u8, kind_u8
+    here, closing = _narrowed(there, here)
     source = _source(there[visible, :2], here[visible, :2], center_px, radius_px, (left, top, right, bottom))
     picture, kind = picture_u8.copy(), kind_u8.copy()
     window = (slice(top, bottom), slice(left, right))
     picture[window] = cv2.remap(picture_u8, source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     _paint_mouth(picture, kind, there, here, center_px, radius_px)
+    for part, share in closing:
+        _close(picture, kind, part, share, here, center_px, radius_px)
     return picture, kind
+
+
+def _narrowed(there, here):
+    """Points float [68, 3] in which eyes and mouth that close keep a slit, and [(part, 0..1 how far to paint it shut)].
+
+    Lids and lips that meet would be two places of the photo for one of the picture: the spline answers with both turned
+    about, and a wink opens the eye.
+    """
+    here, closing = here.copy(), []
+    for part in (*_EYES, _MOUTH):
+        _, upper, lower = part
+        upper, lower = list(upper), list(lower)
+        open_there = (there[upper] - there[lower])[:, :2].mean(0)
+        was = float(np.linalg.norm(open_there))
+        now = float((here[upper] - here[lower])[:, :2].mean(0) @ open_there) / max(was, 1e-6)  # < 0: they crossed
+        least = _NARROWEST * was
+        if now >= least or was <= 0:
+            continue
+        apart = 0.5 * (there[upper] - there[lower]) * _NARROWEST
+        middle = 0.5 * (here[upper] + here[lower])
+        here[upper], here[lower] = middle + apart, middle - apart
+        closing.append((part, float(np.clip(1.0 - now / least, 0.0, 1.0))))
+    return here, closing
+
+
+def _close(picture, kind, part, share, points, center_px, radius_px) -> None:
+    """Paint the slit of an eye or mouth that closes with the skin beside it. Works in place."""
+    outline, upper, lower = part
+    place = points[:, :2] * radius_px + np.asarray(center_px)
+    if (points[outline, 2] > _FACING).any():
+        return
+    height, width = kind.shape
+    gap = place[list(upper)] - place[list(lower)]
+    if part is _MOUTH:  # the lips themselves
+        beside = np.concatenate([place[list(upper)] + 0.6 * gap, place[list(lower)] - 0.6 * gap])
+    else:  # skin below the eye: above it are lashes and the brow
+        up = gap.mean(0) / max(float(np.linalg.norm(gap.mean(0))), 1e-6)
+        beside = place[list(lower)] - _BELOW_EYE * radius_px * up
+    column, row = np.rint(beside).astype(int).T
+    inside = (column >= 0) & (row >= 0) & (column < width) & (row < height)
+    if not inside.any():
+        return
+    colour = np.median(picture[row[inside], column[inside]].astype(np.float64), 0)
+    cover = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(cover, [np.round(place[outline] * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
+    strength = share * cv2.GaussianBlur(cover, (0, 0), max(0.5, 0.03 * radius_px))[..., None] / 255.0
+    strength = np.minimum(1.6 * strength, share)
+    line = np.zeros((height, width), np.uint8)  # where the lids or lips meet it stays darker
+    middle = 0.5 * (place[list(upper)] + place[list(lower)])
+    ends = place[[outline.start, outline.start + (outline.stop - outline.start) // 2]]
+    path = np.concatenate([ends[:1], middle, ends[1:]])
+    cv2.polylines(line, [np.round(path * 16).astype(np.int32)], False, 255, 1, cv2.LINE_AA, shift=4)
+    painted = picture * (1 - strength) + colour * strength
+    painted *= 1.0 - 0.4 * share * line[..., None] / 255.0
+    picture[:] = np.clip(np.round(painted), 0, 255).astype(np.uint8)
 
 
 def _source(there, here, center_px, radius_px, box) -> np.ndarray:
