@@ -65,10 +65,9 @@ class ReferenceWarp:
             if not here.any():
                 continue
             chosen = here[near]
-            x, y = (np.ascontiguousarray(part[chosen], np.float32)[None] for part in (place.x, place.y))
-            colour = cv2.remap(self._layers[number], x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+            colour = _sampled(self._layers[number], place.x[chosen], place.y[chosen])
             alpha = share[here]
-            picture[here] = alpha[:, None] * colour.reshape(-1, 3) + (1.0 - alpha[:, None]) * picture[here]
+            picture[here] = alpha[:, None] * colour + (1.0 - alpha[:, None]) * picture[here]
             cover[here], seen[here] = alpha, sees[chosen]
         gaps = (labels < 0) & (cv2.morphologyEx((labels >= 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3))) > 0)
         picture, cover[gaps] = fill(np.rint(picture).astype(np.uint8), gaps), 1.0  # seams between parts
@@ -85,17 +84,15 @@ class ReferenceWarp:
         if name not in there or not near.any():
             return near, share, None, np.zeros(0, bool)
         place = place_in(there[name], self._parts[name], self._x[near], self._y[near])
-        x, y = (np.ascontiguousarray(part, np.float32)[None] for part in place.outline)
+        x, y = place.outline
         height, width = self._x.shape
-        inside = ((x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5))[0]
+        inside = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
         row, column = (
-            np.clip(np.rint(np.nan_to_num(part[0])), 0, most - 1).astype(int)
-            for part, most in ((y, height), (x, width))
+            np.clip(np.rint(np.nan_to_num(part)), 0, most - 1).astype(int) for part, most in ((y, height), (x, width))
         )
         own = self._labels[row, column] == number
         close = away[number][near] < (_SURE_HEAD if there[name].kind == "head" else _REACH)
-        solid = cv2.remap(self._solid, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
-        share[near] = np.where(inside, solid * (own | close), close)
+        share[near] = np.where(inside, _sampled(self._solid, x, y) * (own | close), close)
         row, column = (
             np.clip(np.rint(np.nan_to_num(part)), 0, most - 1).astype(int)
             for part, most in ((place.y, height), (place.x, width))
@@ -131,6 +128,16 @@ class ReferenceWarp:
         """The picture float32 [H, W, 3] as if only this part were in it, its own colours going on all around."""
         own = (self._labels == number) & (solid > _INSIDE)
         return (fill(self.picture_u8, ~own) if own.sum() > 8 else self.picture_u8).astype(np.float32)
+
+
+def _sampled(picture, x, y) -> np.ndarray:
+    """The picture [H, W(, C)] at places float [n], bilinear, the nearest pixel beyond the border: [n(, C)]."""
+    width = 1 << 14  # OpenCV takes no pictures as wide as a large canvas has pixels
+    rows = -(-len(x) // width)
+    maps = np.zeros((2, rows * width), np.float32)
+    maps[0, : len(x)], maps[1, : len(x)] = x, y
+    found = cv2.remap(picture, *maps.reshape(2, rows, width), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return found.reshape(rows * width, *found.shape[2:])[: len(x)]
 
 
 def warp_reference(picture_u8, still, still_rotation, act, act_rotation, matte_01=None):
