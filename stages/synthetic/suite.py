@@ -140,7 +140,7 @@ def made_on(suite: Suite) -> str:
 
 
 def processor() -> str:
-    """The kind of processor as the renderer's compiler sees it, and a digest of how numpy's linear algebra rounds there.
+    """The kind of processor as the renderer's compiler sees it, and a digest of how numpy multiplies matrices there.
 
     Such as "x86_64 znver5, products 1a2b3c4d": the same library has other kernels for other processors, and takes the
     ones that an environment variable names.
