@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.errors import InputError, UsageError
+from stages.core.rate import asked_rate
 from stages.core.records import Plan, Record
 
 STAGE = "audio2face"
@@ -198,7 +199,7 @@ def _job_of_sound(item, params: Params, weights: dict[str, str]) -> _Job:
         raise UsageError("--head-motion: found without --ref, expected a photo whose head is to move")
     probe_sound(item)
     path = Path(params.output) if params.output else Path(item).with_suffix(".zarr")
-    fps = _rate(params)
+    fps = asked_rate(params.fps or _FPS)
     inputs = {"audio": _sha256(item)} | ({"ref": _sha256(params.ref)} if params.ref else {})
     layers: dict[str, Plan | None] = {"clip": None, "pose": None}
     if params.ref:
@@ -315,17 +316,6 @@ def _sha256(path: str | os.PathLike[str]) -> str:
     from stages.weights.checkpoint import file_sha256
 
     return file_sha256(checked_file(path))
-
-
-def _rate(params: Params) -> Fraction:
-    """The frame rate asked for. errors  UsageError: no such number"""
-    try:
-        rate = Fraction(params.fps or _FPS)
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(f"--fps: found {params.fps!r}, expected a number such as 24 or 30000/1001") from None
-    if not 1 <= rate <= 240:
-        raise UsageError(f"--fps: found {params.fps}, expected 1..240")
-    return rate
 
 
 def _check(params: Params) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.errors import InputError, UsageError, WeightsError
+from stages.core.rate import asked_rate
 from stages.core.records import Plan, Record
 
 STAGE = "extract-pose"
@@ -336,15 +337,7 @@ def _digest(item: str | os.PathLike[str], params: Params) -> str:
 
 def _rate(params: Params) -> Fraction | None:
     """The frame rate asked for, None = the source's. errors  UsageError: no such number"""
-    if not params.fps:
-        return None
-    try:
-        rate = Fraction(params.fps)
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(f"--fps: found {params.fps!r}, expected a number such as 24 or 30000/1001") from None
-    if not 1 <= rate <= 240:
-        raise UsageError(f"--fps: found {params.fps}, expected 1..240")
-    return rate
+    return asked_rate(params.fps) if params.fps else None
 
 
 def _check(params: Params) -> None:

@@ -87,17 +87,18 @@ class ReferenceWarp:
         x, y = place.outline
         height, width = self._x.shape
         inside = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
-        row, column = (
-            np.clip(np.rint(np.nan_to_num(part)), 0, most - 1).astype(int) for part, most in ((y, height), (x, width))
-        )
-        own = self._labels[row, column] == number
+        own = self._label_at(x, y) == number
         close = away[number][near] < (_SURE_HEAD if there[name].kind == "head" else _REACH)
         share[near] = np.where(inside, _sampled(self._solid, x, y) * (own | close), close)
+        return near, share, place, place.sees & inside & (self._label_at(place.x, place.y) == number)
+
+    def _label_at(self, x, y) -> np.ndarray:
+        """Number of the part that the reference shows nearest to places float [n]."""
+        height, width = self._labels.shape
         row, column = (
-            np.clip(np.rint(np.nan_to_num(part)), 0, most - 1).astype(int)
-            for part, most in ((place.y, height), (place.x, width))
+            np.clip(np.rint(np.nan_to_num(at)), 0, most - 1).astype(int) for at, most in ((y, height), (x, width))
         )
-        return near, share, place, place.sees & inside & (self._labels[row, column] == number)
+        return self._labels[row, column]
 
     def _away(self, parts: dict[str, Part]):
         """Distance of every pixel from each part, float [parts, H, W], in its radii; infinite where there is none."""
