@@ -30,8 +30,8 @@ class SpeechNetConfig:
     """ahead, back: dilations of blocks that look to both sides, and of those that only look back."""
 
     name: str = "default"
-    width: int = 128
-    ahead: tuple[int, ...] = (1, 2, 4, 4)
+    width: int = 80
+    ahead: tuple[int, ...] = (1, 2, 4)
     back: tuple[int, ...] = (1, 2, 4, 8, 16)
 
     @property

@@ -6,16 +6,16 @@ from stages.synthetic.phonemes import PHONEMES, Timeline
 
 # One IPA character -> ARPAbet; capitals are the shorthand of neural voices for diphthongs.
 _IPA: dict[str, str] = {
-    **dict.fromkeys("ɑaɒ", "AA"), **dict.fromkeys("æ", "AE"), **dict.fromkeys("ʌɤ", "AH"),
-    **dict.fromkeys("əɐᵊɘ", "AX"), **dict.fromkeys("ɚɝɜ", "ER"), **dict.fromkeys("ɛe", "EH"),
-    **dict.fromkeys("ɪɨᵻɯ", "IH"), **dict.fromkeys("i", "IY"), **dict.fromkeys("ɔ", "AO"), **dict.fromkeys("oœ", "OW"),
-    **dict.fromkeys("ʊø", "UH"), **dict.fromkeys("uyʉ", "UW"),
+    **dict.fromkeys("ɑaɒä", "AA"), **dict.fromkeys("æ", "AE"), **dict.fromkeys("ʌɤ", "AH"),
+    **dict.fromkeys("əɐᵊɘ", "AX"), **dict.fromkeys("ɚɝɜ", "ER"), **dict.fromkeys("ɛeε", "EH"),
+    **dict.fromkeys("ɪɨᵻɯ", "IH"), **dict.fromkeys("i", "IY"), **dict.fromkeys("ɔoœ", "AO"),
+    **dict.fromkeys("ʊøɵ", "UH"), **dict.fromkeys("uyʉ", "UW"),
     "A": "EY", "I": "AY", "O": "OW", "Q": "OW", "W": "AW", "Y": "OY",
     "p": "P", "b": "B", "m": "M", **dict.fromkeys("fɸ", "F"), **dict.fromkeys("vβʋ", "V"), "θ": "TH", "ð": "DH",
     **dict.fromkeys("tʈɾT", "T"), **dict.fromkeys("dɖ", "D"), **dict.fromkeys("sʦ", "S"), **dict.fromkeys("zʣ", "Z"),
-    **dict.fromkeys("ʃʂɕ", "SH"), **dict.fromkeys("ʒʐʝ", "ZH"), **dict.fromkeys("ʧʨ", "CH"),
+    **dict.fromkeys("ʃʂɕ", "SH"), **dict.fromkeys("ʒʐʝʑ", "ZH"), **dict.fromkeys("ʧʨ", "CH"),
     **dict.fromkeys("ʤʥ", "JH"), **dict.fromkeys("kcxχq", "K"), **dict.fromkeys("gɡɟɣʁ", "G"),
-    **dict.fromkeys("hɦħçʔ", "HH"), **dict.fromkeys("nɳɲ", "N"), **dict.fromkeys("ŋɴ", "NG"),
+    **dict.fromkeys("hɦħçʔʕ", "HH"), **dict.fromkeys("nɳɲ", "N"), **dict.fromkeys("ŋɴ", "NG"),
     **dict.fromkeys("lɭɫʎɬʟ", "L"), **dict.fromkeys("rɹɻʀɽ", "R"), "j": "Y", **dict.fromkeys("wʍɥɰ", "W"),
 }  # fmt: skip
 _OTHER_NAMES = {"ax": "AX", "axr": "ER", "pau": "sil", "h#": "sil", "ssil": "sil", "brth": "sil", "dx": "T", "ix": "IH",

@@ -18,7 +18,7 @@ _ROOM_SHARE, _NOISE_SHARE, _FILTER_SHARE = 0.45, 0.75, 0.7
 _SNR_DB = (4.0, 35.0)
 _BABBLE_SNR_DB = 12.0  # at least: nearer it would be a second speaker
 _LEVEL_DB = (-40.0, -12.0)
-_THROAT, _MASK_SHARE = 0.17, 0.5
+_THROAT, _MASK_SHARE = 0.15, 0.5
 
 
 def draw_item(

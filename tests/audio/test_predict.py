@@ -50,8 +50,8 @@ def test_nothing_is_heard_further_ahead_than_the_network_says(network, sound):
     assert 500 - network.config.reach_ahead - 1 <= first <= 500, first
 
 
-def test_the_delay_is_below_300_ms():
-    assert SpeechNetConfig().reach_ahead / 50 + 0.0125 < 0.3
+def test_the_shipped_delay_is_below_200_ms():
+    assert SpeechNetConfig().reach_ahead / 50 + 0.0125 < 0.2
 
 
 @pytest.mark.parametrize("fps", [Fraction(25), Fraction(24), Fraction(30000, 1001), Fraction(60), Fraction(12)])

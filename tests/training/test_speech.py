@@ -74,6 +74,8 @@ def test_a_miss_in_the_gap_costs_more_than_one_that_nobody_sees():
 def test_ipa_and_the_phones_of_festival_mean_the_same_sounds():
     names = [row[2] for row in from_ipa(((0.0, 0.1, "p"), (0.1, 0.3, "ˈæ"), (0.3, 0.4, "tʃ"), (0.4, 0.6, "")))]
     assert names == ["P", "AE", "T", "SH", "sil"]
+    plain = from_ipa(((0.0, 0.2, "n"), (0.2, 0.4, "o"), (0.4, 0.5, "n"), (0.5, 0.7, "ä"), (0.7, 0.9, "oʊ")))
+    assert [row[2] for row in plain] == ["N", "AO", "N", "AA", "AO", "UH"], "only a diphthong glides; ä is no silence"
     rows = from_radio(((0.0, 0.2, "pau"), (0.2, 0.3, "hh"), (0.3, 0.4, "ax"), (0.4, 0.5, "ay")))
     assert [row[2] for row in rows] == ["sil", "HH", "AX", "AA", "IH"]
     assert rows[-1][1] == 0.5 and all(a[1] == b[0] for a, b in zip(rows, rows[1:], strict=False))
