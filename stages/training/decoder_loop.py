@@ -1,8 +1,9 @@
 """The VAE's decoder goes on alone: encoder and the latents' scale stay, so what was learned on the latents stays valid.
 
-Films of people and procedural pictures with natural statistics; errors as before, and structural similarity, LPIPS and
-how much changes from frame to frame, because what a viewer misses in a picture of few numbers is not what a squared
-error misses.
+Films of people, procedural pictures with natural statistics and parts of a few real photographs. The loss is first the
+logarithm of each item's squared error, so that a plain picture and a crowded one count alike, as they do in PSNR; then
+a little of structural similarity, LPIPS and how much changes from frame to frame, because what a viewer misses in a
+picture of few numbers is not what a squared error misses.
 """
 
 from collections.abc import Callable
