@@ -1,8 +1,9 @@
 """Real photographs for the VAE's decoder: the few colour and grey ones that the package scikit-image carries.
 
-All of them are free of rights (CC0 or public domain, as their docstrings in `skimage.data` say): NASA's astronaut, a
-cat, a cup of coffee, a rocket, a motorcycle, a photographer, coins, and brick, grass and gravel. Shrunk by a random
-factor, cut, turned, mirrored and recoloured they give sharp edges and materials that procedural pictures do not have.
+All of them are free of rights as far as is known (CC0, public domain, "no known copyright restrictions": their
+docstrings in `skimage.data`): NASA's astronaut, a cat, a cup of coffee, a rocket, a photographer, coins, and brick,
+grass and gravel. Shrunk by a random factor, cut, turned, mirrored and recoloured they give sharp edges and materials
+that procedural pictures do not have.
 """
 
 from functools import lru_cache
@@ -28,7 +29,7 @@ def photographs() -> tuple[np.ndarray, ...]:
             "scikit-image: not installed, and the VAE's decoder learns on the photographs in it; install it "
             "(pip install 'dreamactor[train]') and run the same command again"
         ) from error
-    coloured = [getattr(data, name)()[..., :3] for name in _COLOURED] + [data.stereo_motorcycle()[0]]
+    coloured = [getattr(data, name)()[..., :3] for name in _COLOURED]
     grey = [np.repeat(getattr(data, name)()[..., None], 3, -1) for name in _GREY]
     return tuple(np.ascontiguousarray(photo) for photo in coloured + grey)
 
