@@ -138,9 +138,10 @@ class Decoder(nn.Module):
         self.head = FrameConv(half, 12, gain=0.1)
         self.linear = nn.ConvTranspose3d(config.latent_channels, 3, (4, 8, 8), (4, 8, 8))
 
-    def forward(self, latents: Tensor) -> Tensor:
-        """latents [B, C, k+1, h, w] -> video [B, 3, 4(k+1), 8h, 8w]"""
+    def forward(self, latents: Tensor, context: int = 0) -> Tensor:
+        """latents [B, C, k+1, h, w] -> video [B, 3, 4(k+1-context), 8h, 8w] of all but the first `context` of them"""
         x = self.unfold(self.stem(latents.transpose(1, 2)))  # [B, T, C, h, w]
+        x, latents = x[:, TIME_STRIDE * context :], latents[:, :, context:]  # from here on every frame on its own
         x = self.at_quarter(_shuffle(self.up_quarter(_activate(x)), 2))  # [B, T, C, 2h, 2w]
         x = self.at_half(_shuffle(self.up_half(_activate(x)), 2))  # [B, T, C, 4h, 4w]
         x = _shuffle(self.head(_activate(x)), 2)  # [B, T, 3, 8h, 8w]
@@ -167,9 +168,12 @@ class CausalVae(nn.Module):
         latent_length(video_pm1.shape[2])
         return (self.encoder(video_pm1).float() - self.latent_mean) / self.latent_std
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Return the video [B, 3, 4k+1, H, W], about -1..1 and not clipped, of normalised latents [B, C, k+1, h, w]."""
-        return self.decoder(latents)[:, :, TIME_STRIDE - 1 :].float()
+    def decode(self, latents: Tensor, context: int = 0) -> Tensor:
+        """Return the video [B, 3, 4k+1, H, W], about -1..1 and not clipped, of normalised latents [B, C, k+1, h, w].
+
+        context  so many latents at the beginning are only looked back at: [B, 3, 4(k+1-context), H, W] where > 0
+        """
+        return self.decoder(latents, context)[:, :, 0 if context else TIME_STRIDE - 1 :].float()
 
     @torch.no_grad()
     def start_from_components(self, blocks: Tensor) -> None:
