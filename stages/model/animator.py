@@ -21,7 +21,7 @@ from stages.weights.checkpoint import load_checkpoint, load_strictly
 _DECODER_MEMORY = 6  # latents; the decoder's memory blocks look back fewer than this
 _OVERLAP = 1  # latents that two neighbouring segments both make
 _ENCODE_CONTEXT = 16  # frames before a segment that the encoder sees, so that a latent of four frames stays one
-_DECODE_LATENTS = 4  # latents decoded in one go; 8 take 200 MB more
+_DECODE_LATENTS = 4  # latents decoded in one go; 8 with all pictures of their context took 200 MB more
 
 
 def model_config(source: str) -> ModelConfig:

@@ -165,7 +165,7 @@ def memory(rows):
         "film_end": late,
         "film_growth": late / early - 1,
         "film_most": float(film.max()),
-        "encoder_most": float(table[begin:, 3].max()),
+        "encoder": float(np.median(table[begin:, 3][table[begin:, 3] > 0])),  # a fork looks like its parent for a moment
         "seconds": {"segments": float(table[begin, 0]), "film": float(table[-1, 0] - table[begin, 0])},
         "all": at,
     }

@@ -47,7 +47,7 @@ def test_kills_fall_into_both_parts_of_a_run():
 
 def test_memory_is_told_apart_by_what_is_done():
     found = memory(watched())
-    assert found["sampling_most"] == 500 and found["film_most"] == 600 and found["encoder_most"] == 80
+    assert found["sampling_most"] == 500 and found["film_most"] == 600 and found["encoder"] == 80
     assert found["growth"] == pytest.approx(0.2) and found["film_growth"] == 0
 
 
