@@ -152,7 +152,7 @@ def memory(rows):
     done = [np.flatnonzero(table[:, 2] == number) for number in range(1, last + 1)]
     at = [float(table[rows[0], 1]) for rows in done if len(rows)]  # the moment it was there
     begin = np.flatnonzero(table[:, 2] == last)[0]
-    film = table[begin:, 1]
+    film, encoder = table[begin:, 1], table[begin:, 3]
     film = film[np.cumsum(film[::-1] > 0)[::-1] > 0]  # after the end there is no process
     second, third = at[min(1, len(at) - 1)], max(1, len(film) // 3)
     early, late = float(np.median(film[third : 2 * third])), float(np.median(film[-third:]))
@@ -165,7 +165,7 @@ def memory(rows):
         "film_end": late,
         "film_growth": late / early - 1,
         "film_most": float(film.max()),
-        "encoder": float(np.median(table[begin:, 3][table[begin:, 3] > 0])),  # a fork looks like its parent for a moment
+        "encoder": float(np.median(encoder[encoder > 0])),  # a fork looks like its parent for a moment
         "seconds": {"segments": float(table[begin, 0]), "film": float(table[-1, 0] - table[begin, 0])},
         "all": at,
     }
