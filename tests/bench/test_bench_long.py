@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from bench_long import SEGMENT, change, joints, kill_moments, memory
+from bench_long import SEGMENT, change, joints, kill_moments, memory, trend
 
 
 def film(joint_step, latent_step=4, segments=20):
@@ -54,3 +54,10 @@ def test_memory_is_told_apart_by_what_is_done():
 def test_change_compares_last_with_second():
     found = change([9.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0])
     assert found["last_over_second"] == pytest.approx(0.5)
+
+
+def test_a_trend_is_told_from_none():
+    noise = np.random.default_rng(0).normal(0, 0.05, 93)
+    flat, falling = trend(0.5 + 0.5 * noise), trend(np.linspace(0.5, 0.25, 93))
+    assert flat["interval"][0] < 0 < flat["interval"][1] and abs(flat["whole_clip"]) < 0.1
+    assert falling["whole_clip"] == pytest.approx(-0.5) and falling["interval"] == pytest.approx([-0.5, -0.5])
