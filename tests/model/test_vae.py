@@ -50,6 +50,17 @@ def test_a_photo_is_a_clip_of_one_frame(vae):
 
 
 @torch.no_grad()
+def test_the_frames_that_are_thrown_away_are_never_drawn(vae):
+    latents = torch.randn((2, 16, 3, 4, 4), generator=torch.Generator().manual_seed(0))
+    drawn = []
+    watch = vae.decoder.head.register_forward_hook(lambda module, given, made: drawn.append(made.shape[1]))
+    whole, cut = vae.decoder(latents)[:, :, 3:], vae.decode(latents)
+    watch.remove()
+    difference = (whole - cut).abs()
+    assert drawn == [12, 9] and difference.max() < 1e-5, f"{drawn}, max {difference.max()}, tolerance 1e-5"
+
+
+@torch.no_grad()
 def test_clips_of_a_batch_do_not_see_each_other(vae):
     clips = torch.cat([video(5), video(5, seed=1)])
     together = vae.decode(vae.encode(clips))
