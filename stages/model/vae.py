@@ -167,9 +167,12 @@ class CausalVae(nn.Module):
         latent_length(video_pm1.shape[2])
         return (self.encoder(video_pm1).float() - self.latent_mean) / self.latent_std
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Return the video [B, 3, 4k+1, H, W], about -1..1 and not clipped, of normalised latents [B, C, k+1, h, w]."""
-        return self.decoder(latents, TIME_STRIDE - 1).float()
+    def decode(self, latents: Tensor, context: int = 0) -> Tensor:
+        """Return the video [B, 3, 4k+1, H, W], about -1..1 and not clipped, of normalised latents [B, C, k+1, h, w].
+
+        context  so many latents at the beginning are only looked back at: [B, 3, 4(k+1-context), H, W] where > 0
+        """
+        return self.decoder(latents, TIME_STRIDE * context if context else TIME_STRIDE - 1).float()
 
     @torch.no_grad()
     def start_from_components(self, blocks: Tensor) -> None:
