@@ -17,6 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from bench_audio2face import opening
 
 from stages.audio.network import FRAMES_PER_S, load_speech_face
 from stages.audio.predict import expressions_of, hear
@@ -24,7 +25,6 @@ from stages.synthetic.expressions import VISEME_NAMES
 from stages.synthetic.phonemes import PHONEMES, Timeline, viseme_curves
 from stages.training.speech_loop import true_units
 from stages.training.speech_phones import from_radio
-from tests.bench.bench_audio2face import opening
 
 _UPPER_LIP, _LOWER_LIP, _FOREHEAD, _CHIN, _CORNERS, _EYES = 13, 14, 10, 152, (61, 291), (33, 263)
 _SHUT, _ROUND = ("PP", "FF"), ("U", "O", "CH", "RR")
