@@ -4,14 +4,14 @@
 
 For every clip NAME.zarr of TURNS (as `synth --style turn-around --frames 33` makes them) TWINS/NAME_cross.zarr is
 made: the same motion, camera, light, background, clothes and hair, worn by somebody of the same sex and origin with a
-face, body, skin, eyes and brows of their own. Nine frames, four apart, as bench_pick_refs.py looks at them.
+face, body, skin, eyes and brows of their own.
 """
 
 import argparse
 from pathlib import Path
 
 LENT = ("hair-colour", "style", "hair", "outfit", "hat", "glasses")
-FRAMES, FPS = 9, 6.0
+FRAMES, FPS = 33, 24.0
 
 
 def dressed_as(assets, seed: int, wearer: int):
