@@ -23,7 +23,7 @@ from stages.metrics.faces import EMBEDDING, FaceEmbedder, FaceFinder, distances
 from stages.weights import SOURCES
 
 NAME = "sface"
-SAME = 0.46  # likeness (cosine of faces less differing colours) from which two shots show one person
+SAME = 0.5  # likeness (cosine of faces less differing colours) from which two shots show one person
 SAME_GREY = 0.75  # the same where one is a picture without colours: clothes and hair then tell little
 _GREY_CHROMA = 1.5  # Lab units: no part of a black-and-white picture has more
 DIFFERENT_FACE = 0.10  # likeness beyond clothes below which two faces turned to the camera are of two people
