@@ -12,21 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from stages.core.errors import InputError
-from stages.core.rng import numpy_rng, torch_generator
+from stages.core.rng import numpy_rng
 from stages.face.encoder import SUPERVISED, FaceEncoderConfig, FaceMotionNet
+from stages.training.face_augment import augment
 from stages.training.course import Course, Pace
 from stages.training.face_objective import CROPS_OF_ONE, expression_weights, face_loss, fix_tokens, mirrored_labels
+from stages.training.face_people import CROP_PX
 from stages.training.learner import Learner
 from stages.training.pool import Pool
 from stages.training.prepare import face_valid
 from stages.training.recipe import FaceRecipe
 from stages.weights.checkpoint import load_strictly
 
-_SMALLEST_SIDE, _LARGEST_SIDE = 20, 56  # px; crops of far faces are this small
 _WATCHED_FACES = 512
 _CLOSE_UP_SHARE = 0.75  # of a batch, where there are close-ups
 _LEAST_SEEN = 0.5  # share of the face that must not be covered
@@ -65,8 +65,8 @@ class Faces:
         return np.concatenate([rng.choice(crops, CROPS_OF_ONE, replace=len(crops) < CROPS_OF_ONE) for crops in chosen])
 
     def take(self, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Crops uint8 [B, 64, 64, 3] and labels float [B, 54]."""
-        crops = [self._crops_of(clip)[frame] for clip, frame in (self.where[index] for index in chosen)]
+        """Crops uint8 [B, 128, 128, 3], smaller ones with each pixel repeated, and labels float [B, 54]."""
+        crops = [_enlarged(self._crops_of(clip)[frame]) for clip, frame in (self.where[index] for index in chosen)]
         return torch.from_numpy(np.stack(crops)), torch.from_numpy(self.labels[chosen])
 
 
@@ -90,7 +90,7 @@ def train_face(
     labels = np.concatenate([part.labels for part in faces])
     if start is None:
         fix_tokens(network.head_tokens, labels)
-    weights = expression_weights(labels).to(device)
+    weights = expression_weights(labels, network.head_tokens).to(device)
     learner = Learner(state_path, network, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay)
 
     def loss_of(step: int, progress_01: float) -> Tensor:
@@ -100,7 +100,7 @@ def train_face(
         counts = (people - near, near)[: len(faces)]
         taken = [part.take(part.draw(rng, count)) for part, count in zip(faces, counts, strict=True) if count]
         crops, wanted = mirrored_people(*(torch.cat(column) for column in zip(*taken, strict=True)), rng)
-        crops = augment(crops, torch_generator(seed, "train", "face", f"augment {step}")).to(device)
+        crops = augment(crops, numpy_rng(seed, "train", "face", f"augment {step}")).to(device)
         with autocast():
             _, code = network(crops)
         terms = recipe if progress_01 >= recipe.person_from_01 else replace(recipe, person=0.0)
@@ -119,6 +119,12 @@ def train_face(
     return averaged
 
 
+def _enlarged(crop_u8: np.ndarray) -> np.ndarray:
+    """The crop [S, S, 3] at the side of close-ups, as the network itself would enlarge it."""
+    times = CROP_PX // len(crop_u8)
+    return crop_u8.repeat(times, 0).repeat(times, 1) if times > 1 else crop_u8
+
+
 def mirrored_people(crops_u8: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Crops uint8 [B, S, S, 3] and labels [B, 54] with half of the people, drawn at random, seen in a mirror.
 
@@ -127,37 +133,6 @@ def mirrored_people(crops_u8: Tensor, labels: Tensor, rng: np.random.Generator) 
     turned = torch.from_numpy(np.repeat(rng.random(len(crops_u8) // CROPS_OF_ONE) < 0.5, CROPS_OF_ONE))
     crops_u8 = torch.where(turned[:, None, None, None], crops_u8.flip(2), crops_u8)
     return crops_u8, torch.where(turned[:, None], mirrored_labels(labels), labels)
-
-
-def augment(crops_u8: Tensor, generator: torch.Generator) -> Tensor:
-    """float [B, 3, S, S] in 0..1 of crops uint8 [B, S, S, 3], as a worse camera and a worse crop would give them."""
-    count, side = len(crops_u8), crops_u8.shape[1]
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator)
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator)
-
-    x = crops_u8.permute(0, 3, 1, 2).float() / 255.0
-    affine = torch.zeros(count, 2, 3)
-    affine[:, 0, 0] = affine[:, 1, 1] = 1.0 + normal(count) * 0.05
-    turn = normal(count) * 0.04
-    affine[:, 0, 1], affine[:, 1, 0] = -turn, turn
-    affine[:, :, 2] = normal(count, 2) * 0.05
-    grid = F.affine_grid(affine, list(x.shape), align_corners=False)
-    x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
-    if float(uniform(1)) < 0.5:
-        small = int(torch.randint(_SMALLEST_SIDE, _LARGEST_SIDE, (1,), generator=generator))
-        far = torch.randperm(count, generator=generator)[: count // 4]
-        blurred = F.interpolate(x[far], size=(small, small), mode="area")
-        x[far] = F.interpolate(blurred, size=(side, side), mode="bilinear")
-    x = x * torch.exp(normal(count, 3, 1, 1) * 0.12 + normal(count, 1, 1, 1) * 0.25)
-    mean = x.mean((2, 3), keepdim=True)
-    x = (x - mean) * torch.exp(normal(count, 1, 1, 1) * 0.2) + mean
-    grey = (uniform(count, 1, 1, 1) < 0.15).float()
-    x = x * (1 - grey) + x.mean(1, keepdim=True) * grey
-    return (x + normal(*x.shape) * 0.02 * uniform(count, 1, 1, 1)).clamp(0, 1)
 
 
 @torch.no_grad()

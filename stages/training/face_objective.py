@@ -68,13 +68,18 @@ def mirrored_labels(labels: Tensor) -> Tensor:
     return turned
 
 
-def expression_weights(labels) -> Tensor:
-    """float [54], mean 1: one over the variance of each expression, thrice that for jaw and lids, which everybody
-    watches. labels float array [N, 54]"""
-    weight = torch.from_numpy(1.0 / labels.std(0).clip(_LEAST_STD) ** 2)
+def expression_weights(labels, head_tokens: nn.Linear) -> Tensor:
+    """float [54], mean 1: what the squared error of each expression counts; thrice that for jaw and lids, which
+    everybody watches.
+
+    labels  float array [N, 54]. The geometric mean of two wishes: every expression alike, in units of its own spread,
+    and as the distance between tokens counts it, of which ten expressions that are rare in films make 69%
+    """
+    units = head_tokens.weight.detach()[:, :SUPERVISED].norm(dim=0).cpu()
+    weight = units / torch.from_numpy(labels.std(0).clip(_LEAST_STD))
     for name in _WATCHED:
         weight[UNITS.index(name)] *= _WATCHED_COUNT
-    return weight / weight.mean()
+    return (weight / weight.mean()).float()
 
 
 def expression_loss(code: Tensor, labels: Tensor, weights: Tensor) -> Tensor:

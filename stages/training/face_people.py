@@ -16,7 +16,7 @@ from stages.synthetic.assets import Assets, load_assets
 from stages.synthetic.background import draw_background, draw_kind
 from stages.synthetic.body_motion import NECK_SHARES, Motion, with_gaze
 from stages.synthetic.camera import Camera, still_camera
-from stages.synthetic.canvas import FACE_BOX_RADII, FACE_SIZE, composed, project
+from stages.synthetic.canvas import FACE_BOX_RADII, composed, project
 from stages.synthetic.character import BODY_VERTICES, Character
 from stages.synthetic.face_motion import FaceMotion, FaceState
 from stages.synthetic.face_points import INNER
@@ -31,9 +31,10 @@ from stages.synthetic.truth import FLIP, JointReader
 from stages.training.pool import GAZE_UNIT_RAD
 
 CROPS = 28  # of one person
+CROP_PX = 128  # side: a mouth is about 20 px wide, twice what the crops of the takes show
 FIRST = 250_000  # number of the first person, behind those of the clips and well within the training split
 _MARGIN = 8  # samples around the crop, so that nothing at its edge is cut by the renderer
-_CANVAS = 2 * FACE_SIZE + 2 * _MARGIN
+_CANVAS = 2 * CROP_PX + 2 * _MARGIN
 _MOTION_S = 20.0
 _SAME_LIGHT = 3  # crops in a row share light and background
 _GAZE_MOST_DEG, _HEAD_MOST_DEG = 28.0, 55.0
@@ -51,10 +52,10 @@ class SyntheticFaces:
         from stages.synthetic.assets import asset_hash
 
         digest = asset_hash(with_wardrobe=self.assets == "full")
-        return {"faces": CROPS, "version": 2, "assets": digest, "generator": GENERATOR_VERSION}
+        return {"faces": CROPS, "version": 3, "assets": digest, "generator": GENERATOR_VERSION}
 
     def clip(self, seed: int) -> dict[str, np.ndarray]:
-        """faces uint8 [28, 64, 64, 3]; expressions [28, 54]; R_cam_head [28, 3, 3]; seen_01 [28]; framing
+        """faces uint8 [28, 128, 128, 3]; expressions [28, 54]; R_cam_head [28, 3, 3]; seen_01 [28]; framing
 
         seen_01  share of brows, eyes, nose and mouth that neither hair nor anything worn covers
         """
@@ -108,7 +109,7 @@ class FaceStudio:
         look: Look,
         number: int,
     ) -> tuple[np.ndarray, np.ndarray, float]:
-        """The finished crop uint8 [64, 64, 3], R_cam_head [3, 3], and seen_01."""
+        """The finished crop uint8 [128, 128, 3], R_cam_head [3, 3], and seen_01."""
         import cv2
 
         view = camera.view(0.0)
@@ -119,7 +120,7 @@ class FaceStudio:
         exposure = look.metered(canvas, picture.part_id)
         canvas = look.apply(canvas, picture.depth_m, picture.part_id, None, focus_m=focus_m, step=2, exposure=exposure)
         image = np.ascontiguousarray(canvas[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
-        crop_u8 = look.finish(cv2.resize(image, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA), number)
+        crop_u8 = look.finish(cv2.resize(image, (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA), number)
         return crop_u8, joints.R_cam_head, _seen_01(project(joints.face_m, camera.K_px(_CANVAS)), picture.part_id)
 
 

@@ -87,7 +87,7 @@ def test_shrinking_the_code_does_not_hide_the_person(labels):
 
 def test_the_loss_is_its_terms(labels, head):
     code, few = code_of(labels[:64], 0.2 * normal(64, 64)), labels[:64]
-    weights, recipe = expression_weights(few.numpy()), FaceRecipe(steps=1, confusion=0.3, person=0.7)
+    weights, recipe = expression_weights(few.numpy(), head), FaceRecipe(steps=1, confusion=0.3, person=0.7)
     parts = expression_loss(code, few, weights) + 0.3 * confusion_loss(code, few, head)
     parts = parts + 0.7 * person_share(code, few, 64 // CROPS_OF_ONE)
     assert float(face_loss(code, few, weights, head, recipe)) == pytest.approx(float(parts), rel=1e-6)
@@ -108,12 +108,14 @@ def test_tokens_are_expressions_in_units_of_their_spread():
     torch.testing.assert_close(back, code, atol=1e-4, rtol=0)
 
 
-def test_jaw_and_lids_count_thrice():
+def test_jaw_and_lids_count_thrice_and_the_others_as_their_spread_and_the_tokens_say(head):
     labels = np.random.default_rng(0).normal(0.0, 0.2, (4000, 54)) * np.linspace(1.0, 2.0, 54)
-    weights = expression_weights(labels) * torch.from_numpy(labels.std(0) ** 2)
-    assert float(expression_weights(labels).mean()) == pytest.approx(1.0)
-    thrice = {name for name, weight in zip(UNITS, weights / weights[-1], strict=False) if weight > 2.5}
-    assert thrice == {"jawOpen", "eyeBlinkLeft", "eyeBlinkRight"} and float(weights[0]) == pytest.approx(weights[-1])
+    weights = expression_weights(labels, head)
+    assert float(weights.mean()) == pytest.approx(1.0)
+    units = head.weight.detach()[:, :54].norm(dim=0)
+    counts = weights * torch.from_numpy(labels.std(0)) / units
+    thrice = {name for name, count in zip(UNITS, counts / counts[-1], strict=False) if count > 2.5}
+    assert thrice == {"jawOpen", "eyeBlinkLeft", "eyeBlinkRight"} and float(counts[0]) == pytest.approx(counts[-1])
 
 
 def test_a_mirror_exchanges_sides_and_turns_the_gaze():

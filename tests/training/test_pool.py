@@ -115,7 +115,7 @@ def test_rendered_close_ups_fill_the_crop():
     """The head sphere of a close-up is as large in its crop as in those cut from clips."""
     from stages.core.errors import WeightsError
     from stages.synthetic.canvas import FACE_BOX_RADII
-    from stages.training.face_people import CROPS, FIRST, SyntheticFaces
+    from stages.training.face_people import CROP_PX, CROPS, FIRST, SyntheticFaces
     from stages.training.prepare import face_valid
 
     source = SyntheticFaces("anny")
@@ -123,7 +123,7 @@ def test_rendered_close_ups_fill_the_crop():
         arrays = source.clip(FIRST)
     except WeightsError as error:
         pytest.skip(f"assets cannot be had here: {error}")
-    assert arrays["faces"].shape == (CROPS, 64, 64, 3) and arrays["faces"].dtype == np.uint8
+    assert arrays["faces"].shape == (CROPS, CROP_PX, CROP_PX, 3) and arrays["faces"].dtype == np.uint8
     assert arrays["expressions"].shape == (CROPS, 54)
     assert 0 <= arrays["expressions"][:, :52].min() and arrays["expressions"][:, :52].max() <= 1
     assert (arrays["expressions"].std(0) > 0.05).sum() > 20  # many units move, not a few
@@ -131,7 +131,7 @@ def test_rendered_close_ups_fill_the_crop():
     assert np.allclose(rotations @ rotations.swapaxes(1, 2), np.eye(3), atol=1e-6)
     assert face_valid(rotations).mean() > 0.9  # the camera goes round with the head, wherever the body looks
     assert (0 <= arrays["seen_01"]).all() and (arrays["seen_01"] <= 1).all() and arrays["seen_01"].mean() > 0.3
-    skin = arrays["faces"][face_valid(rotations)][:, 24:48, 24:40].reshape(-1, 3).astype(int)
+    skin = arrays["faces"][face_valid(rotations)][:, 48:96, 48:80].reshape(-1, 3).astype(int)
     assert (skin[:, 0] > skin[:, 2]).mean() > 0.5  # faces are in the middle, and RGB is not BGR
     again = source.clip(FIRST)
     assert all(np.array_equal(arrays[name], again[name]) for name in arrays) and FACE_BOX_RADII == 1.15
