@@ -13,18 +13,23 @@ _SMALLEST_SIDE, _FAR_SHARE = 20, 0.3  # px that a far face's crop has, and how m
 _NOISE_BANK = 1 << 18
 
 
-def augment(crops_u8: Tensor, rng: np.random.Generator) -> Tensor:
-    """float [B, 3, S, S] in 0..1 of crops uint8 [B, S, S, 3], each changed on its own; the same for the same `rng`."""
+def augment(crops_u8: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """float [B, 3, S, S] in 0..1 of crops uint8 [B, S, S, 3], each changed on its own; the same for the same `rng`.
+
+    Second: where a crop's pixels went, float [B, 2, 3] from old px to new px.
+    """
+    side = crops_u8.shape[1]
+    slips = np.stack([_slip(rng, side) for _ in crops_u8])
     noise = rng.standard_normal(_NOISE_BANK, np.float32)
     made = np.empty((len(crops_u8), 3, *crops_u8.shape[1:3]), np.uint8)
-    for planes, crop in zip(made, crops_u8.numpy(), strict=True):
-        planes[:] = cv2.split(_changed(crop, rng, noise))
-    return torch.from_numpy(made).float().mul_(1.0 / 255.0)
+    for planes, crop, slip in zip(made, crops_u8.numpy(), slips, strict=True):
+        planes[:] = cv2.split(_changed(crop, slip, rng, noise))
+    return torch.from_numpy(made).float().mul_(1.0 / 255.0), torch.from_numpy(slips).float()
 
 
-def _changed(crop_u8: np.ndarray, rng: np.random.Generator, noise: np.ndarray) -> np.ndarray:
+def _changed(crop_u8: np.ndarray, slip: np.ndarray, rng: np.random.Generator, noise: np.ndarray) -> np.ndarray:
     side = len(crop_u8)
-    x = cv2.warpAffine(crop_u8, _slip(rng, side), (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x = cv2.warpAffine(crop_u8, slip, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     if rng.random() < _FAR_SHARE:
         x = _far(x, rng)
     if rng.random() < 0.15:

@@ -25,6 +25,11 @@ _IN_THE_MIDDLE = (
     "mouthShrugLower mouthShrugUpper tongueOut"
 ).split()
 _WATCHED, _WATCHED_COUNT = ("jawOpen", "eyeBlinkLeft", "eyeBlinkRight"), 3.0
+# Of the 68 points of the iBUG layout, the one in the place of each in a mirror.
+_OTHER_SIDE = [
+    *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
+    41, 40, *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65,
+]  # fmt: skip
 UNITS = tuple(sorted([f"{unit}{side}" for unit in _ON_EITHER_SIDE for side in ("Left", "Right")] + _IN_THE_MIDDLE))
 
 
@@ -66,6 +71,19 @@ def mirrored_labels(labels: Tensor) -> Tensor:
     turned = labels[:, [*places, len(UNITS), len(UNITS) + 1]].clone()
     turned[:, len(UNITS)] *= -1.0
     return turned
+
+
+def mirrored_points(points: Tensor) -> Tensor:
+    """Face points [B, 68, 2] of the same faces in a mirror; -1..1 across the crop."""
+    return points[:, _OTHER_SIDE] * torch.tensor([-1.0, 1.0])
+
+
+def points_loss(found: Tensor, points: Tensor) -> Tensor:
+    """Mean absolute error (quadratic below 0.02) of face points [B, 68, 2], -1..1 across the crop; NaN: not known."""
+    known = points.isfinite()
+    if not known.any():
+        return 0.0 * found.sum()
+    return F.smooth_l1_loss(found[known], points[known], beta=0.02)
 
 
 def expression_weights(labels, head_tokens: nn.Linear) -> Tensor:

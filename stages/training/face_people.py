@@ -55,7 +55,8 @@ class SyntheticFaces:
         return {"faces": CROPS, "version": 3, "assets": digest, "generator": GENERATOR_VERSION}
 
     def clip(self, seed: int) -> dict[str, np.ndarray]:
-        """faces uint8 [28, 128, 128, 3]; expressions [28, 54]; R_cam_head [28, 3, 3]; seen_01 [28]; framing
+        """faces uint8 [28, 128, 128, 3]; expressions [28, 54]; R_cam_head [28, 3, 3]; seen_01 [28];
+        face_px [28, 68, 2] in the crop; framing
 
         seen_01  share of brows, eyes, nose and mouth that neither hair nor anything worn covers
         """
@@ -94,7 +95,7 @@ class FaceStudio:
             shown = self._crop(person, reader, pose, camera, *surroundings, number)
             gaze = np.radians(face.gaze_deg) / GAZE_UNIT_RAD
             rows.append((*shown, np.concatenate([list(expression.values()), gaze])))
-        names = ("faces", "R_cam_head", "seen_01", "expressions")
+        names = ("faces", "R_cam_head", "seen_01", "face_px", "expressions")
         arrays = {name: np.stack(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
         return {**arrays, "framing": np.array("close-up")}
 
@@ -108,8 +109,8 @@ class FaceStudio:
         light: Light,
         look: Look,
         number: int,
-    ) -> tuple[np.ndarray, np.ndarray, float]:
-        """The finished crop uint8 [128, 128, 3], R_cam_head [3, 3], and seen_01."""
+    ) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
+        """The finished crop uint8 [128, 128, 3], R_cam_head [3, 3], seen_01, and face points [68, 2] in crop px."""
         import cv2
 
         view = camera.view(0.0)
@@ -121,7 +122,8 @@ class FaceStudio:
         canvas = look.apply(canvas, picture.depth_m, picture.part_id, None, focus_m=focus_m, step=2, exposure=exposure)
         image = np.ascontiguousarray(canvas[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
         crop_u8 = look.finish(cv2.resize(image, (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA), number)
-        return crop_u8, joints.R_cam_head, _seen_01(project(joints.face_m, camera.K_px(_CANVAS)), picture.part_id)
+        face_px = project(joints.face_m, camera.K_px(_CANVAS))
+        return crop_u8, joints.R_cam_head, _seen_01(face_px, picture.part_id), crop_px(face_px)
 
 
 def draw_faces(names: tuple[str, ...], seed: int, count: int) -> tuple[FaceState, ...]:
@@ -132,6 +134,11 @@ def draw_faces(names: tuple[str, ...], seed: int, count: int) -> tuple[FaceState
     rng = numpy_rng(seed, "train", "faces", "expressions")
     motion = FaceMotion(rng, _MOTION_S, names)
     return tuple(_exaggerated(motion(rng.uniform(0, _MOTION_S)), rng, names) for _ in range(count))
+
+
+def crop_px(canvas_px: np.ndarray) -> np.ndarray:
+    """Points [..., 2] of the canvas as points of the crop, both in px (pixel centres are whole numbers)."""
+    return (canvas_px - _MARGIN + 0.5) / 2 - 0.5
 
 
 def _surroundings(rng: np.random.Generator, camera: Camera, floor_dm: float) -> tuple[np.ndarray, Light, Look]:

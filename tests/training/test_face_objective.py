@@ -14,7 +14,9 @@ from stages.training.face_objective import (
     face_loss,
     fix_tokens,
     mirrored_labels,
+    mirrored_points,
     person_share,
+    points_loss,
 )
 from stages.training.recipe import FaceRecipe
 
@@ -116,6 +118,23 @@ def test_jaw_and_lids_count_thrice_and_the_others_as_their_spread_and_the_tokens
     counts = weights * torch.from_numpy(labels.std(0)) / units
     thrice = {name for name, count in zip(UNITS, counts / counts[-1], strict=False) if count > 2.5}
     assert thrice == {"jawOpen", "eyeBlinkLeft", "eyeBlinkRight"} and float(counts[0]) == pytest.approx(counts[-1])
+
+
+def test_a_mirror_exchanges_the_sides_of_face_points():
+    from stages.face.carry import face_shape
+
+    points = torch.from_numpy(face_shape().neutral[:, :2]).float()[None]  # of the average head: nearly symmetric
+    turned = mirrored_points(points)
+    torch.testing.assert_close(mirrored_points(turned), points)
+    torch.testing.assert_close(turned, points, atol=0.03, rtol=0)
+    assert (points[0, 36:48, 0].abs() > 0.1).all()  # so that eyes in each other's place would be seen
+
+
+def test_points_that_are_not_known_count_nothing():
+    found, points = torch.zeros(2, 68, 2), torch.full((2, 68, 2), float("nan"))
+    assert float(points_loss(found, points)) == 0.0
+    points[0] = 0.5
+    assert float(points_loss(found, points)) == pytest.approx(0.5 - 0.01)
 
 
 def test_a_mirror_exchanges_sides_and_turns_the_gaze():
