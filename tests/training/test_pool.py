@@ -125,6 +125,10 @@ def test_rendered_close_ups_fill_the_crop():
         pytest.skip(f"assets cannot be had here: {error}")
     assert arrays["faces"].shape == (CROPS, CROP_PX, CROP_PX, 3) and arrays["faces"].dtype == np.uint8
     assert arrays["expressions"].shape == (CROPS, 54)
+    points = arrays["face_px"]
+    assert points.shape == (CROPS, 68, 2) and 0 < points.min() and points.max() < CROP_PX - 1
+    assert np.allclose(points.mean((0, 1)), CROP_PX / 2, atol=0.1 * CROP_PX)  # the face is in the middle
+    assert (points[:, 57, 1] > points[:, 27, 1] + 10).all()  # the mouth below the eyes
     assert 0 <= arrays["expressions"][:, :52].min() and arrays["expressions"][:, :52].max() <= 1
     assert (arrays["expressions"].std(0) > 0.05).sum() > 20  # many units move, not a few
     rotations = arrays["R_cam_head"]
