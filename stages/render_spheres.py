@@ -1,6 +1,7 @@
 """Adds the layers `body` and `head`: the skeleton on the reference's bones and the coloured head sphere.
 
-Reads   `clip` (size, rate) and `pose` of the driver; a reference photo, or `clip` and `pose` of a reference bundle.
+Reads   `clip` (size, rate, and for the camera the pictures) and `pose` of the driver; a reference photo, or `clip` and
+        `pose` of a reference bundle.
 Writes  `body`: joints, hands and bone ratios on the canvas, the skeleton maps, the reference cut to the canvas and its
         own map.  `head`: rotation, centre and radius, the sphere maps and the reference's own.
 """
@@ -19,8 +20,9 @@ from stages.core.records import Plan, Record
 
 STAGE = "render-spheres"
 LAYERS = ("body", "head")
-VERSION = 6
+VERSION = 7
 FRAMINGS = ("reference", "driver")
+CAMERAS = ("driver", "still")
 _MULTIPLE = 16
 _MOST_SIDE = 4096
 _MOST_STRENGTH = 3.0
@@ -32,6 +34,8 @@ class Params:
 
     ref        photo or bundle of the person to animate; "" = the driver's own first good frame
     framing    "reference": on the reference's picture, motion relative to it; "driver": at the driver's own place
+    camera     "driver": the photo's background moves as the driver's camera does; "still": it stays, as it always does
+               where the body moves less or more than the driver's (body_strength)
     size       canvas, "128" or "HEIGHTxWIDTH", multiples of 16
     canonical  two user-made A-pose pictures (reference, driver) from which proportions are measured, or ()
     retarget   adjust bone lengths to the reference
@@ -43,6 +47,7 @@ class Params:
 
     ref: str = ""
     framing: str = "reference"
+    camera: str = "driver"
     size: str = "128"
     canonical: tuple[str, ...] = ()
     retarget: bool = True
@@ -61,6 +66,8 @@ def plan(item: str | os.PathLike[str], params: Params) -> Plan:
     canvas_size(params.size)
     if params.framing not in FRAMINGS:
         raise UsageError(f"--framing: found {params.framing!r}, expected one of {', '.join(FRAMINGS)}")
+    if params.camera not in CAMERAS:
+        raise UsageError(f"--camera: found {params.camera!r}, expected one of {', '.join(CAMERAS)}")
     if len(params.canonical) not in (0, 2):
         raise UsageError(f"--canonical: found {len(params.canonical)} pictures, expected two (reference, driver)")
     if params.canonical and not params.ref:
@@ -82,7 +89,8 @@ def plan(item: str | os.PathLike[str], params: Params) -> Plan:
 def run(
     item: str | os.PathLike[str], params: Params, progress: Callable[[int, int | None, str], None] | None = None
 ) -> Record:
-    """The Record of one bundle; data holds frames, heads, bodies, framing kind and the overall size of the ratios.
+    """The Record of one bundle; data holds frames, heads, bodies, framing kind, the overall size of the ratios, and
+    whether the camera moves.
 
     item      path of a bundle with the layers clip and pose
     progress  called with (frames done, frames, "controls")
@@ -110,6 +118,7 @@ def run(
         "bodies": int(scene.composition.act.drawn.any(1).sum()),
         "kind": scene.composition.kind,
         "bone_ratio_median": round(scene.ratio_median, 4),
+        "camera_moves": scene.camera_moves,
     }
     status = "replaced" if "replaced" in statuses else "written"
     return Record(STAGE, str(item), status, key, time.monotonic() - started, data=data)
@@ -169,8 +178,36 @@ class _Scene:
         )
         R = head_turns(self.head.R_cam_head, self.ref_head.R_cam_head[0], params.head_strength)
         self.head = replace(self.head, R_cam_head=R.astype(np.float32))
+        alike = _alike(self.driver, reference, params)
+        self.camera_affine = _camera(bundle, alike, len(self.driver), self.composition.driver_affine)
+        self.camera_moves = bool(np.abs(self.camera_affine - np.eye(2, 3)).max(initial=0.0) > 0)
         self.ratio_median = float(np.median(self.composition.act.bone_ratio))
         self.radius_m = self.head.radius_m
+
+
+def _alike(driver, reference, params: Params) -> int:
+    """The driver's frame that the canvas shows as the reference was; -1 where the camera is not to be followed."""
+    from stages.body.place import most_alike_frame
+
+    if params.camera == "still" or params.body_strength != 1:
+        return -1
+    return max(reference, 0) if isinstance(reference, int) else most_alike_frame(driver, reference)
+
+
+def _camera(bundle, alike: int, frames: int, affine):
+    """float64 [T, 2, 3]: where the background of each frame of the canvas lies on the canvas at the frame `alike`."""
+    import numpy as np
+
+    from stages.body.camera import STILL, camera_moves, on_canvas, view_of
+    from stages.media import clip_frames
+
+    if alike < 0 or "media" not in bundle.array_names("clip"):  # a photo has no camera that moves
+        return np.tile(STILL, (frames, 1, 1))
+    with clip_frames(bundle) as reader:
+        _frame_of(reader, frames - 1)
+        anchor = view_of(_frame_of(reader, alike))
+        moves = camera_moves((view_of(frame) for frame, _ in zip(reader, range(frames), strict=False)), anchor)
+    return on_canvas(moves, affine)
 
 
 def _write_body(item, scene, key, provenance, params, progress) -> str:
@@ -199,6 +236,7 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
             "ref_affine": composition.ref_window.affine().tolist(),
             "K_px": act.K_px.tolist(),
             "aligned_frame": act.frame,
+            "camera": "driver" if scene.camera_moves else "still",
         },
         "ref": {"path": params.ref, "sha256": scene.ref_sha256} if params.ref else None,
         "bones": list(BONE_NAMES),
@@ -210,7 +248,7 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
         kinds = writer.stream("warp_kind", size, specs["warp_kind"], length=len(act.drawn))
         for frame in range(len(act.drawn)):
             maps.append(draw_body(act, frame, size)[None])
-            carried, kind = reference.to_pose(act, frame, scene.head.R_cam_head[frame])
+            carried, kind = reference.to_pose(act, frame, scene.head.R_cam_head[frame], scene.camera_affine[frame])
             warps.append(carried[None])
             kinds.append(kind[None])
             if progress is not None:
@@ -222,6 +260,7 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
             "hands_px": act.hands_px.astype(np.float32),
             "hands_valid": act.hands_drawn,
             "valid": act.drawn.any(1) | act.hands_drawn.any(1),
+            "camera_affine": scene.camera_affine.astype(np.float32),
             "bone_ratio": act.bone_ratio.astype(np.float32),
             "ref_joints_px": still.joints_px.astype(np.float32),
             "ref_joints_m": still.points_m.astype(np.float32),
@@ -382,7 +421,7 @@ def _decides(params: Params) -> dict[str, object]:
 
     What came later counts only where it is not as it always was, so that layers of before stay good.
     """
-    later = {"head_strength": 1.0, "body_strength": 1.0, "ref_person": "largest"}
+    later = {"head_strength": 1.0, "body_strength": 1.0, "ref_person": "largest", "camera": "driver"}
     changed = {name: getattr(params, name) for name, usual in later.items() if getattr(params, name) != usual}
     return {"framing": params.framing, "size": list(canvas_size(params.size)), "retarget": params.retarget, **changed}
 

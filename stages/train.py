@@ -121,6 +121,7 @@ def run(
     from stages.model.config import PRESETS
     from stages.training.course import Log, Slice
     from stages.training.leftovers import clear_leftovers
+    from stages.training.photographs import photographs
     from stages.training.recipe import RECIPES
     from stages.weights import resolve
 
@@ -139,6 +140,8 @@ def run(
         recipe = recipe.last_stage() if params.init else recipe
         for trunk in _trunks(params, recipe):
             resolve(f"lpips_{trunk}")  # now, not in hours when the compositor asks for it
+        if not params.init and recipe.vae.decoder and recipe.vae.decoder.photographs:
+            photographs()
         config, device = PRESETS[params.preset], pick_device(params.device)
         session = _Session(folder, params, config, recipe, Slice(params.minutes), log, device, progress)
         session.remember(0)

@@ -18,6 +18,9 @@ def command(
     framing: Annotated[str, typer.Option(help="reference: on the photo's picture; driver: at the driver's place.")] = (
         Params.framing
     ),
+    camera: Annotated[
+        str, typer.Option(help="driver: the photo's background moves as the driver's camera does; still: it stays.")
+    ] = Params.camera,
     size: Annotated[str, typer.Option(help="Canvas, 128 or HEIGHTxWIDTH, multiples of 16.")] = Params.size,
     canonical: Annotated[
         tuple[str, str] | None,
@@ -40,6 +43,7 @@ def command(
     params = Params(
         ref=ref,
         framing=framing,
+        camera=camera,
         size=size,
         canonical=canonical or (),
         retarget=retarget,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.body.camera import STILL, camera_moves, on_canvas, view_of
 from stages.body.compose import Composition, compose, draw_body
 from stages.body.framing import Window, cut
 from stages.body.matte import figure_matte
@@ -45,6 +46,7 @@ class Case:
     head         center_px [T, 2], radius_px [T], R_cam_head [T, 3, 3] of the spheres
     ref_heads    of each reference: center_px [2], radius_px, R_cam_head [3, 3]
     act, stills  Performance on the canvas of the film and of each reference (see `carried`)
+    moves        float [T, 2, 3] of the background, px of the canvas to px of the first reference
     """
 
     name: str
@@ -61,6 +63,7 @@ class Case:
     ref_heads: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
     act: Performance
     stills: tuple[Performance, ...]
+    moves: np.ndarray
 
     def carried(self, references: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The first so many references carried as one: frames uint8 [T, S, S, 3], kind uint8 [T, S, S], and the share
@@ -71,7 +74,8 @@ class Case:
         mattes = [figure_matte(picture) for picture in pictures]
         warps = SeveralWarps(pictures, self.stills[:references], rotations, mattes)
         choice: Choice = warps.choose(self.act, self.head[2])
-        frames, kinds = (np.stack(c) for c in zip(*carry_several(warps, self.act, self.head[2], choice), strict=True))
+        carried = carry_several(warps, self.act, self.head[2], choice, self.moves)
+        frames, kinds = (np.stack(column) for column in zip(*carried, strict=True))
         return frames, kinds, choice.head(len(frames), references)
 
 
@@ -102,6 +106,7 @@ def open_case(folder: str, suite: Suite, number: int, kind: str, *, references: 
     people = [_person(stills, own, suite, slice(index, index + 1)) for index in order]
     if kind == "self":
         driver, composition = own, _in_place(_person(own, own, suite), people[0], suite.size)
+        moves = camera_moves(map(view_of, own["frames"]), view_of(stills["frames"][order[0]]))
     else:
         driver = _truth(Path(folder) / bundle_name(suite.split, number, cross=True))
         size = (suite.size, suite.size)
@@ -109,13 +114,18 @@ def open_case(folder: str, suite: Suite, number: int, kind: str, *, references: 
         film = _begun_with_reference(driver, order[0], held)
         performer = _person(film, driver, suite)
         composition = compose(performer, _seen(film, suite.size), people[0], size, size, framing="reference")
+        moves = np.tile(STILL, (len(film["frames"]), 1, 1))
+        if composition.act.frame >= 0:
+            alike = view_of(film["frames"][composition.act.frame])
+            moves = on_canvas(camera_moves(map(view_of, film["frames"]), alike), composition.driver_affine)
+        moves = moves[held:]
         composition = replace(composition, act=_without_first(composition.act, held))
     window = composition.ref_window
     ref_frames = np.stack([cut(stills["frames"][index], window) for index in order])
     ref_rotations = stills["R_cam_head"][order]
     rotations = driver["R_cam_head"]
     placed = composition.still, ref_rotations[0], composition.act, rotations
-    carried = warp_reference(ref_frames[0], *placed, figure_matte(ref_frames[0]))
+    carried = warp_reference(ref_frames[0], *placed, figure_matte(ref_frames[0]), moves)
     warp_frames, warp_kind = (np.stack(column) for column in zip(*carried, strict=True))
     framing = suite.numbers()[number]
     placed = tuple(_placed(person, window) for person in people)
@@ -139,6 +149,7 @@ def open_case(folder: str, suite: Suite, number: int, kind: str, *, references: 
         ),
         act=composition.act,
         stills=placed,
+        moves=moves,
     )  # fmt: skip
 
 

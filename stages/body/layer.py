@@ -28,5 +28,8 @@ def body_specs() -> dict[str, ArraySpec]:
         "warp_kind": ArraySpec(
             "uint8", ("T", "H", "W"), "", (0, 3), meaning="0 hidden, 1 seen background; 2 doubtful, 3 seen figure"
         ),
+        "camera_affine": ArraySpec(
+            "float32", ("T", "row", "col"), "", meaning="px of the canvas to px of ref_frame, of what stands still"
+        ),
         "ref_map": ArraySpec("uint8", ("one", "H", "W", "rgb"), "u8", meaning="the reference's own skeleton"),
     }

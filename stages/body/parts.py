@@ -1,7 +1,7 @@
 """The rigid pieces of a person on the canvas: where they are in one frame, how far a pixel is from each, and where a
 pixel of a piece lies in another frame.
 
-Limbs are capsules from bone to bone, the torso moves by the affine map of its corners, the head is a sphere.
+Limbs are capsules from bone to bone, the torso moves by the affine map of its corners, the head is an ellipsoid.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from stages.body import ellipsoid
 from stages.body.place import Performance
 from stages.core.skeleton import BODY_INDEX
 
@@ -24,8 +25,9 @@ _TORSO = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")  # around 
 _TORSO_RADIUS, _NECK_RADIUS, _HAND_RADIUS, _HAIR = 0.5, 0.5, 0.36, 1.3
 _JAW = 1.3  # how much narrower a head gets towards the chin, a head radius below its middle
 _PALM = (8, 12, 16)  # hand points whose middle a hand points to
-_RIM = 0.15  # how far behind the rim, in radii, a sphere is still seen
-_OBLIQUE = 0.15  # depth, in radii, from which the other half of a face is asked
+_RIM = 0.15  # cosine between surface and camera, turned away, to which it is still seen
+_OBLIQUE = -0.15  # cosine from which on the other half of a face is asked
+_MIRROR = np.array([-1.0, 1.0, 1.0])
 _SKIN_RIM, _HAIR_PULL = 0.8, 1.5  # where, in radii, the colour of what no half shows is taken from; how far upwards
 
 
@@ -141,32 +143,27 @@ def place_in(there: Part, here: Part, x, y) -> Place:
 
 
 def _in_head(there: Part, here: Part, x, y) -> Place:
-    """Over the sphere: a pixel's direction in head axes is looked up on the other's sphere.
+    """Over the ellipsoid (stages.body.ellipsoid).
 
     What is turned away there is taken from the other half of the face, or else, being hair mostly, from the upper rim.
-    The outline, which is hair for the most part, only rolls.
+    Beside the head is hair or what is behind it.
     """
     radius, here_radius = there.reach_px / _HAIR, here.reach_px / _HAIR
-    middle = here.points["middle"]
-    plain = np.stack([x - there.points["middle"][0], y - there.points["middle"][1]], -1) / radius
-    beyond = np.maximum(np.linalg.norm(plain, axis=-1), 1.0)  # hair: as far behind the rim as it is here
-    across, down = (plain / beyond[..., None]).T
-    towards = -np.sqrt(np.clip(1.0 - across**2 - down**2, 0.0, 1.0))
-    turn = here.rotation @ there.rotation.T
-    turned = np.stack([across, down, towards], -1) @ turn.T
-    mirrored = (turned @ here.rotation * (-1.0, 1.0, 1.0)) @ here.rotation.T
-    level = turned[..., 2]
-    other_half = (level > _OBLIQUE) & (mirrored[..., 2] < level - 0.1)
-    chosen = np.where(other_half[..., None], mirrored, turned)
-    towards_hair = chosen[..., :2] - _HAIR_PULL * here.rotation[:2, 1]
-    at_rim = _SKIN_RIM * towards_hair / np.maximum(np.linalg.norm(towards_hair, axis=-1, keepdims=True), 1e-6)
-    hidden = chosen[..., 2] > _RIM
-    found = np.where(hidden[..., None], at_rim, chosen[..., :2])
-    back = np.asarray(middle) + here_radius * beyond[..., None] * found
-    roll = np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1])
-    rolled = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
-    outline = np.asarray(middle) + here_radius * plain @ rolled.T
-    return Place(back[..., 0], back[..., 1], (outline[..., 0], outline[..., 1]), ~(other_half | hidden))
+    middle = np.asarray(here.points["middle"])
+    plane = np.stack([x - there.points["middle"][0], y - there.points["middle"][1]], -1) / radius
+    point, miss2 = ellipsoid.surface(plane, there.rotation)
+    inside = miss2 <= 1.0
+    level, other_level = (ellipsoid.towards(at, here.rotation) for at in (point, point * _MIRROR))
+    other_half = inside & (level < _OBLIQUE) & (other_level > level + 0.1)
+    found = ellipsoid.seen_at(np.where(other_half[..., None], point * _MIRROR, point), here.rotation)
+    hidden = inside & (np.where(other_half, other_level, level) < -_RIM)
+    at_rim = _SKIN_RIM * ellipsoid.to_rim(found - _HAIR_PULL * here.rotation[:2, 1], here.rotation)
+    found = np.where(hidden[..., None], at_rim, found)
+    found = np.where(inside[..., None], found, ellipsoid.beside(plane, miss2, there.rotation, here.rotation))
+    back = middle + here_radius * found
+    outline = np.where(inside[..., None], middle, back)  # a head has no holes
+    sees = np.where(inside, ~(other_half | hidden), there.rotation[2] @ here.rotation[2] > 0)
+    return Place(back[..., 0], back[..., 1], (outline[..., 0], outline[..., 1]), sees)
 
 
 def _in_torso(there: Part, here: Part, x, y, scale) -> Place:

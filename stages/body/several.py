@@ -16,11 +16,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from stages.body.camera import STILL
 from stages.body.parts import parts_of
 from stages.body.place import Performance
+from stages.body.plate import Plate, fill, moved_by
 from stages.body.source import Source, part_labels, shown_from
-from stages.body.warp import fill
-from stages.core.carried import DOUBTFUL_FIGURE, SEEN_BACKGROUND
+from stages.core.carried import DOUBTFUL_FIGURE, HIDDEN_BACKGROUND, SEEN_BACKGROUND
 from stages.core.skeleton import BODY_INDEX
 
 _OTHERS = 3.0  # degrees by which another reference must be nearer than the first: the user's photo is the surest
@@ -69,7 +70,7 @@ class SeveralWarps:
         self.head_only = list(head_only) or [False] * len(self.warps)
         self._shown = [warp.shown_shares() for warp in self.warps]
         self._hidden = cv2.dilate((self.warps[0].cover > 0.1).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        self._plate_u8 = fill(self.warps[0].picture_u8, self._hidden)
+        self._plate = Plate(self.warps[0].picture_u8, self._hidden)
 
     def choose(self, act: Performance, rotations) -> Choice:
         """The Choice for a whole Performance and its R_cam_head [T, 3, 3]."""
@@ -103,16 +104,21 @@ class SeveralWarps:
         lengths = [max(np.linalg.norm(p.points["lower"] - p.points["upper"]) / p.reach_px, 0.3) for p in (part, here)]
         return cost + 0.3 * turned + _SHORTER * abs(float(np.log(lengths[0] / lengths[1])))
 
-    def to_pose(self, act: Performance, frame: int, rotation, choice: Choice) -> tuple[np.ndarray, np.ndarray]:
-        """Return the picture uint8 [H, W, 3] at a frame of `act`, and its kinds uint8 [H, W] (stages.core.carried)."""
+    def to_pose(
+        self, act: Performance, frame: int, rotation, choice: Choice, move=None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the picture uint8 [H, W, 3] at a frame of `act`, and its kinds uint8 [H, W] (stages.core.carried).
+
+        move  float [2, 3] of the background, px of the frame to px of the first reference; None = none
+        """
         first = self.warps[0]
         there = {name: part for name, part in parts_of(act, frame, rotation).items() if name in choice.shares}
         if not there:
-            return self._nobody()
+            return self._nobody(move)
         names = sorted(there)
         labels = part_labels(there, names, first.shape)
-        picture = self._plate_u8.astype(np.float32)
-        figure, seen = np.zeros(first.shape, bool), ~self._hidden
+        picture, hidden = self._plate.at(move)
+        figure, seen = np.zeros(first.shape, bool), ~hidden
         for number, name in enumerate(names):
             here = labels == number
             if not here.any():
@@ -128,9 +134,9 @@ class SeveralWarps:
                 _guess(picture, surface & ~seen, here & figure & seen)
         return np.rint(np.clip(picture, 0, 255)).astype(np.uint8), (2 * figure + seen).astype(np.uint8)
 
-    def _nobody(self) -> tuple[np.ndarray, np.ndarray]:
+    def _nobody(self, move) -> tuple[np.ndarray, np.ndarray]:
         kinds = np.where(self._hidden, DOUBTFUL_FIGURE, SEEN_BACKGROUND).astype(np.uint8)
-        return self.warps[0].picture_u8.copy(), kinds
+        return moved_by(STILL if move is None else move, self.warps[0].picture_u8, kinds, border=HIDDEN_BACKGROUND)
 
     def _part(self, part, name: str, here, shares, spares) -> tuple[np.ndarray, ...]:
         """Colours float32 [n, 3], whether they were seen bool [n], how far they are the figure's float32 [n, 1], and
@@ -169,11 +175,14 @@ def _guess(picture, unknown, known) -> None:
 
 
 def carry_several(
-    warps: SeveralWarps, act: Performance, rotations, choice: Choice
+    warps: SeveralWarps, act: Performance, rotations, choice: Choice, moves=None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (picture uint8 [H, W, 3], kind uint8 [H, W]) of every frame of a Performance."""
+    """Yield (picture uint8 [H, W, 3], kind uint8 [H, W]) of every frame of a Performance.
+
+    moves  float [T, 2, 3] of the background, or None
+    """
     for frame in range(len(act.drawn)):
-        yield warps.to_pose(act, frame, rotations[frame], choice)
+        yield warps.to_pose(act, frame, rotations[frame], choice, None if moves is None else moves[frame])
 
 
 def _view_angle_deg(one, other) -> float:

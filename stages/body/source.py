@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from stages.body import ellipsoid
 from stages.body.parts import Part, distance_px, parts_of, place_in
 from stages.body.place import Performance
 
 _SURE, _REACH = 0.85, 1.15  # of a part's radius: surely the part; still the part where nothing else is
 _HEAD_RADII = 1.3  # reach of a head's part with its hair, in head radii (stages.body.parts)
-_AXES = np.array([0.66, 1.0, 0.82])  # half axes of a head with hair, of half its height: across, down, deep
 _LOOSE = 0.6  # of the head's reach: long hair and wide sleeves this far beyond the parts are still the person's
 _LEAST_COVERED = 0.4  # share of the parts that a matte must show, else it is of somebody else
 
@@ -135,38 +135,14 @@ def _back_egg(there: Part, here: Part, x, y):
     """Where head pixels (x, y) lie in the reference: x, y, the cosine between the surface there and its camera, and
     whether there is a surface.
 
-    A head is no sphere: seen from the front it is narrow. Rays are cut with an ellipsoid. Those that miss it show hair
-    or what is behind the head, and are looked up as far beyond the rim that the reference's head has there.
+    Rays that miss the ellipsoid (stages.body.ellipsoid) show hair or what is behind the head.
     """
     radius, here_radius = there.reach_px / _HEAD_RADII, here.reach_px / _HEAD_RADII
     plane = np.stack([(x - there.points["middle"][0]) / radius, (y - there.points["middle"][1]) / radius], -1)
-    start = plane @ there.rotation[:2] / _AXES  # in head axes, where the ellipsoid is the unit sphere
-    ray = there.rotation[2] / _AXES
-    nearest = start - ((start @ ray) / (ray @ ray))[..., None] * ray
-    miss2 = (nearest**2).sum(-1)
-    point = nearest - np.sqrt(np.clip(1.0 - miss2, 0.0, 1.0) / (ray @ ray))[..., None] * ray  # nearer than the middle
-    normal = point / _AXES
-    normal = normal / np.linalg.norm(normal, axis=-1, keepdims=True)
-    back_to = ((point * _AXES) @ here.rotation.T)[..., :2]
-    towards = -(normal @ here.rotation[2])
-    outside = miss2 > 1.0
-    tilt = _tilt_rad(here.rotation) - _tilt_rad(there.rotation)
-    turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
-    ahead = plane @ turn.T
-    rim = np.sqrt(miss2 / np.maximum(np.einsum("...i,ij,...j", ahead, _outline(here.rotation), ahead), 1e-9))
-    back_to = np.where(outside[..., None], ahead * rim[..., None], back_to)
-    towards = np.where(outside, there.rotation[2] @ here.rotation[2], towards)
-    middle = here.points["middle"]
-    back_to = np.asarray(middle) + here_radius * back_to
-    return back_to[..., 0], back_to[..., 1], towards, ~outside
-
-
-def _tilt_rad(rotation) -> float:
-    """How far the head's own upright is tilted in the picture, radians; clockwise is positive."""
-    return float(np.arctan2(-rotation[0, 1], rotation[1, 1]))
-
-
-def _outline(rotation):
-    """The matrix [2, 2] whose quadratic form is 1 on the outline of the ellipsoid as the camera sees it."""
-    across = (rotation * _AXES)[:2]
-    return np.linalg.inv(across @ across.T)
+    point, miss2 = ellipsoid.surface(plane, there.rotation)
+    inside = miss2 <= 1.0
+    outside = ellipsoid.beside(plane, miss2, there.rotation, here.rotation)
+    found = np.where(inside[..., None], ellipsoid.seen_at(point, here.rotation), outside)
+    towards = np.where(inside, ellipsoid.towards(point, here.rotation), there.rotation[2] @ here.rotation[2])
+    found = np.asarray(here.points["middle"]) + here_radius * found
+    return found[..., 0], found[..., 1], towards, inside

@@ -10,13 +10,16 @@ Source: our own; the same idea as the deformable skips of Siarohin et al. 2018 (
 import cv2
 import numpy as np
 
+from stages.body.camera import STILL
 from stages.body.parts import Part, Place, distance_px, parts_of, place_in
 from stages.body.place import Performance
-from stages.core.carried import DOUBTFUL_FIGURE, SEEN_BACKGROUND
+from stages.body.plate import Plate, fill, moved_by
+from stages.core.carried import DOUBTFUL_FIGURE, HIDDEN_BACKGROUND, SEEN_BACKGROUND
 
 _SURE, _REACH = 0.85, 1.15  # of a part's radius: surely the part; the part's without a matte
 _SURE_HEAD = 0.8  # the same of the head with its hair: below the chin the neck begins
-_LOOSE = 2.4  # of a part's radius: hair and cloth this far out are still its, where the matte shows somebody
+_LOOSE = 1.7  # of a part's radius: hair and cloth this far out are still its, where the matte shows somebody
+_BONE, _SHOWN = 0.5, 0.75  # of a part's radius: its bone; share of that which the matte must show to be believed there
 _INSIDE = 0.8  # of the matte, from which a pixel has the person's colour alone
 _LEAST_COVERED = 0.4  # share of the surest pixels of the limbs that a matte must show, else it is of something else
 
@@ -38,7 +41,7 @@ class ReferenceWarp:
         self._names = sorted(self._parts)
         away = self._away(self._parts)
         self.matted = matte_01 is not None and _shows(matte_01, away)
-        solid = np.asarray(matte_01, np.float32) if self.matted else np.ones((height, width), np.float32)
+        solid = _trusted(matte_01, away) if self.matted else np.ones((height, width), np.float32)
         self._labels = self._label(away, self._parts, np.broadcast_to(solid > 0.5, away.shape))
         if self.matted:  # soft edges, hair and loose cloth belong to what is nearest
             nearest = away.argmin(0) if len(away) else np.zeros((height, width), int)
@@ -46,20 +49,25 @@ class ReferenceWarp:
             self._labels = np.where(loose, nearest, self._labels).astype(np.int8)
         self._solid = np.where(self._labels >= 0, solid, 0.0).astype(np.float32)
         self._hidden = cv2.dilate((self._solid > 0.1).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-        self._plate = fill(self.picture_u8, self._hidden).astype(np.float32)
+        self._plate = Plate(self.picture_u8, self._hidden)
         self._layers = [self._layer(number, solid) for number in range(len(self._names))]
 
-    def to_pose(self, act: Performance, frame: int, rotation) -> tuple[np.ndarray, np.ndarray]:
-        """Return the picture uint8 [H, W, 3] at a frame of `act`, and its kinds uint8 [H, W] (stages.core.carried)."""
+    def to_pose(self, act: Performance, frame: int, rotation, move=None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the picture uint8 [H, W, 3] at a frame of `act`, and its kinds uint8 [H, W] (stages.core.carried).
+
+        move  float [2, 3] of the background, px of the frame to px of the reference (stages.body.camera); None = none
+        """
         somebody = act.drawn[frame].any() or np.isfinite(act.head_px[frame]).all()
         if not somebody or not np.isfinite(act.head_radius_px).any():
-            return self.picture_u8.copy(), np.where(self._hidden, DOUBTFUL_FIGURE, SEEN_BACKGROUND).astype(np.uint8)
+            kinds = np.where(self._hidden, DOUBTFUL_FIGURE, SEEN_BACKGROUND).astype(np.uint8)
+            return moved_by(STILL if move is None else move, self.picture_u8, kinds, border=HIDDEN_BACKGROUND)
         there = {name: part for name, part in parts_of(act, frame, rotation).items() if name in self._parts}
         away = self._away(there)
         places = [self._placed(number, there, away) for number in range(len(self._names))]
         solid = np.stack([place[1] for place in places]) if places else np.zeros((0, *self._x.shape), np.float32)
         labels = self._label(away, there, solid > 0.3, reach=_LOOSE)
-        picture, seen, cover = self._plate.copy(), ~self._hidden, np.zeros(self._x.shape, np.float32)
+        picture, hidden = self._plate.at(move)
+        seen, cover = ~hidden, np.zeros(self._x.shape, np.float32)
         for number, (near, share, place, sees) in enumerate(places):
             here = labels == number
             if not here.any():
@@ -72,7 +80,7 @@ class ReferenceWarp:
         gaps = (labels < 0) & (cv2.morphologyEx((labels >= 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3))) > 0)
         picture, cover[gaps] = fill(np.rint(picture).astype(np.uint8), gaps), 1.0  # seams between parts
         figure = cover > 0.5
-        seen = np.where(gaps, False, np.where(figure, seen, ~self._hidden))
+        seen = np.where(gaps, False, np.where(figure, seen, ~hidden))
         return picture, (2 * figure + seen).astype(np.uint8)
 
     def _placed(
@@ -141,29 +149,27 @@ def _sampled(picture, x, y) -> np.ndarray:
     return found.reshape(rows * width, *found.shape[2:])[: len(x)]
 
 
-def warp_reference(picture_u8, still, still_rotation, act, act_rotation, matte_01=None):
-    """Yield (picture uint8 [H, W, 3], kind uint8 [H, W]) of every frame of a Performance; see `ReferenceWarp`."""
+def warp_reference(picture_u8, still, still_rotation, act, act_rotation, matte_01=None, moves=None):
+    """Yield (picture uint8 [H, W, 3], kind uint8 [H, W]) of every frame of a Performance; see `ReferenceWarp`.
+
+    moves  float [T, 2, 3] of the background, or None
+    """
     warp = ReferenceWarp(picture_u8, still, still_rotation, matte_01)
     for frame in range(len(act.drawn)):
-        yield warp.to_pose(act, frame, act_rotation[frame])
+        yield warp.to_pose(act, frame, act_rotation[frame], None if moves is None else moves[frame])
+
+
+def _trusted(matte_01, away) -> np.ndarray:
+    """The matte float32 [H, W], but 1 where a part lies whose bone it does not show: it has missed that part."""
+    solid = np.array(matte_01, np.float32)
+    for number, part in enumerate(away):
+        bone = (part < _BONE) & (away.argmin(0) == number)
+        if bone.any() and (matte_01[bone] > 0.5).mean() < _SHOWN:
+            solid[part < _SURE] = 1.0
+    return solid
 
 
 def _shows(matte_01, away) -> bool:
     """Whether a matte shows the person that the parts, whose distances [parts, H, W] these are, belong to."""
     surest = (away < 0.5).any(0)
     return bool(surest.any() and (np.asarray(matte_01)[surest] > 0.5).mean() > _LEAST_COVERED)
-
-
-def fill(picture_u8, hole):
-    """Return the picture with the pixels of bool [H, W] `hole` filled smoothly from around them (push-pull)."""
-    weight = (~hole).astype(np.float32)
-    colour, levels = picture_u8.astype(np.float32) * weight[..., None], []
-    while min(weight.shape) > 2:
-        levels.append((colour, weight))
-        colour, weight = cv2.pyrDown(colour), cv2.pyrDown(weight)
-    filled = colour / np.maximum(weight, 1e-4)[..., None]
-    for colour, weight in reversed(levels):
-        above = cv2.resize(filled, weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        share = np.minimum(weight, 1.0)[..., None]
-        filled = share * (colour / np.maximum(weight, 1e-4)[..., None]) + (1.0 - share) * above
-    return np.where(hole[..., None], np.clip(np.rint(filled), 0, 255).astype(np.uint8), picture_u8)

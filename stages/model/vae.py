@@ -138,13 +138,13 @@ class Decoder(nn.Module):
         self.head = FrameConv(half, 12, gain=0.1)
         self.linear = nn.ConvTranspose3d(config.latent_channels, 3, (4, 8, 8), (4, 8, 8))
 
-    def forward(self, latents: Tensor) -> Tensor:
-        """latents [B, C, k+1, h, w] -> video [B, 3, 4(k+1), 8h, 8w]"""
-        x = self.unfold(self.stem(latents.transpose(1, 2)))  # [B, T, C, h, w]
+    def forward(self, latents: Tensor, skip: int = 0) -> Tensor:
+        """latents [B, C, k+1, h, w] -> video [B, 3, 4(k+1) - skip, 8h, 8w], its first `skip` frames never drawn"""
+        x = self.unfold(self.stem(latents.transpose(1, 2)))[:, skip:]  # [B, T, C, h, w]
         x = self.at_quarter(_shuffle(self.up_quarter(_activate(x)), 2))  # [B, T, C, 2h, 2w]
         x = self.at_half(_shuffle(self.up_half(_activate(x)), 2))  # [B, T, C, 4h, 4w]
         x = _shuffle(self.head(_activate(x)), 2)  # [B, T, 3, 8h, 8w]
-        return x.transpose(1, 2) + self.linear(latents)
+        return x.transpose(1, 2) + self.linear(latents)[:, :, skip:]
 
 
 class CausalVae(nn.Module):
@@ -167,9 +167,12 @@ class CausalVae(nn.Module):
         latent_length(video_pm1.shape[2])
         return (self.encoder(video_pm1).float() - self.latent_mean) / self.latent_std
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Return the video [B, 3, 4k+1, H, W], about -1..1 and not clipped, of normalised latents [B, C, k+1, h, w]."""
-        return self.decoder(latents)[:, :, TIME_STRIDE - 1 :].float()
+    def decode(self, latents: Tensor, context: int = 0) -> Tensor:
+        """Return the video [B, 3, 4k+1, H, W], about -1..1 and not clipped, of normalised latents [B, C, k+1, h, w].
+
+        context  so many latents at the beginning are only looked back at: [B, 3, 4(k+1-context), H, W] where > 0
+        """
+        return self.decoder(latents, TIME_STRIDE * context if context else TIME_STRIDE - 1).float()
 
     @torch.no_grad()
     def start_from_components(self, blocks: Tensor) -> None:

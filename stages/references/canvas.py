@@ -34,14 +34,15 @@ class Placed:
     digest: str
 
 
-def film_of(bundle) -> tuple[Performance, np.ndarray]:
-    """The Performance and R_cam_head [T, 3, 3] of a clip as render-spheres put it on the canvas."""
+def film_of(bundle) -> tuple[Performance, np.ndarray, np.ndarray]:
+    """The Performance, R_cam_head [T, 3, 3] and moves of the background [T, 2, 3] of a clip as render-spheres put it on
+    the canvas."""
     body = {name: bundle.read("body", name) for name in ("joints_px", "joints_m", "joints_valid", "hands_px",
                                                          "hands_valid", "bone_ratio")}  # fmt: skip
     canvas = bundle.attrs("body")["canvas"]
     head = [bundle.read("head", name).astype(np.float64) for name in ("center_px", "radius_px", "R_cam_head")]
     act = _performance(body, "", head, np.array(canvas["K_px"]), body["bone_ratio"], canvas["aligned_frame"])
-    return act, head[2]
+    return act, head[2], bundle.read("body", "camera_affine").astype(np.float64)
 
 
 def first_of(bundle) -> Placed:
@@ -50,7 +51,7 @@ def first_of(bundle) -> Placed:
     errors  InputError: drawn by an earlier version
     """
     path = bundle.path
-    if not {"ref_joints_m", "ref_hands_px"} <= set(bundle.array_names("body")):
+    if not {"ref_joints_m", "ref_hands_px", "camera_affine"} <= set(bundle.array_names("body")):
         raise InputError(
             f"{path}: layer body does not say enough of its reference: an earlier version drew it. Make it again with: "
             f"dreamactor render-spheres {path} --overwrite and the --ref of before"

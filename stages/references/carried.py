@@ -42,7 +42,7 @@ def write_carried(bundle, refs: Sequence[str], most: int, progress: Callable[[in
     if plan_layer(bundle.path, LAYER, key, overwrite=True).action == "skip":
         return
     first = first_of(bundle)
-    act, rotations = film_of(bundle)
+    act, rotations, moves = film_of(bundle)
     placed = [first, *_chosen(refs, first, rotations, most)]
     warps, gains = _warps(placed)
     choice = warps.choose(act, rotations)
@@ -58,7 +58,7 @@ def write_carried(bundle, refs: Sequence[str], most: int, progress: Callable[[in
         pictures = writer.stream("warp", (*size, 3), meanings["warp"], length=frames)
         kinds = writer.stream("warp_kind", size, meanings["warp_kind"], length=frames)
         for frame in range(frames):
-            picture, kind = warps.to_pose(act, frame, rotations[frame], choice)
+            picture, kind = warps.to_pose(act, frame, rotations[frame], choice, moves[frame])
             pictures.append(picture[None])
             kinds.append(kind[None])
             if progress is not None:

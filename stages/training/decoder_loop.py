@@ -1,8 +1,9 @@
 """The VAE's decoder goes on alone: encoder and the latents' scale stay, so what was learned on the latents stays valid.
 
-Films of people and procedural pictures with natural statistics; errors as before, and structural similarity, LPIPS and
-how much changes from frame to frame, because what a viewer misses in a picture of few numbers is not what a squared
-error misses.
+Films of people, procedural pictures with natural statistics and parts of a few real photographs. The loss is first the
+logarithm of each item's squared error, so that a plain picture and a crowded one count alike, as they do in PSNR; then
+a little of structural similarity, LPIPS and how much changes from frame to frame, because what a viewer misses in a
+picture of few numbers is not what a squared error misses.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from stages.core.rng import numpy_rng, torch_generator
 from stages.model.vae import CausalVae
-from stages.training import natural
+from stages.training import natural, photographs
 from stages.training.course import Course, Pace
 from stages.training.learner import Learner
 from stages.training.perceptual import PerceptualLoss
@@ -24,7 +25,8 @@ from stages.training.pool import Pool
 from stages.training.recipe import Bite, DecoderRecipe
 from stages.training.vae_loop import batch, psnr_db, watched_video
 
-_STRUCTURE, _PERCEPTUAL, _CHANGE = 0.3, 0.3, 0.3
+_RATIO, _FLAT = 0.1, 1e-3  # weight of the logarithm of an item's squared error, and the error at which it levels off
+_ABSOLUTE, _EDGES, _CHANGE, _STRUCTURE, _PERCEPTUAL = 0.5, 0.15, 0.3, 0.1, 0.05
 
 
 def train_decoder(
@@ -50,7 +52,8 @@ def train_decoder(
     def loss_of(step: int, progress_01: float) -> Tensor:
         rng = numpy_rng(seed, "train", "decoder", f"batch {step}")
         shares = np.array([bite.share for bite in recipe.bites])
-        video = mixed(pool, recipe.bites[rng.choice(len(shares), p=shares / shares.sum())], recipe.natural, rng)
+        bite = recipe.bites[rng.choice(len(shares), p=shares / shares.sum())]
+        video = mixed(pool, bite, recipe.natural, rng, recipe.photographs)
         noise = torch_generator(seed, "train", "decoder", f"noise {step}")
         cut_px = tuple(rng.integers(0, 4, 2))
         return decoder_loss(vae, video.to(device), recipe.latent_noise, noise, autocast, perceptual, cut_px)
@@ -69,11 +72,15 @@ def train_decoder(
     return vae
 
 
-def mixed(pool: Pool, bite: Bite, natural_share: float, rng: np.random.Generator) -> Tensor:
-    """float [B, 3, T, S, S] in -1..1: films of people, or (`natural_share`) of procedural pictures."""
+def mixed(
+    pool: Pool, bite: Bite, natural_share: float, rng: np.random.Generator, photograph_share: float = 0.0
+) -> Tensor:
+    """float [B, 3, T, S, S] in -1..1: films of people, or (by their shares) of procedural pictures and photographs."""
     video = batch(pool, bite, rng)
-    for item in np.flatnonzero(rng.random(len(video)) < natural_share):
-        film = natural.film(rng, video.shape[2], video.shape[3])
+    kinds = rng.random(len(video))
+    for item in np.flatnonzero(kinds < natural_share + photograph_share):
+        source = natural if kinds[item] < natural_share else photographs
+        film = source.film(rng, video.shape[2], video.shape[3])
         video[item] = torch.from_numpy(film).permute(3, 0, 1, 2).float() / 127.5 - 1.0
     return video
 
@@ -91,8 +98,8 @@ def decoder_loss(
         made = vae.decode(latents + noise.to(latents.device))
     made = made.float()
     miss = made - video
-    loss = miss.abs().mean() + 2.0 * miss.square().mean()
-    loss = loss + 0.3 * (miss.diff(dim=4).abs().mean() + miss.diff(dim=3).abs().mean())
+    loss = _RATIO * torch.log1p(miss.square().mean((1, 2, 3, 4)) / _FLAT).mean() + _ABSOLUTE * miss.abs().mean()
+    loss = loss + _EDGES * (miss.diff(dim=4).abs().mean() + miss.diff(dim=3).abs().mean())
     if video.shape[2] > 1:
         loss = loss + _CHANGE * miss.diff(dim=2).abs().mean()
     frames, truth = (x.transpose(1, 2).flatten(0, 1) for x in (made, video))

@@ -8,20 +8,27 @@ textures and the 1/f spectrum of photos; networks trained on them do well on rea
 import cv2
 import numpy as np
 
-_ROOM = 1.5  # side of the drawn canvas over that of the film, so that it can move
+ROOM = 1.5  # side of the drawn canvas over that of the film, so that it can move
 _SMALLEST_PX = 1.5
 
 
 def film(rng: np.random.Generator, frames: int, side: int) -> np.ndarray:
     """uint8 [frames, side, side, 3]: one picture, slowly drifting, turning and growing; with one frame, a picture."""
-    wide = picture(rng, int(side * _ROOM))
+    return drifting(rng, picture(rng, int(side * ROOM)), frames, side)
+
+
+def drifting(rng: np.random.Generator, wide: np.ndarray, frames: int, side: int) -> np.ndarray:
+    """uint8 [frames, side, side, 3] out of a picture [S, S, 3] at least as large; the middle frame as it is there.
+
+    Any other is moved by parts of a pixel, which costs sharpness.
+    """
     drift, turn, growth = rng.normal(0, 0.6, 2), rng.normal(0, 0.6), np.exp(rng.normal(0, 0.006))
     shown = []
     for frame in range(frames):
-        away = frame - frames / 2
+        away = frame - frames // 2
         matrix = cv2.getRotationMatrix2D((wide.shape[1] / 2, wide.shape[0] / 2), turn * away, growth**away)
-        matrix[:, 2] += drift * away + (side - wide.shape[0]) / 2
-        options = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REFLECT}
+        matrix[:, 2] += drift * away + (side - wide.shape[0]) // 2
+        options = {"flags": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_REFLECT}
         shown.append(cv2.warpAffine(wide, matrix, (side, side), **options))
     return np.stack(shown)
 

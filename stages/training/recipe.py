@@ -24,6 +24,7 @@ class DecoderRecipe:
     """What the decoder learns alone once encoder and scale of the latents are fixed (stages.training.decoder_loop).
 
     natural     share of the films that are procedural pictures (stages.training.natural) instead of people
+    photographs share of those that are parts of a few photographs (stages.training.photographs)
     perceptual  trunk of LPIPS in the loss: alex, vgg; "" = none
     share_01    of the minutes of the VAE's part
     """
@@ -31,6 +32,7 @@ class DecoderRecipe:
     steps: int
     bites: tuple[Bite, ...]
     natural: float = 0.5
+    photographs: float = 0.0
     perceptual: str = "alex"
     lr: float = 3e-4
     muon_lr: float = 1.5e-3
@@ -149,7 +151,14 @@ RECIPES: dict[str, Recipe] = {
             steps=1500,
             bites=_CROPS,
             last_bite=Bite(0, 9, 2),
-            decoder=DecoderRecipe(steps=500, bites=(Bite(64, 5, 6, 0.6), Bite(64, 1, 16, 0.4))),
+            decoder=DecoderRecipe(
+                steps=1800,
+                bites=(Bite(64, 5, 6, 0.4), Bite(64, 1, 16, 0.6)),
+                natural=0.2,
+                photographs=0.4,
+                lr=1.2e-3,
+                muon_lr=8e-3,
+            ),
         ),
         face=FaceRecipe(steps=6000),
         phases=PHASES,
@@ -164,7 +173,9 @@ RECIPES: dict[str, Recipe] = {
             steps=16000,
             bites=(Bite(96, 9, 24, 0.5), Bite(96, 5, 40, 0.3), Bite(96, 17, 12, 0.1), Bite(96, 1, 96, 0.1)),
             last_bite=Bite(0, 9, 8),
-            decoder=DecoderRecipe(steps=4000, bites=(Bite(128, 5, 16, 0.6), Bite(128, 1, 64, 0.4))),
+            decoder=DecoderRecipe(
+                steps=4000, bites=(Bite(128, 5, 16, 0.4), Bite(128, 1, 64, 0.6)), natural=0.2, photographs=0.4
+            ),
         ),
         face=FaceRecipe(steps=12000, batch=256),
         phases=(

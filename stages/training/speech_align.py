@@ -14,6 +14,7 @@ from stages.synthetic.phonemes import PHONEMES, Timeline
 from stages.training.speech_pool import Programme
 
 _REACH = 7  # frames a boundary may move, 140 ms
+_HALF = 0.5  # frame t is of the moment 20 t ms, so what begins with it began half a frame before
 _TRUST = 3.0  # frames; further moves cost more than the square of this
 ROUGH = ("neural",)  # engines whose times are those of a duration model, not of their sound
 
@@ -41,7 +42,7 @@ def align(timeline: Timeline, scores: np.ndarray) -> Timeline:
     """
     frames = len(scores)
     total = np.concatenate([np.zeros((1, scores.shape[1])), np.cumsum(scores, axis=0)])
-    given = np.clip(np.round([row[1] * FRAMES_PER_S for row in timeline]).astype(int), 0, frames)
+    given = np.clip(np.round([row[1] * FRAMES_PER_S + _HALF for row in timeline]).astype(int), 0, frames)
     best = np.full(frames + 1, -np.inf)
     best[0] = 0.0
     came = np.zeros((len(timeline), frames + 1), np.int32)
@@ -62,7 +63,8 @@ def align(timeline: Timeline, scores: np.ndarray) -> Timeline:
     for at in range(len(timeline) - 1, -1, -1):
         ends.append(place)
         place = came[at, place]
-    times = np.array(ends[::-1]) / FRAMES_PER_S
+    times = (np.array(ends[::-1]) - _HALF) / FRAMES_PER_S
+    times[-1] = max(times[-1], timeline[-1][1])
     starts = np.concatenate([[0.0], times[:-1]])
     names = (name for _, _, name in timeline)
     return tuple(zip(starts.tolist(), times.tolist(), names, strict=True))

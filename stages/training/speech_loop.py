@@ -30,7 +30,9 @@ from stages.weights.checkpoint import load_strictly
 _JAW_WEIGHT = 4.0  # the jaw is what one sees first
 _SLACK = 0.15  # below this a miss counts squared
 _MOTION_WEIGHT = 0.5  # of what changes within 40 ms
+_GAP_WEIGHT = 1.0  # of the squared miss of how far lips are apart, which is what one sees, in openings of an `aa`
 _VISEME_WEIGHT = 0.1
+_UPPER, _LOWER = slice(61, 64), slice(65, 68)  # inner lips among the 68 points
 _EDGE = 15  # frames at either end of an item, where the network lacks what was before or comes after
 
 
@@ -53,6 +55,19 @@ def true_units(timeline: Timeline, frames: int) -> tuple[np.ndarray, np.ndarray]
     face = spoken_expression(np.zeros((frames, len(ARKIT_INDEX))), visemes, ARKIT_INDEX)
     units = np.stack([face[:, columns].mean(1) for columns in unit_columns()], -1)
     return units.astype(np.float32), visemes.astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def gap_of_units() -> Tensor:
+    """float32 [12]: how far each unit parts the inner lips of an average head, 1 = as far as an `aa` does."""
+    from stages.audio.predict import expressions_of
+    from stages.face.carry import face_shape
+
+    down = face_shape().moves[:, :, 1]
+    gap = down[:, _LOWER].mean(1) - down[:, _UPPER].mean(1)  # [52]
+    units = np.array([gap[columns].sum() for columns in unit_columns()])
+    wide = expressions_of(true_units(((0.0, 1.0, "AA"),), FRAMES_PER_S)[0])[FRAMES_PER_S // 2] @ gap
+    return torch.from_numpy((units / wide).astype(np.float32))
 
 
 def draw_batch(
@@ -78,7 +93,10 @@ def batch_number(seed: int, step: int, fresh_of: int) -> int:
 
 
 def speech_loss(units: Tensor, logits: Tensor, true: Tensor, visemes: Tensor) -> Tensor:
-    """Misses of units and of their motion, and the cross-entropy of visemes, without the ends of the items."""
+    """Misses of units, of their motion and of the gap between the lips, and the cross-entropy of visemes.
+
+    Without the ends of the items. The gap counts squared: where one cannot know, the mean is the best one can say.
+    """
     weight = torch.ones(len(UNITS))
     weight[UNITS.index("jawOpen")] = _JAW_WEIGHT
     inner = slice(_EDGE, -_EDGE)
@@ -86,7 +104,11 @@ def speech_loss(units: Tensor, logits: Tensor, true: Tensor, visemes: Tensor) ->
     moved, truly = (x[:, 2:] - x[:, :-2] for x in (units, true))
     motion = F.smooth_l1_loss(moved, truly, reduction="none", beta=_SLACK)[:, inner]
     told = -(visemes * logits.log_softmax(-1)).sum(-1)[:, inner]
-    return (weight * miss).mean() + _MOTION_WEIGHT * (weight * motion).mean() + _VISEME_WEIGHT * told.mean()
+    apart = ((units - true) @ gap_of_units())[:, inner].square()
+    return (
+        (weight * miss).mean() + _MOTION_WEIGHT * (weight * motion).mean()
+        + _GAP_WEIGHT * apart.mean() + _VISEME_WEIGHT * told.mean()
+    )  # fmt: skip
 
 
 def train_speech(

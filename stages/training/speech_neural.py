@@ -69,7 +69,7 @@ class NeuralVoices:
 def _joined(ipa: str) -> str:
     """espeak-ng's IPA in the letters the network was trained with."""
     for pair, letter in (("eɪ", "A"), ("aɪ", "I"), ("oʊ", "O"), ("əʊ", "Q"), ("aʊ", "W"), ("ɔɪ", "Y"), ("tʃ", "ʧ"),
-                         ("dʒ", "ʤ"), ("r", "ɹ"), ("ɬ", "l"), ("x", "k")):  # fmt: skip
+                         ("dʒ", "ʤ"), ("r", "ɹ"), ("ɬ", "l"), ("x", "k"), ("ä", "a")):  # fmt: skip
         ipa = ipa.replace(pair, letter)
     return ipa
 

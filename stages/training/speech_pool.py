@@ -1,6 +1,6 @@
 """The pool of sounds audio2face learns from: speech of many voices with phoneme times, and music without a word.
 
-A folder of .npz files, one a programme of some twenty seconds: sound int16 [n] at 16 kHz, start_s, end_s float64 [K],
+A folder of .npz files, one a programme of some twelve seconds: sound int16 [n] at 16 kHz, start_s, end_s float64 [K],
 phoneme uint8 [K] (index into PHONEME_NAMES). Some went through a codec and back. Voices held out are never trained on.
 """
 
@@ -20,6 +20,7 @@ from stages.core.rng import numpy_rng
 from stages.synthetic.phonemes import PHONEMES, Timeline
 from stages.training.speech_voices import (
     ESPEAK_VARIANTS,
+    FESTIVAL_ABROAD,
     FESTIVAL_VOICES,
     FLITE_VOICES,
     RATE_HZ,
@@ -28,7 +29,7 @@ from stages.training.speech_voices import (
     say_festival,
     say_flite,
 )
-from stages.training.speech_words import numbers, sentences
+from stages.training.speech_words import made_up, numbers, sentences
 
 PHONEME_NAMES = tuple(PHONEMES)
 ENGINES = ("flite", "festival", "espeak", "neural", "music")
@@ -39,9 +40,9 @@ HELD_OUT = {
     "neural": ("af_nova", "am_liam", "bf_alice", "bm_lewis", "ef_dora", "im_nicola", "jf_alpha", "zm_yunxi"),
 }
 # programmes of each engine to train on and to test with
-COUNTS = {"flite": (24, 4), "festival": (16, 4), "espeak": (36, 4), "neural": (46, 8), "music": (14, 6)}
-_PROGRAMME_S = 20.0
-_CODEC_SHARE = 0.4
+COUNTS = {"flite": (32, 4), "festival": (40, 4), "espeak": (48, 4), "neural": (92, 8), "music": (60, 6)}
+_PROGRAMME_S, _SINGER_S = 12.0, 4.0
+_CODEC_SHARE, _SUNG_SHARE = 0.4, 0.6
 _CODECS = (
     ("ogg", ("-c:a", "libopus", "-b:a", "16k")), ("ogg", ("-c:a", "libopus", "-b:a", "24k")),
     ("m4a", ("-c:a", "aac", "-b:a", "32k")), ("mp3", ("-c:a", "libmp3lame", "-b:a", "32k")),
@@ -109,13 +110,22 @@ def read_programmes(folder: Path, part: str) -> list[Programme]:
 def _make(engine: str, part: str, at: int, neural: Path | None, seed: int, speakers: dict) -> Programme:
     rng = numpy_rng(seed, "train-speech", f"{part} {engine} {at}", "programme")
     if engine == "music":
-        from stages.training.speech_music import play_music
+        from stages.training.speech_music import play_song
 
-        return Programme(_coded(rng, play_music(rng, _PROGRAMME_S)), (), engine, "")
+        singer = _singer(rng, part, at, neural, speakers) if rng.random() < _SUNG_SHARE else None
+        return Programme(_coded(rng, play_song(rng, _PROGRAMME_S, singer)), (), engine, "")
     voice = _voice(engine, part, at, neural, speakers)
-    parts = _SPEAKERS[engine](rng, voice, part == "test", speakers)
+    parts = _SPEAKERS[engine](rng, voice, part == "test", speakers, _PROGRAMME_S)
     sound, timeline = _joined(rng, parts)
     return Programme(_coded(rng, sound), timeline, engine, voice)
+
+
+def _singer(rng, part: str, at: int, neural: Path | None, speakers: dict) -> np.ndarray:
+    """int16 [n]: speech to be sung, of a neural voice where there are such."""
+    engine = "neural" if neural is not None and rng.random() < 0.5 else str(rng.choice(["flite", "espeak"]))
+    voice = _voice(engine, part, at, neural, speakers)
+    parts = _SPEAKERS[engine](rng, voice, part == "test", speakers, _SINGER_S)
+    return np.concatenate([said.sound for said in parts])
 
 
 def _voice(engine: str, part: str, at: int, neural: Path | None, speakers: dict) -> str:
@@ -126,30 +136,32 @@ def _voice(engine: str, part: str, at: int, neural: Path | None, speakers: dict)
         if neural is None:
             raise UsageError("--voices neural: found no --neural, expected the folder of the neural voices")
         speakers[engine] = NeuralVoices(neural)
-    every = {"flite": FLITE_VOICES, "festival": FESTIVAL_VOICES, "espeak": ESPEAK_VARIANTS}
+    every = {"flite": FLITE_VOICES, "festival": (*FESTIVAL_VOICES, *FESTIVAL_ABROAD), "espeak": ESPEAK_VARIANTS}
     names = speakers[engine].names if engine == "neural" else every[engine]
     held = HELD_OUT[engine]
     names = held if part == "test" else tuple(name for name in names if name not in held)
     return names[at % len(names)]
 
 
-def _long_enough(make: Callable[[], Said]) -> list[Said]:
-    parts, seconds = [], 0.0
-    while seconds < _PROGRAMME_S:
+def _long_enough(make: Callable[[], Said], seconds: float) -> list[Said]:
+    parts, have = [], 0.0
+    while have < seconds:
         parts.append(make())
-        seconds += len(parts[-1].sound) / RATE_HZ
+        have += len(parts[-1].sound) / RATE_HZ
     return parts
 
 
-def _flite(rng, voice: str, held_out: bool, speakers) -> list[Said]:
-    return _long_enough(lambda: say_flite(sentences(rng, 1, held_out=held_out)[0], voice))
+def _flite(rng, voice: str, held_out: bool, speakers, seconds: float) -> list[Said]:
+    return _long_enough(lambda: say_flite(sentences(rng, 1, held_out=held_out)[0], voice), seconds)
 
 
-def _festival(rng, voice: str, held_out: bool, speakers) -> list[Said]:
+def _festival(rng, voice: str, held_out: bool, speakers, seconds: float) -> list[Said]:
+    if voice in FESTIVAL_ABROAD:
+        return say_festival([*numbers(rng, 2), *made_up(rng, 4)], voice)
     return say_festival(sentences(rng, 6, held_out=held_out), voice)
 
 
-def _espeak(rng, variant: str, held_out: bool, speakers) -> list[Said]:
+def _espeak(rng, variant: str, held_out: bool, speakers, seconds: float) -> list[Said]:
     language = _ESPEAK_LANGUAGES[int(rng.integers(len(_ESPEAK_LANGUAGES)))]
     read = sentences if language.startswith("en") else None
     settings = {
@@ -161,10 +173,10 @@ def _espeak(rng, variant: str, held_out: bool, speakers) -> list[Said]:
         text = read(rng, 1, held_out=held_out)[0] if read else numbers(rng, 1)[0]
         return say_espeak(text, f"{language}+{variant}", **settings)
 
-    return _long_enough(one)
+    return _long_enough(one, seconds)
 
 
-def _neural(rng, voice: str, held_out: bool, speakers) -> list[Said]:
+def _neural(rng, voice: str, held_out: bool, speakers, seconds: float) -> list[Said]:
     from stages.training.speech_neural import LANGUAGES
 
     own = LANGUAGES[voice[0]]
@@ -176,7 +188,7 @@ def _neural(rng, voice: str, held_out: bool, speakers) -> list[Said]:
         return speakers["neural"].say(text, voice, language=own if not english or own[:2] == "en" else "en-us",
                                       speed=speed)  # fmt: skip
 
-    return _long_enough(one)
+    return _long_enough(one, seconds)
 
 
 _SPEAKERS = {"flite": _flite, "festival": _festival, "espeak": _espeak, "neural": _neural}

@@ -12,13 +12,13 @@ from stages.synthetic.phonemes import Timeline
 from stages.training.speech_pool import Programme
 from stages.training.speech_voices import RATE_HZ
 
-_ALONE_SHARE = 0.2  # of the items hold no speech
+_ALONE_SHARE = 0.28  # of the items hold no speech
 _SPEED = (0.85, 1.2)
 _ROOM_SHARE, _NOISE_SHARE, _FILTER_SHARE = 0.45, 0.75, 0.7
 _SNR_DB = (4.0, 35.0)
 _BABBLE_SNR_DB = 12.0  # at least: nearer it would be a second speaker
 _LEVEL_DB = (-40.0, -12.0)
-_THROAT, _MASK_SHARE = 0.13, 0.4
+_THROAT, _MASK_SHARE = 0.15, 0.5
 
 
 def draw_item(
@@ -104,15 +104,16 @@ def _noise_at(rng, spoken, music, count: int) -> tuple[np.ndarray, float]:
 def _background(rng, spoken, music, count: int, *, alone: bool) -> np.ndarray:
     """float32 [n] of anything but speech; `alone` = it may be faint or nothing at all."""
     kind = rng.random()
-    if kind < 0.45 and music:
+    if kind < (0.7 if alone else 0.45) and music:
         sound, _ = _cut(rng, music[int(rng.integers(len(music)))], count)
     else:
         sound = _coloured(rng, count)
-        if kind > 0.75:
+        kind = rng.random()
+        if kind > 0.5:
             sound = sound * _gusts(rng, count)
-        if kind > 0.85:
+        if kind > 0.7:
             sound = sound + _hum(rng, count)
-        if kind > 0.9:
+        if kind > 0.8:
             sound = sound + _clicks(rng, count)
     if alone and rng.random() < 0.2:
         sound = sound * 10 ** (-rng.uniform(30, 90) / 20)

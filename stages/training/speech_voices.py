@@ -20,12 +20,21 @@ import numpy as np
 
 from stages.core.errors import WeightsError
 from stages.synthetic.phonemes import Timeline
-from stages.training.speech_phones import from_ipa, from_radio
+from stages.training.speech_phones import from_abroad, from_ipa, from_radio
 
 RATE_HZ = 16000
 _TIMEOUT_S = 120
 FLITE_VOICES = ("kal", "kal16", "awb", "rms", "slt")
 FESTIVAL_VOICES = ("kal_diphone", "ked_diphone", "cmu_us_slt_arctic_hts")
+# voices of other languages, which read digits and made-up words; their packages begin with festvox-
+FESTIVAL_ABROAD = {"lp_diphone": "italian", "pc_diphone": "italian", "czech_dita": "czech", "czech_machac": "czech",
+                   "czech_ph": "czech", "hy_fi_mv_diphone": "finnish", "suo_fi_lj_diphone": "finnish",
+                   "upc_ca_ona_hts": "catalan", "msu_ru_nsh_clunits": "russian"}  # fmt: skip
+_FESTIVAL_PACKAGES = (
+    "festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts festvox-itapc16k festvox-italp16k "
+    "festvox-czech-dita festvox-czech-machac festvox-czech-ph festvox-suopuhe-lj festvox-suopuhe-mv "
+    "festvox-ca-ona-hts festvox-ru"
+)
 ESPEAK_VARIANTS = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "f1", "f2", "f3", "f4", "f5", "klatt", "klatt2", "klatt3",
                    "Annie", "Alex", "Andrea", "steph", "Denis", "grandpa", "victor", "Michael", "zac", "anika",
                    "edward", "max", "linda", "belinda", "kaukovalta")  # fmt: skip
@@ -56,9 +65,9 @@ def say_flite(text: str, voice: str) -> Said:
 
 def say_festival(texts: list[str], voice: str) -> list[Said]:
     """Speech of festival, one for each text (starting it takes longer than speaking). errors  WeightsError"""
-    _need("festival", "festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts")
+    _need("festival", _FESTIVAL_PACKAGES)
     with tempfile.TemporaryDirectory(prefix="dreamactor-") as folder:
-        lines = [f"(voice.select '{voice})"]
+        lines = [f"(voice_{voice})"]
         for at, text in enumerate(texts):
             lines += [
                 f"(set! u (utt.synth (eval (list 'Utterance 'Text \"{_plain(text)}\"))))",
@@ -68,17 +77,21 @@ def say_festival(texts: list[str], voice: str) -> list[Said]:
         script = Path(folder) / "say.scm"
         script.write_text("\n".join(lines))
         subprocess.run(["festival", "--batch", str(script)], capture_output=True, timeout=_TIMEOUT_S, check=True)
-        return [_festival_said(Path(folder) / str(at)) for at in range(len(texts))]
+        if not (Path(folder) / f"{len(texts) - 1}.lab").is_file():
+            raise WeightsError(f"festival: has no voice {voice}. Debian: apt-get install {_FESTIVAL_PACKAGES}")
+        return [_festival_said(Path(folder) / str(at), voice) for at in range(len(texts))]
 
 
-def _festival_said(stem: Path) -> Said:
+def _festival_said(stem: Path, voice: str) -> Said:
     rows, start = [], 0.0
     for line in stem.with_suffix(".lab").read_text().splitlines():
         cells = line.split()
         if len(cells) == 3:
             rows.append((start, float(cells[0]), cells[2]))
             start = float(cells[0])
-    return Said(_read_wave(stem.with_suffix(".wav")), from_radio(tuple(rows)))
+    language = FESTIVAL_ABROAD.get(voice)
+    timeline = from_abroad(tuple(rows), language) if language else from_radio(tuple(rows))
+    return Said(_read_wave(stem.with_suffix(".wav")), timeline)
 
 
 class _Event(ctypes.Structure):

@@ -47,6 +47,24 @@ def numbers(rng: np.random.Generator, count: int) -> list[str]:
     return [", ".join(str(number) for number in row) + "." for row in digits]
 
 
+def made_up(rng: np.random.Generator, count: int) -> list[str]:
+    """Sentences of words nobody has, spelt as they sound in most languages; rich in sounds of the lips."""
+    return [_made_up(rng) for _ in range(count)]
+
+
+_OPENING, _VOWELS = "p b m f v t d n s k l r g".split(), "aeiou"
+
+
+def _made_up(rng: np.random.Generator) -> str:
+    words = []
+    for _ in range(int(rng.integers(3, 9))):
+        heads = rng.integers(len(_OPENING), size=int(rng.integers(1, 4)))
+        word = "".join(_OPENING[head] + _VOWELS[int(rng.integers(5))] for head in heads)
+        end = _OPENING[int(rng.integers(len(_OPENING)))] if rng.random() < 0.25 else ""
+        words.append(word + end + ("," if rng.random() < 0.12 else ""))
+    return " ".join(words).rstrip(",").capitalize() + "."
+
+
 _LISTS = (_NOUNS, _VERBS, _DESCRIBING, _SMALL, _JOINING, _PLACING, _HOW, _WHO)
 _TRAINED = frozenset(word for words in _LISTS for at, word in enumerate(words) if at % 5)
 

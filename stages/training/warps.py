@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from stages.body.camera import camera_moves, view_of
 from stages.body.matte import figure_matte
 from stages.body.place import Performance
 from stages.body.warp import warp_reference
@@ -73,12 +74,16 @@ def carry_references(
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Return refs int [WARPS], frames uint8 [WARPS, N, H, W, 3] and kind uint8 [WARPS, N, H, W] of one pool clip.
 
-    References are drawn from the REFERENCE_FRAMES other moments at its end; each is carried to all N frames.
+    References are drawn from the REFERENCE_FRAMES other moments at its end; each is carried to all N frames, its
+    background as the camera moves, which is read from the pictures as `render-spheres` reads it.
     """
     slips, count = slips or Slips(), len(frames_u8)
     refs = count - REFERENCE_FRAMES + rng.choice(REFERENCE_FRAMES, WARPS, replace=False)
-    pictures, kinds = [], []
+    pictures, kinds, views = [], [], [view_of(frame) for frame in frames_u8]
     for ref in refs:
+        film = count - REFERENCE_FRAMES
+        singly = [camera_moves(views[other : other + 1], views[ref]) for other in range(film, count)]
+        moves = np.concatenate([camera_moves(views[:film], views[ref]), *singly])  # other moments follow on nothing
         still, act = truth_performance(truth, [ref]), truth_performance(truth, slice(None))
         said = truth["expressions"].astype(np.float64)
         before, after = said[ref], said
@@ -86,7 +91,8 @@ def carry_references(
             still, act = slipped(*still, rng, slips), slipped(*act, rng, slips)
             before, after = (x + slips.expression * rng.standard_normal(said.shape[1]) for x in (before, after))
             after = after + slips.expression_frame * rng.standard_normal(said.shape)
-        warped = list(warp_reference(frames_u8[ref], still[0], still[1][0], *act, matte_01=matte_of(frames_u8[ref])))
+        matte_01 = matte_of(frames_u8[ref])
+        warped = list(warp_reference(frames_u8[ref], still[0], still[1][0], *act, matte_01=matte_01, moves=moves))
         head = act[0].head_px, act[0].head_radius_px, act[1]
         expressed = carry_expressions(*(np.stack(part) for part in zip(*warped, strict=True)), *head, before, after)
         pictures.append(expressed[0])

@@ -11,7 +11,7 @@ import os
 from dataclasses import replace
 
 import numpy as np
-from bench_default_model import FRAMES, draw_maps, person_of
+from bench_default_model import FRAMES, background_moves, draw_maps, person_of
 
 REFERENCES = 3
 FRAMINGS = ("portrait", "half", "full")
@@ -62,7 +62,7 @@ def _both(studio, seed, framing, size, encoder):
     made = compose(driver, seen, still, (size, size), (size, size), framing="reference")
     case = _case(truth, other, made, size, encoder)
     free = _placed(perform(driver, still, framing="reference", retarget=False), made.ref_window)
-    _, (case["free_warp"], case["free_kind"]) = _carried(case["refs"][0], made.still, truth, free, other, encoder)
+    _, (case["free_warp"], case["free_kind"]) = _carried(case["refs"][0], made, truth, free, other, encoder)
     case["free_maps"] = draw_maps(free, other.R_cam_head, size)
     for name, act in (("adjusted", made.act), ("free", free)):
         case[f"{name}_joint_error"], case[f"{name}_bone_error"] = skeleton_errors(act, truth, made.ref_window)
@@ -77,14 +77,15 @@ def _placed(act, window):
     )  # fmt: skip
 
 
-def _carried(picture, still, truth, act, driver, encoder):
+def _carried(picture, made, truth, act, driver, encoder):
     """(pictures, kinds) of the carried photo without and with the driver's expression, as `animate` makes them."""
     from stages.body.matte import figure_matte
     from stages.body.warp import warp_reference
     from stages.face.carry import express
 
-    rotation, rotations = truth.references.R_cam_head[0], driver.R_cam_head
-    pairs = list(warp_reference(picture, still, rotation, act, rotations, figure_matte(picture)))
+    still, rotation, rotations = made.still, truth.references.R_cam_head[0], driver.R_cam_head
+    moves = background_moves(driver, made.act, made.driver_affine)
+    pairs = list(warp_reference(picture, still, rotation, act, rotations, figure_matte(picture), moves))
     plain = tuple(np.stack(column) for column in zip(*pairs, strict=True))
     tokens = np.where(facing(rotations)[:, None, None], encoder.tokens(driver.face_crops_u8), np.nan)
     head, ref_head = (act.head_px, act.head_radius_px), (still.head_px[0], still.head_radius_px[0])
@@ -113,7 +114,7 @@ def _case(truth, driver, made, size, encoder):
     face = carry_face(
         driver.face_px, driver.head_center_px, driver.head_radius_px, made.act.head_px, made.act.head_radius_px
     )
-    (plain_warp, plain_kind), (warp, kind) = _carried(pictures[0], made.still, truth, made.act, driver, encoder)
+    (plain_warp, plain_kind), (warp, kind) = _carried(pictures[0], made, truth, made.act, driver, encoder)
     return {
         "truth": np.stack([cut(frame, window) for frame in truth.frames_u8]),
         "refs": pictures, "ref_maps": ref_maps, "ref_marked": marked_maps(ref_maps, window.points(refs.face_px)),

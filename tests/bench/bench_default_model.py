@@ -81,7 +81,8 @@ def make_tracks(encoder, driver, reference, size, composition):
     picture = cut(reference.frames_u8[0], composition.ref_window)
     rotation = reference.R_cam_head[0]
     placed = composition.still, rotation, composition.act, driver.R_cam_head
-    warps = list(warp_reference(picture, *placed, figure_matte(picture)))
+    moves = background_moves(driver, composition.act, composition.driver_affine)
+    warps = list(warp_reference(picture, *placed, figure_matte(picture), moves))
     warp, kind = (np.stack(column) for column in zip(*warps, strict=True))
     still, act = composition.still, composition.act
     head = act.head_px, act.head_radius_px, driver.R_cam_head
@@ -89,6 +90,15 @@ def make_tracks(encoder, driver, reference, size, composition):
     seen = np.where(facing[:, None, None], tokens, np.nan)
     warp, kind = express(encoder, warp, kind, head, (picture[None], [ref_head], np.ones((len(warp), 1))), seen)
     return Tracks(maps, tokens, facing, picture[None], ref_maps, warp, kind)
+
+
+def background_moves(driver, act, affine):
+    """float64 [T, 2, 3] of the background on the canvas, from the driver's pictures: since the frame laid on the
+    reference, or where none is since the reference's own moment."""
+    from stages.body.camera import camera_moves, on_canvas, view_of
+
+    anchor = driver.frames_u8[act.frame] if act.frame >= 0 else driver.references.frames_u8[0]
+    return on_canvas(camera_moves(map(view_of, driver.frames_u8), view_of(anchor)), affine)
 
 
 def aligned_case(studio, encoder, seed, size):

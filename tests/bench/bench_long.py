@@ -5,10 +5,12 @@
 A synthetic person of the validation split (25 frames a second, 128 px) drives itself through the whole chain; the film
 is made by the command `dreamactor animate` in a process of its own, whose memory is read ten times a second. Then
 
-  memory    resident MB when the second and the last segment are done; then the segments become pictures, which takes
-            more, at any length: the median of its second third against that of its last
+  memory    resident MB when the second and the last segment are done, and the most while segments are made; then the
+            segments become pictures: the median of its second third against that of its last, and the most; beside it
+            that of the video encoder, a process of its own
   identity  cosine of face embeddings to the photo (`dreamactor score`, 16 frames a segment, as the model makes),
-            the last segment against the second; colours: mean R, G, B of the same. The real film beside it
+            the last segment against the second, and a straight line through all; the real film beside it, and the made
+            film's over the real one's, because a head that turns is less like the photo; colours: mean R, G, B
   joints    mean absolute difference of neighbouring frames (grey levels) where a segment begins, where a latent of four
             frames begins elsewhere, and of all; the ratio of the first two; the same of the driver's film
   resume    the run is killed with SIGKILL after --kill segments, and run again: the film's bytes against the first's
@@ -80,19 +82,68 @@ def resident_mb(pid):
         return 0.0
 
 
-def animate(bundle, film, kill_after=0):
-    """Run the command and watch it: [(seconds, resident MB, segments done)]; killed when so many segments are there."""
+def children_mb(pid):
+    try:
+        numbers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(resident_mb(number) for number in numbers)
+
+
+def animate(bundle, film, kill=None):
+    """Run the command and watch it: [(seconds, resident MB, segments done, resident MB of its children)].
+
+    kill  (segments, seconds) | None: killed so many seconds after so many segments are there
+    """
     child = dreamactor("animate", bundle, "-o", film, "--threads", 1, wait=False)
-    rows, started = [], time.monotonic()
+    rows, started, reached = [], time.monotonic(), None
     while child.poll() is None:
-        done = len(list(bundle.parent.glob(f".{bundle.name}.segments.*/*.safetensors")))
-        rows.append((round(time.monotonic() - started, 2), round(resident_mb(child.pid), 1), done))
-        if kill_after and done >= kill_after:
-            os.kill(child.pid, signal.SIGKILL)
+        done, now = len(list(bundle.parent.glob(f".{bundle.name}.segments.*/*.safetensors"))), time.monotonic()
+        rows.append((round(now - started, 2), round(resident_mb(child.pid), 1), done, round(children_mb(child.pid), 1)))
+        if kill is not None and done >= kill[0]:
+            reached = reached or now
+            if now >= reached + kill[1]:
+                os.kill(child.pid, signal.SIGKILL)
         time.sleep(0.1)
-    if child.returncode and not kill_after:
-        raise SystemExit(f"animate: exit {child.returncode}")
+    if child.returncode != (0 if kill is None else -signal.SIGKILL):
+        raise SystemExit(f"animate: exit {child.returncode}, expected {'0' if kill is None else 'to be killed'}")
     return rows
+
+
+def kill_moments(count, rows, seed):
+    """[(segments, seconds)] of `count` random moments of a run like the watched one, the last while it writes."""
+    table, rng = np.array(rows), np.random.default_rng(seed)
+    last = int(table[:, 2].max())
+    begin = table[np.flatnonzero(table[:, 2] == last)[0], 0]
+    after = np.sort(rng.choice(np.arange(1, last - 1), count - 1, replace=False))
+    moments = [(int(done), float(rng.uniform(0, begin / last))) for done in after]
+    return [*moments, (last, float(rng.uniform(0.1, 0.7) * (table[-1, 0] - begin)))]
+
+
+def killed_and_resumed(bundle, folder, rows, count, seed):
+    """Run a copy of the bundle, kill it at random moments, and compare what comes of it with the unbroken run."""
+    copy, film = folder / "killed.zarr", folder / "killed.mp4"
+    for old in (copy, *folder.glob(".killed.zarr.segments.*")):
+        shutil.rmtree(old, ignore_errors=True)
+    film.unlink(missing_ok=True)
+    shutil.copytree(bundle, copy, ignore=shutil.ignore_patterns("video", "truth"))
+    moments, found = kill_moments(count, rows, seed), []
+    for moment in moments:
+        found.append(animate(copy, film, kill=moment)[-1][2])
+        print(f"killed with {found[-1]} segments done, {moment[1]:.1f} s after the {moment[0]}th", file=sys.stderr)
+    animate(copy, film)
+    same = {
+        "film": film.read_bytes() == (folder / "film.mp4").read_bytes(),
+        "latents": layer_bytes(copy) == layer_bytes(bundle),
+    }
+    return {"killed_with_segments": found, "moments": moments, "identical": same}
+
+
+def layer_bytes(bundle):
+    """Digests of all files of the layer `video` but the one that says when and where it was made."""
+    layer = bundle / "video"
+    files = sorted(path for path in layer.rglob("*") if path.is_file() and path != layer / "zarr.json")
+    return {str(path.relative_to(layer)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def memory(rows):
@@ -101,7 +152,8 @@ def memory(rows):
     last = int(table[:, 2].max())
     done = [np.flatnonzero(table[:, 2] == number) for number in range(1, last + 1)]
     at = [float(table[rows[0], 1]) for rows in done if len(rows)]  # the moment it was there
-    film = table[np.flatnonzero(table[:, 2] == last)[0] :, 1]
+    begin = np.flatnonzero(table[:, 2] == last)[0]
+    film, encoder = table[begin:, 1], table[begin:, 3]
     film = film[np.cumsum(film[::-1] > 0)[::-1] > 0]  # after the end there is no process
     second, third = at[min(1, len(at) - 1)], max(1, len(film) // 3)
     early, late = float(np.median(film[third : 2 * third])), float(np.median(film[-third:]))
@@ -109,10 +161,13 @@ def memory(rows):
         "second_segment": second,
         "last_segment": at[-1],
         "growth": at[-1] / second - 1,
+        "sampling_most": float(table[:begin, 1].max()),
         "film_middle": early,
         "film_end": late,
         "film_growth": late / early - 1,
         "film_most": float(film.max()),
+        "encoder": float(np.median(encoder[encoder > 0])),  # a fork looks like its parent for a moment
+        "seconds": {"segments": float(table[begin, 0]), "film": float(table[-1, 0] - table[begin, 0])},
         "all": at,
     }
 
@@ -129,14 +184,24 @@ def joints(frames_u8):
     step = np.abs(np.diff(frames_u8.astype(np.int16), axis=0)).mean((1, 2, 3))  # step[k]: from frame k to k + 1
     into = np.arange(SEGMENT, len(step), SEGMENT)  # frames 17, 33, ... are the first that a later segment makes
     latents = np.setdiff1d(np.arange(4, len(step), 4), into)  # where a latent of four frames begins within a segment
-    draws = np.random.default_rng(0).choice(len(into), (2000, len(into)))
+    near = into[(into >= 12) & (into + 8 < len(step))]
+    around = np.mean([step[near + shift] for shift in (-8, -4, 4, 8)], 0)
+    local = np.log(np.maximum(step[near], 1e-3) / np.maximum(around, 1e-3))
     medians = {"joint": step[into], "latent": step[latents], "all": step}
     return {
         "grey_levels": {name: float(np.median(values)) for name, values in medians.items()},
         "to_latent_starts": float(np.median(step[into]) / np.median(step[latents])),
-        "interval": np.percentile(np.median(step[into][draws], 1) / np.median(step[latents]), [2.5, 97.5]).tolist(),
+        "interval": (interval(step[into], np.median) / np.median(step[latents])).tolist(),
+        "to_neighbours": float(np.exp(local.mean())),
+        "to_neighbours_interval": np.exp(interval(local, np.mean)).tolist(),
         "above_p99": float((step[into] > np.percentile(np.delete(step, into), 99)).mean()),
     }
+
+
+def interval(values, statistic):
+    """95% interval of a statistic of values [N], by drawing them again 2,000 times."""
+    draws = np.random.default_rng(0).choice(len(values), (2000, len(values)))
+    return np.percentile(statistic(values[draws], 1), [2.5, 97.5])
 
 
 def by_segment(values):
@@ -175,13 +240,45 @@ def change(curve):
     }
 
 
+def trend(curve):
+    """Relative change from begin to end of a straight line through a curve [S]; its 95% interval by blocks of 8."""
+    curve = np.asarray(curve, np.float64)
+    at, rng = np.linspace(0, 1, len(curve)), np.random.default_rng(0)
+
+    def over_clip(rows):
+        slope, begin = np.polyfit(at[rows], curve[rows], 1)
+        return slope / begin
+
+    starts = rng.integers(0, len(curve) - 7, (1000, -(-len(curve) // 8)))
+    drawn = [over_clip(np.concatenate([np.arange(start, start + 8) for start in row])) for row in starts]
+    return {"whole_clip": over_clip(np.arange(len(curve))), "interval": np.percentile(drawn, [2.5, 97.5]).tolist()}
+
+
+def verdicts(result):
+    """Each bar with what was found: "0.012 within 0.05"."""
+    found = {
+        "growth": abs(result["memory"]["growth"]),
+        "identity": abs(result["identity"]["made_over_real"]["last_over_second"]),
+        "colour": float(np.abs(result["colour"]["made"]["last_over_second"]).max()),
+        "joint_ratio": result["joints"]["made"]["to_latent_starts"],
+    }
+    said = {
+        name: f"{value:.3f} {'within' if value <= BARS[name] else 'ABOVE'} {BARS[name]:g}"
+        for name, value in found.items()
+    }
+    if "resume" in result:
+        said["resume"] = "identical" if all(result["resume"]["identical"].values()) else "DIFFERENT"
+    return said
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="long")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--framing", default="half")
     parser.add_argument("--number", type=int, default=31)
-    parser.add_argument("--kill", type=int, default=5, help="segments after which the second run is killed; 0 = no run")
+    parser.add_argument("--kills", type=int, default=4, help="kills of the second run; 0 = no second run")
+    parser.add_argument("--kill-seed", type=int, default=0)
     parser.add_argument("--make", action="store_true")
     parser.add_argument("--json", default="")
     arguments = parser.parse_args()
@@ -206,9 +303,10 @@ def main():
     result["joints"] = {"made": joints(made), "real": joints(truth)}
     layers = scored(folder, film, real)
     identity = layers["identity"]
+    curves = {"made": by_segment(identity["to_reference"]), "real": by_segment(identity["real_to_reference"])}
+    curves["made_over_real"] = curves["made"] / curves["real"]  # heads turn: a profile is less like the photo
     result["identity"] = {
-        "made": change(by_segment(identity["to_reference"])),
-        "real": change(by_segment(identity["real_to_reference"])),
+        **{name: {**change(curve), **trend(curve)} for name, curve in curves.items()},
         "to_reference": float(np.nanmean(identity["to_reference"])),
         "found": float(identity["found"].mean()),
         "slope_per_100": float(identity["slope_reference"]) if "slope_reference" in identity else None,
@@ -217,16 +315,12 @@ def main():
     result["colour_drift"] = {name: float(drift[name]) for name in ("slope", "slope_generated", "slope_real")}
     result["colour_drift"]["excess_last_five"] = float(np.mean(drift["excess"][-5:]))
     print(json.dumps({**result, "memory": {k: v for k, v in result["memory"].items() if k != "all"}}, indent=1))
-    if arguments.kill:
-        copy = folder / "killed.zarr"
-        if not copy.exists():
-            shutil.copytree(bundle, copy, ignore=shutil.ignore_patterns("video", "truth"))
-        animate(copy, folder / "killed.mp4", kill_after=arguments.kill)
-        animate(copy, folder / "killed.mp4")
-        digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (film, folder / "killed.mp4")]
-        result["resume"] = {"killed_after": arguments.kill, "identical": digests[0] == digests[1]}
-        print(f"killed after {arguments.kill} segments and run again: {result['resume']}")
-    print("bars: " + ", ".join(f"{name} {value:g}" for name, value in BARS.items()))
+    if arguments.kills:
+        rows = json.loads(watched.read_text())
+        result["resume"] = killed_and_resumed(bundle, folder, rows, arguments.kills, arguments.kill_seed)
+        print(f"resume: {result['resume']}")
+    result["bars"] = verdicts(result)
+    print("\n".join(f"{name}: {found}" for name, found in result["bars"].items()))
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(result, indent=1))
 

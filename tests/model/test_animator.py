@@ -58,13 +58,51 @@ def test_a_clip_of_any_length_becomes_its_frames(folder, frames):
     assert pictures.shape == (padded, SIDE, SIDE, 3) and pictures.dtype == np.uint8
 
 
-def test_segments_made_before_are_taken_as_given(folder):
+@pytest.mark.parametrize("made", [1, 2, 3, 4])
+def test_segments_made_before_are_taken_as_given(folder, made):
+    """Whatever a kill left, the rest is the same to the bit: nothing of a segment is needed that is not kept."""
+    animator, given = Animator.load(str(folder)), tracks(29)
+    whole = list(animator.segments(given, SamplerConfig(2), generators(4)))
+    resumed = list(animator.segments(given, SamplerConfig(2), generators(4), done=whole[:made]))
+    assert len(resumed) == 4 - made
+    assert all(torch.equal(a, b) for a, b in zip(resumed, whole[made:], strict=True))
+
+
+def test_the_hand_over_matters(folder):
     animator, given = Animator.load(str(folder)), tracks(25)
     whole = list(animator.segments(given, SamplerConfig(2), generators(3)))
-    resumed = list(animator.segments(given, SamplerConfig(2), generators(3), done=whole[:2]))
-    assert len(resumed) == 1 and torch.equal(resumed[0], whole[2])
     moved = list(animator.segments(given, SamplerConfig(2), generators(3), done=[whole[0], whole[1] + 1]))
-    assert not torch.equal(moved[0], whole[2])  # the hand-over matters
+    assert not torch.equal(moved[0], whole[2])
+
+
+def test_both_segments_make_the_first_latent_behind_a_joint_from_one_noise(folder, monkeypatch):
+    """With a sampler that returns its noise plus its number, the clip is the noise of each latent plus who made it."""
+    numbers = iter(range(10))
+
+    def numbered(predict, noise, config, *, first=None):
+        predict(noise, torch.zeros(1, noise.shape[2]))
+        return noise + next(numbers)
+
+    monkeypatch.setattr("stages.model.animator.sample_segment", numbered)
+    parts = list(Animator.load(str(folder)).segments(tracks(25), SamplerConfig(2), generators(3)))
+    noise = [torch.randn(1, 16, len(owners), 8, 8, generator=one)
+             for one, owners in zip(generators(3), ([0, 0, 0], [0.5, 1], [1.5, 2]), strict=True)]  # fmt: skip
+    for part, drawn, owners in zip(parts, noise, ([0, 0, 0], [0.5, 1], [1.5, 2]), strict=True):
+        off = part[:, :16] - drawn - torch.tensor(owners).view(1, 1, -1, 1, 1)
+        assert off.abs().max() < 1e-5, off.abs().amax((0, 1, 3, 4))
+
+
+def test_a_segment_knows_the_frames_of_the_latent_behind_it_and_none_beyond(folder):
+    """Segments of the tiny model have 9 frames: the first looks at frames 0 to 12."""
+    animator, given = Animator.load(str(folder)), tracks(25)
+
+    def first(changed):
+        maps = given.maps.copy()
+        maps[changed] = 255 - maps[changed]
+        return next(animator.segments(dataclasses.replace(given, maps=maps), SamplerConfig(2), generators(3)))
+
+    plain = first(slice(0, 0))
+    assert torch.equal(first(slice(13, None)), plain) and not torch.equal(first(slice(12, 13)), plain)
 
 
 @pytest.mark.parametrize(("total", "length"), [(1, 17), (17, 17), (21, 17), (33, 17), (35 + 2, 9), (5, 5)])

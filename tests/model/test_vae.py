@@ -50,6 +50,17 @@ def test_a_photo_is_a_clip_of_one_frame(vae):
 
 
 @torch.no_grad()
+def test_the_frames_that_are_thrown_away_are_never_drawn(vae):
+    latents = torch.randn((2, 16, 3, 4, 4), generator=torch.Generator().manual_seed(0))
+    drawn = []
+    watch = vae.decoder.head.register_forward_hook(lambda module, given, made: drawn.append(made.shape[1]))
+    whole, cut = vae.decoder(latents)[:, :, 3:], vae.decode(latents)
+    watch.remove()
+    difference = (whole - cut).abs()
+    assert drawn == [12, 9] and difference.max() < 1e-5, f"{drawn}, max {difference.max()}, tolerance 1e-5"
+
+
+@torch.no_grad()
 def test_clips_of_a_batch_do_not_see_each_other(vae):
     clips = torch.cat([video(5), video(5, seed=1)])
     together = vae.decode(vae.encode(clips))
@@ -58,7 +69,16 @@ def test_clips_of_a_batch_do_not_see_each_other(vae):
     assert difference.max() < 1e-4, f"max {difference.max()}, mean {difference.mean()}, tolerance 1e-4"
 
 
-@pytest.mark.parametrize("count", [1, 7, 8, 9, 17, 20])
+@torch.no_grad()
+def test_latents_that_are_only_looked_back_at_give_no_pictures(vae):
+    latents = torch.randn((1, 16, 5, 2, 2), generator=torch.Generator().manual_seed(0)) * 0.5
+    whole, late = vae.decode(latents), vae.decode(latents, 3)
+    assert late.shape == (1, 3, 8, 16, 16)
+    difference = (late - whole[:, :, -8:]).abs()
+    assert difference.max() < 1e-4, f"max {difference.max()}, mean {difference.mean()}, tolerance 1e-4"
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 9, 17, 20])
 @torch.no_grad()
 def test_decoding_in_pieces_equals_decoding_at_once(vae, count, monkeypatch):
     monkeypatch.setattr("stages.model.animator.fast_bfloat16", lambda: False)

@@ -82,7 +82,7 @@ def test_everything_has_its_shape_and_the_bundle_is_whole(made):
         "bone_ratio": (24,), "ref_frame": (1, 160, 128, 3), "ref_matte": (1, 160, 128), "ref_map": (1, 160, 128, 3),
         "ref_joints_px": (1, 25, 2), "ref_joints_m": (1, 25, 3), "ref_joints_valid": (1, 25),
         "ref_hands_px": (1, 2, 21, 2), "ref_hands_valid": (1, 2),
-        "warp": (frames, 160, 128, 3), "warp_kind": (frames, 160, 128),
+        "warp": (frames, 160, 128, 3), "warp_kind": (frames, 160, 128), "camera_affine": (frames, 2, 3),
     }  # fmt: skip
     assert {name: made.read("body", name).shape for name in made.array_names("body")} == expected
     assert made.read("body", "map").dtype == np.uint8 and made.read("body", "joints_px").dtype == np.float32
@@ -219,3 +219,58 @@ def test_a_turn_that_the_pose_says_itself_is_drawn(tmp_path, reference):
 def test_wrong_strengths_and_persons_are_refused(driver, bad, words):
     with pytest.raises(UsageError, match=words):
         plan(driver[0], Params(**bad))
+
+
+@pytest.fixture
+def panned(tmp_path, monkeypatch):
+    """A driver whose camera pans by 2 px a frame over a room without anybody; the pose is drawn up."""
+    import cv2
+    import imageio_ffmpeg
+
+    monkeypatch.setattr("stages.body.camera.figure_matte", lambda picture: np.zeros(picture.shape[:2], np.float32))
+    rng = np.random.default_rng(0)
+    room = cv2.resize(rng.integers(0, 255, (24, 24, 3), np.uint8), (600, 600), interpolation=cv2.INTER_CUBIC)
+    writer = imageio_ffmpeg.write_frames(str(tmp_path / "room.mp4"), SIZE[::-1], fps=24, quality=9, macro_block_size=1)
+    writer.send(None)
+    for frame in range(8):
+        writer.send(np.ascontiguousarray(room[:480, 2 * frame : 2 * frame + 480]))
+    writer.close()
+    path = write_bundle(tmp_path / "panned.zarr", make_pose(8)[0])
+    clip = {"fps": "24/1", "size": list(SIZE), "frame_count": 8, "has_audio": False}
+    with LayerWriter(path, "clip", key="2" * 64, attrs=clip, provenance={}, overwrite=True) as layer:
+        media = np.frombuffer((tmp_path / "room.mp4").read_bytes(), np.uint8)
+        layer.put("media", media, ArraySpec("uint8", ("byte",)))
+        layer.commit()
+    return path
+
+
+def test_the_background_goes_with_the_drivers_camera_unless_it_is_to_stand(panned, reference):
+    record = run(panned, Params(ref=str(reference)))
+    made = open_bundle(panned)
+    canvas, moves = made.attrs("body")["canvas"], made.read("body", "camera_affine")
+    scale = canvas["driver_affine"][0][0]
+    shift = np.arange(8) - canvas["aligned_frame"]
+    assert record.data["camera_moves"] and canvas["camera"] == "driver"
+    assert np.abs(moves[:, 0, 2] + moves[:, 0, :2] @ [64, 64] - 64 - 2 * scale * shift).max() < 0.25
+    assert np.abs(moves[:, 1, 2] + moves[:, 1, :2] @ [64, 64] - 64).max() < 0.25
+    followed = made.read("body", "warp")
+    for still in ({"camera": "still"}, {"body_strength": 0.5}):
+        record = run(panned, Params(ref=str(reference), overwrite=True, **still))
+        made = open_bundle(panned)
+        assert not record.data["camera_moves"] and made.attrs("body")["canvas"]["camera"] == "still"
+        assert (made.read("body", "camera_affine") == np.eye(2, 3)).all()
+        assert not np.array_equal(made.read("body", "warp")[-1], followed[-1])
+
+
+def test_a_film_shorter_than_its_pose_is_refused_and_a_wrong_camera_too(panned, reference):
+    pose, _ = make_pose(9)
+    with LayerWriter(
+        panned, "pose", key="3" * 64, attrs={"face_layout": "none"}, provenance={}, overwrite=True
+    ) as layer:
+        for name, array in pose.items():
+            layer.put(name, array, ArraySpec(str(array.dtype), tuple(f"axis{i}" for i in range(array.ndim))))
+        layer.commit()
+    with pytest.raises(InputError, match="frame 8: not among the clip's 8"):
+        run(panned, Params(ref=str(reference)))
+    with pytest.raises(UsageError, match="--camera: found 'film', expected one of driver, still"):
+        plan(panned, Params(camera="film"))

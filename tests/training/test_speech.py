@@ -8,11 +8,19 @@ import torch
 
 from stages.audio.network import UNITS, SpeechNetConfig
 from stages.training.course import Course
-from stages.training.speech_loop import SpeechRecipe, batch_number, draw_batch, train_speech, true_units
-from stages.training.speech_phones import from_ipa, from_radio
+from stages.training.speech_loop import (
+    SpeechRecipe,
+    batch_number,
+    draw_batch,
+    gap_of_units,
+    speech_loss,
+    train_speech,
+    true_units,
+)
+from stages.training.speech_phones import from_abroad, from_ipa, from_radio
 from stages.training.speech_pool import HELD_OUT, Programme
 from stages.training.speech_sounds import draw_item
-from stages.training.speech_words import numbers, sentences
+from stages.training.speech_words import made_up, numbers, sentences
 
 JAW = UNITS.index("jawOpen")
 RECIPE = SpeechRecipe(steps=6, batch=2, seconds=1.6)
@@ -42,14 +50,54 @@ def test_truth_is_open_in_vowels_closed_in_stops_and_at_rest_in_silence():
     assert not quiet.any()
 
 
+def test_the_gap_between_lips_is_that_of_the_average_head():
+    gap = gap_of_units()
+    units, _ = true_units(((0.0, 0.5, "AA"), (0.5, 0.62, "P"), (0.62, 1.0, "IY"), (1.0, 2.0, "sil")), 100)
+    apart = torch.from_numpy(units) @ gap
+    assert abs(float(apart[12]) - 1.0) < 0.15, "an aa is the unit"
+    assert float(apart[28]) < 0.15 and 0.1 < float(apart[42]) < 0.5 and float(apart[70:].abs().max()) < 0.02
+    assert gap[JAW] > 1 and gap[UNITS.index("mouthClose")] < -1
+
+
+def test_a_miss_in_the_gap_costs_more_than_one_that_nobody_sees():
+    true, visemes = torch.full((1, 60, len(UNITS)), 0.2), torch.full((1, 60, 15), 1 / 15)
+    logits = torch.zeros(1, 60, 15)
+
+    def cost(unit: str) -> float:
+        said = true.clone()
+        said[..., UNITS.index(unit)] += 0.2
+        return float(speech_loss(said, logits, true, visemes) - speech_loss(true, logits, true, visemes))
+
+    assert cost("mouthClose") > 3 * cost("tongueOut") > 0
+
+
 def test_ipa_and_the_phones_of_festival_mean_the_same_sounds():
     names = [row[2] for row in from_ipa(((0.0, 0.1, "p"), (0.1, 0.3, "ˈæ"), (0.3, 0.4, "tʃ"), (0.4, 0.6, "")))]
     assert names == ["P", "AE", "T", "SH", "sil"]
+    plain = from_ipa(((0.0, 0.2, "n"), (0.2, 0.4, "o"), (0.4, 0.5, "n"), (0.5, 0.7, "ä"), (0.7, 0.9, "oʊ")))
+    assert [row[2] for row in plain] == ["N", "AO", "N", "AA", "AO", "UH"], "only a diphthong glides; ä is no silence"
     rows = from_radio(((0.0, 0.2, "pau"), (0.2, 0.3, "hh"), (0.3, 0.4, "ax"), (0.4, 0.5, "ay")))
     assert [row[2] for row in rows] == ["sil", "HH", "AX", "AA", "IH"]
     assert rows[-1][1] == 0.5 and all(a[1] == b[0] for a, b in zip(rows, rows[1:], strict=False))
     with pytest.raises(ValueError, match="zz"):
         from_radio(((0.0, 0.1, "zz"),))
+
+
+def test_voices_of_other_languages_are_read_in_their_own_letters():
+    rows = tuple((at * 0.1, at * 0.1 + 0.1, name) for at, name in enumerate(("##", "p", "@", "y:", "t:", "D")))
+    assert [row[2] for row in from_abroad(rows, "finnish")] == ["sil", "P", "AE", "UW", "T", "AO", "UH"]
+    soft = ((0.0, 0.1, "mm"), (0.1, 0.2, "aa"), (0.2, 0.3, "y"), (0.3, 0.4, "r~*"), (0.4, 0.5, "E1"))
+    assert [row[2] for row in from_abroad(soft, "russian")] == ["M", "AA", "IH", "ZH", "EH"]
+    with pytest.raises(ValueError, match="qq9"):
+        from_abroad(((0.0, 0.1, "qq9"),), "czech")
+
+
+def test_made_up_words_are_plain_letters_and_many_close_the_lips():
+    texts = made_up(np.random.default_rng(0), 50)
+    letters = "".join(texts).lower()
+    assert set(letters) <= set("pbmfvtdnsklrgaeiou ,.")
+    assert all(text.endswith(".") for text in texts)
+    assert 0.08 < sum(letters.count(letter) for letter in "pbm") / len(letters) < 0.25
 
 
 def test_sentences_for_tests_are_of_other_words():
@@ -124,9 +172,10 @@ def test_it_learns_what_opens_a_mouth(tmp_path):
 
 
 def test_no_voice_that_is_held_out_is_trained_on():
-    from stages.training.speech_pool import ESPEAK_VARIANTS, FLITE_VOICES, _voice
+    from stages.training.speech_pool import ESPEAK_VARIANTS, FESTIVAL_ABROAD, FESTIVAL_VOICES, FLITE_VOICES, _voice
 
-    for engine, names in (("flite", FLITE_VOICES), ("espeak", ESPEAK_VARIANTS)):
+    festival = (*FESTIVAL_VOICES, *FESTIVAL_ABROAD)
+    for engine, names in (("flite", FLITE_VOICES), ("espeak", ESPEAK_VARIANTS), ("festival", festival)):
         trained = {_voice(engine, "train", at, None, {}) for at in range(200)}
         tested = {_voice(engine, "test", at, None, {}) for at in range(20)}
         assert tested == set(HELD_OUT[engine]) and not trained & tested and trained | tested == set(names)
