@@ -39,6 +39,11 @@ _MOTION_S = 20.0
 _SAME_LIGHT = 3  # crops in a row share light and background
 _GAZE_MOST_DEG, _HEAD_MOST_DEG = 28.0, 55.0
 _YAW_DEG = 20.0  # from which side the camera looks at the face
+_MOUTHS_EVERY = 5  # people: one of so many moves the lips alone
+_LIPS = (
+    "jawForward mouthDimple mouthFrown mouthFunnel mouthLowerDown mouthPress mouthPucker mouthRollLower mouthRollUpper "
+    "mouthShrugLower mouthShrugUpper mouthSmile mouthStretch mouthUpperUp"
+).split()
 _FACE_PARTS = [MASK_ID[name] for name in ("skin", "eyes", "mouth", "brows")]
 
 
@@ -52,7 +57,7 @@ class SyntheticFaces:
         from stages.synthetic.assets import asset_hash
 
         digest = asset_hash(with_wardrobe=self.assets == "full")
-        return {"faces": CROPS, "version": 3, "assets": digest, "generator": GENERATOR_VERSION}
+        return {"faces": CROPS, "version": 4, "assets": digest, "generator": GENERATOR_VERSION}
 
     def clip(self, seed: int) -> dict[str, np.ndarray]:
         """faces uint8 [28, 128, 128, 3]; expressions [28, 54]; R_cam_head [28, 3, 3]; seen_01 [28];
@@ -61,7 +66,8 @@ class SyntheticFaces:
         seen_01  share of brows, eyes, nose and mouth that neither hair nor anything worn covers
         """
         studio = face_studio(self.assets)
-        return studio.close_ups(seed, draw_faces(studio.expression_names, seed, CROPS))
+        draw = draw_mouths if seed % _MOUTHS_EVERY == 1 else draw_faces
+        return studio.close_ups(seed, draw(studio.expression_names, seed, CROPS))
 
 
 class FaceStudio:
@@ -136,6 +142,15 @@ def draw_faces(names: tuple[str, ...], seed: int, count: int) -> tuple[FaceState
     return tuple(_exaggerated(motion(rng.uniform(0, _MOTION_S)), rng, names) for _ in range(count))
 
 
+def draw_mouths(names: tuple[str, ...], seed: int, count: int) -> tuple[FaceState, ...]:
+    """As `draw_faces`, but lips pressed, pushed out, rolled in or drawn apart, mostly before a closed jaw.
+
+    Without them the encoder read the lips for the jaw: a pout in a real film was an open mouth (docs/LOG.md).
+    """
+    rng = numpy_rng(seed, "train", "faces", "mouths")
+    return tuple(_lips_alone(face, rng, names) for face in draw_faces(names, seed, count))
+
+
 def crop_px(canvas_px: np.ndarray) -> np.ndarray:
     """Points [..., 2] of the canvas as points of the crop, both in px (pixel centres are whole numbers)."""
     return (canvas_px - _MARGIN + 0.5) / 2 - 0.5
@@ -166,6 +181,21 @@ def _exaggerated(face: FaceState, rng: np.random.Generator, names: tuple[str, ..
         weight["jawOpen"] = rng.uniform(0, 0.8)
     gaze_deg = np.clip(rng.normal(0, [11, 7]), -_GAZE_MOST_DEG, _GAZE_MOST_DEG)
     return FaceState(np.array([weight[name] for name in names]), face.viseme, gaze_deg)
+
+
+def _lips_alone(face: FaceState, rng: np.random.Generator, names: tuple[str, ...]) -> FaceState:
+    weight = dict(zip(names, face.expression.tolist(), strict=True))
+    for name in names:
+        if name.startswith(("mouth", "jaw", "tongue", "cheekPuff")):
+            weight[name] *= 0.3 * float(rng.random() < 0.3)
+    for name in rng.choice(_LIPS, int(rng.integers(1, 4)), replace=False):
+        amount = rng.uniform(0.3, 1.0)
+        sides = [name] if name in weight else [f"{name}Left", f"{name}Right"]
+        weight.update({side: float(np.clip(amount + rng.normal(0, 0.08), 0, 1)) for side in sides})
+    weight["jawOpen"] = 0.0 if rng.random() < 0.6 else rng.uniform(0.1, 0.8)
+    held = rng.uniform(0.3, 1.0) if rng.random() < 0.25 else 0.0
+    weight["mouthClose"] = weight["jawOpen"] * held
+    return FaceState(np.array([weight[name] for name in names]), face.viseme, face.gaze_deg)
 
 
 def _head_turn(rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -115,7 +115,8 @@ def test_jaw_and_lids_count_thrice_and_the_others_as_their_spread_and_the_tokens
     weights = expression_weights(labels, head)
     assert float(weights.mean()) == pytest.approx(1.0)
     units = head.weight.detach()[:, :54].norm(dim=0)
-    counts = weights * torch.from_numpy(labels.std(0)) / units
+    distance = units.square() / units.square().mean()
+    counts = (2 * weights - distance) * torch.from_numpy(labels.std(0)) / units
     thrice = {name for name, count in zip(UNITS, counts / counts[-1], strict=False) if count > 2.5}
     assert thrice == {"jawOpen", "eyeBlinkLeft", "eyeBlinkRight"} and float(counts[0]) == pytest.approx(counts[-1])
 

@@ -142,6 +142,21 @@ def test_rendered_close_ups_fill_the_crop():
     train_seed(FIRST)
 
 
+def test_one_person_in_five_moves_the_lips_before_a_closed_jaw():
+    from stages.training.face_objective import UNITS
+    from stages.training.face_people import draw_faces, draw_mouths
+
+    def pouts(draw):
+        """Of a thousand faces: how many pout with a closed jaw, and how many with an open one."""
+        faces = np.stack([face.expression for face in draw(UNITS, 250_001, 1000)])
+        assert faces.min() >= 0 and faces.max() <= 1
+        pouting, jaw = faces[:, UNITS.index("mouthPucker")] > 0.3, faces[:, UNITS.index("jawOpen")]
+        return (pouting & (jaw == 0)).sum(), (pouting & (jaw > 0)).sum()
+
+    (closed, opened), (usually_closed, _) = pouts(draw_mouths), pouts(draw_faces)
+    assert closed > 5 * usually_closed and closed > opened > 0.4 * closed
+
+
 def test_two_people_make_the_same_faces():
     from stages.core.errors import WeightsError
     from stages.training.face_people import FIRST, draw_faces, face_studio
