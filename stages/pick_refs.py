@@ -22,7 +22,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "pick-refs"
 LAYER = "refs"
-VERSION = 1
+VERSION = 2
 _MOST_IN_ATLAS = 48
 
 

@@ -14,7 +14,7 @@ from stages.core.errors import InputError
 from stages.core.geometry import euler_yaw_pitch_roll_rad
 from stages.references.layer import Pick, stored
 from stages.references.likeness import Look, Looker, same_person
-from stages.references.selection import HALF, MEDIAN, Candidate, pick, posture
+from stages.references.selection import HALF, MEDIAN, YAW_ERROR_DEG, Candidate, pick, posture
 from stages.references.subject import LEAST_HEAD_PX, Subject, person_of_bundle
 
 _MOST_FRAMES = 160  # looked at in one clip
@@ -41,7 +41,7 @@ def harvest(
     """At most `count` picks from open bundles with the layers clip and pose (and one half-body crop of a full figure),
     with how many frames were looked at, and how many of those were the person's.
 
-    yaw_most  heads turned further than this many degrees are left out
+    yaw_most  heads turned further than this many degrees are left out, save those as near to it as yaws are measured
     wanted    who to look for;  taken  what there is already
     errors    InputError: no head is large enough; nobody's face can be read; nobody is the wanted person
     """
@@ -52,22 +52,23 @@ def harvest(
         for frame in _looked_at(bundle, number, yaw_most, looker, progress, len(bundles))
     ]
     names = ", ".join(str(bundle.path) for bundle in bundles[:3]) + ("" if len(bundles) <= 3 else ", ...")
-    if not frames:
+    yaw = np.array([frame.candidate.angles_deg[0] for frame in frames])
+    within = np.abs(yaw) <= yaw_most
+    if not within.any():
         raise InputError(
             f"{names}: no frame shows a head of {LEAST_HEAD_PX:g} px radius turned {yaw_most:g} degrees at most. "
             "Take clips with a larger face"
         )
-    yaw = [frame.candidate.angles_deg[0] for frame in frames]
     groups = [frame.bundle for frame in frames], [frame.shot for frame in frames]
     ours, likeness = same_person([frame.look for frame in frames], yaw, *groups, wanted)
-    if not ours.any():
+    if not (ours & within).any():
         whom = "no face can be read" if wanted is None else "nobody is the person asked for"
         raise InputError(
             f"{names}: {whom} in {len(frames)} frames. Take clips that show the person's face to the camera"
         )
     mine = [frame for frame, own in zip(frames, ours, strict=True) if own]
     known = [_candidate(one.person, looker.look(one.picture_u8, one.person)) for one in taken]
-    chosen = pick([frame.candidate for frame in mine], count, known)
+    chosen = pick([frame.candidate for frame in mine], count, known, yaw_most)
     numbers = np.nonzero(ours)[0]
     picks = [_pick(bundles, mine[at], why, likeness[numbers[at]]) for at, why in chosen]
     if half_body and any(why == MEDIAN for _, why in chosen):
@@ -83,7 +84,7 @@ def _looked_at(bundle, number: int, yaw_most: float, looker: Looker, progress, t
     angles = np.degrees(euler_yaw_pitch_roll_rad(person.R_cam_head))
     usable = np.isfinite(angles).all(1) & np.isfinite(person.head_m).all(1)
     usable &= np.nan_to_num(person.head_radius_px) >= LEAST_HEAD_PX
-    usable &= np.abs(np.nan_to_num(angles[:, 0])) <= yaw_most
+    usable &= np.abs(np.nan_to_num(angles[:, 0])) <= yaw_most + YAW_ERROR_DEG
     shots = np.cumsum(_jumps(person))
     found, shot, before = [], 0, None
     with clip_frames(bundle) as reader:

@@ -10,7 +10,7 @@ little, a stranger's face everything.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -23,7 +23,9 @@ from stages.metrics.faces import EMBEDDING, FaceEmbedder, FaceFinder, distances
 from stages.weights import SOURCES
 
 NAME = "sface"
-SAME = 0.36  # likeness (cosine of faces less differing colours) from which two shots show one person
+SAME = 0.5  # likeness (cosine of faces less differing colours) from which two shots show one person
+SAME_GREY = 0.75  # the same where one is a picture without colours: clothes and hair then tell little
+_GREY_CHROMA = 1.5  # Lab units: no part of a black-and-white picture has more
 DIFFERENT_FACE = 0.10  # likeness beyond clothes below which two faces turned to the camera are of two people
 DIFFERENT = 0.10  # likeness below which a single readable face is somebody else's
 _OTHER_HAIR = 9.0  # Lab units beyond which hair is not the same in any light
@@ -116,7 +118,7 @@ def same_person(
     pairs = list(zip(bundles, shots, strict=True))
     member = [np.array([pair == group for pair in pairs]) for group in groups]
     shown = [
-        _Shown(_mean_face(faces[mine & readable]), _median_colours([looks[n].colours for n in np.nonzero(mine)[0]]))
+        _shown(_mean_face(faces[mine & readable]), _median_colours([looks[n].colours for n in np.nonzero(mine)[0]]))
         for mine in member
     ]
     sizes = np.array([(mine & readable).sum() for mine in member])
@@ -128,7 +130,7 @@ def same_person(
         return longest & (alone and longest.sum() >= _LONG), none
     person, grown = _together([shown[at] for at in ours], wanted), True
     while grown:  # faces that were far from the first shot may be near to one that was taken since
-        fresh = [at for at in range(len(groups)) if at not in ours and _likeness(shown[at], person) >= SAME]
+        fresh = [at for at in range(len(groups)) if at not in ours and _same(shown[at], person)]
         ours, grown = [*ours, *fresh], bool(fresh)
         person = _together([shown[at] for at in ours], wanted)
     others = [at for at in range(len(groups)) if at not in ours and shown[at].known]
@@ -137,11 +139,11 @@ def same_person(
         near = min((_colour_gap(shown[at].colours, shown[own].colours) for own in here), default=np.inf)
         far = min((_colour_gap(shown[at].colours, shown[other].colours) for other in others), default=np.inf)
         turned = faces[member[at] & np.isfinite(faces[:, 0])]
-        alike = _likeness(_Shown(_mean_face(turned), shown[at].colours), person) if len(turned) else np.inf
+        alike = _likeness(_shown(_mean_face(turned), shown[at].colours), person) if len(turned) else np.inf
         if member[at].sum() >= _FILM and near <= _COLOUR_NEAR and near <= _COLOUR_RATIO * far and alike >= _SURELY:
             ours.append(at)
     likeness = np.array(
-        [_likeness(_Shown(face, look.colours), person, one_frame=True) for face, look in zip(faces, looks, strict=True)]
+        [_likeness(_shown(face, look.colours), person, one_frame=True) for face, look in zip(faces, looks, strict=True)]
     )
     taken = np.any([member[at] for at in ours], axis=0)
     return taken & ~(readable & (likeness < DIFFERENT)), np.where(np.isfinite(faces[:, 0]), likeness, none)
@@ -149,14 +151,24 @@ def same_person(
 
 @dataclass(frozen=True)
 class _Shown:
-    """Mean face [128] and colours [4, 3] of some frames; NaN = not seen."""
+    """Mean face [128] and colours [4, 3] of some frames; NaN = not seen. grey: one is black-and-white."""
 
     face: np.ndarray
     colours: np.ndarray
+    grey: bool
 
     @property
     def known(self) -> bool:
         return bool(np.isfinite(self.face[0]))
+
+
+def _shown(face: np.ndarray, colours: np.ndarray) -> _Shown:
+    chroma = np.linalg.norm(colours[:, 1:], axis=-1)
+    return _Shown(face, colours, bool(np.isfinite(chroma).any() and np.nanmax(chroma) < _GREY_CHROMA))
+
+
+def _same(one: _Shown, other: _Shown) -> bool:
+    return _likeness(one, other) >= (SAME_GREY if one.grey or other.grey else SAME)
 
 
 def _likeness(one: _Shown, other: _Shown, *, one_frame: bool = False) -> float:
@@ -177,7 +189,8 @@ def _next_to(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 def _together(parts: Sequence[_Shown], wanted: Look | None) -> _Shown:
     faces = [part.face for part in parts if part.known] + ([] if wanted is None else [wanted.face])
-    return _Shown(_mean_face(np.stack(faces)), _median_colours([part.colours for part in parts]))
+    colours = _median_colours([part.colours for part in parts])
+    return _Shown(_mean_face(np.stack(faces)), colours, any(part.grey for part in parts))
 
 
 def _first_shots(shown: Sequence[_Shown], sizes: np.ndarray, wanted: Look | None) -> list[int]:
@@ -186,16 +199,20 @@ def _first_shots(shown: Sequence[_Shown], sizes: np.ndarray, wanted: Look | None
     if not with_face:
         return []
     if wanted is not None:
-        best = max(with_face, key=lambda at: alike_beyond_clothes(shown[at], wanted))
-        return [best] if alike_beyond_clothes(shown[best], wanted) >= SAME else []
-    votes = [sum(sizes[b] for b in with_face if _likeness(shown[a], shown[b]) >= SAME) for a in with_face]
+        sought = _of_hair(_shown(wanted.face.astype(np.float64), wanted.colours))
+        best = max(with_face, key=lambda at: _likeness(_of_hair(shown[at]), sought))
+        return [best] if _same(_of_hair(shown[best]), sought) else []
+    votes = [sum(sizes[b] for b in with_face if _same(shown[a], shown[b])) for a in with_face]
     return [with_face[int(np.argmax(np.array(votes) + 1e-3 * sizes[with_face]))]]
 
 
-def alike_beyond_clothes(one: Look | _Shown, other: Look | _Shown) -> float:
+def alike_beyond_clothes(one: Look, other: Look) -> float:
     """Cosine of two faces, less what their hair differs; -inf where hair or face is surely another's or not known."""
-    hair = (_Shown(part.face.astype(np.float64), part.colours[:1]) for part in (one, other))
-    return _likeness(*hair)
+    return _likeness(*(_of_hair(_shown(part.face.astype(np.float64), part.colours)) for part in (one, other)))
+
+
+def _of_hair(one: _Shown) -> _Shown:
+    return replace(one, colours=one.colours[:1])
 
 
 def _mean_face(faces: np.ndarray) -> np.ndarray:
@@ -257,8 +274,6 @@ def part_colours(picture_u8, act, rotation) -> np.ndarray:
 
 
 def _moved(act, scale, shift):
-    from dataclasses import replace
-
     return replace(
         act, joints_px=act.joints_px * scale + shift, hands_px=act.hands_px * scale + shift,
         head_px=act.head_px * scale + shift, head_radius_px=act.head_radius_px * scale,

@@ -14,6 +14,7 @@ MEDIAN, MOST, LEAST, COVERAGE, HALF = (
     "yaw median", "yaw maximum", "yaw minimum", "pose and scale coverage", "half-body crop",
 )  # fmt: skip
 _NEAR_DEG = 1.5  # frames whose yaw is this near the extreme stand in for it when they are sharper
+YAW_ERROR_DEG = 3.0  # by which a measured yaw may be off: so far beyond a limit a frame may be the nearest to it
 _WIDTH_DEG = 8.0  # extremes nearer to the median than this show nothing new
 _DUPLICATE = 0.97  # product of two thumbs above which two pictures are one
 _BLURRED = 0.55  # of the usual sharpness of frames turned alike
@@ -51,10 +52,13 @@ def posture(person: Person) -> np.ndarray:
     return np.where(person.drawn[0, index, None], points, np.nan)
 
 
-def pick(candidates: Sequence[Candidate], count: int, taken: Sequence[Candidate] = ()) -> list[tuple[int, str]]:
+def pick(
+    candidates: Sequence[Candidate], count: int, taken: Sequence[Candidate] = (), yaw_most: float = 180.0
+) -> list[tuple[int, str]]:
     """Numbers of the picked candidates with why each was, at most `count`, the most useful first.
 
     taken   pictures that are there already: nothing like them is picked, and extremes must go beyond theirs
+    yaw_most  degrees: of heads that turn further the extremes are those nearest to it, YAW_ERROR_DEG beyond it at most
     """
     usable = [at for at, one in enumerate(candidates) if np.isfinite(one.angles_deg).all()]
     sharp = {at for at in usable if candidates[at].sharp >= _BLURRED * _usual_sharpness(candidates, usable, at)}
@@ -64,12 +68,15 @@ def pick(candidates: Sequence[Candidate], count: int, taken: Sequence[Candidate]
     yaw = {at: float(candidates[at].angles_deg[0]) for at in usable}
     chosen: list[tuple[int, str]] = []
     have = [float(one.angles_deg[0]) for one in taken]
-    order = sorted(usable, key=lambda at: yaw[at])
+    order = sorted((at for at in usable if abs(yaw[at]) <= yaw_most), key=lambda at: yaw[at])
+    if not order:
+        return []
     middle = yaw[order[len(order) // 2]]
     if not taken:
         chosen.append((_best_near(candidates, usable, middle), MEDIAN))
         have = [yaw[chosen[0][0]]]
-    for extreme, why in ((yaw[order[-1]], MOST), (yaw[order[0]], LEAST)):
+    highest, lowest = min(max(yaw.values()), yaw_most), max(min(yaw.values()), -yaw_most)
+    for extreme, why in ((highest, MOST), (lowest, LEAST)):
         beyond = extreme - max(have) if why == MOST else min(have) - extreme
         if len(chosen) < count and beyond >= _WIDTH_DEG:
             at = _best_near(candidates, usable, extreme)
@@ -77,7 +84,7 @@ def pick(candidates: Sequence[Candidate], count: int, taken: Sequence[Candidate]
             have.append(yaw[at])
     while len(chosen) < count:
         known = [*taken, *(candidates[at] for at, _ in chosen)]
-        left = [at for at in usable if not any(_duplicate(candidates[at], other) for other in known)]
+        left = [at for at in order if not any(_duplicate(candidates[at], other) for other in known)]
         steps = [min((step(candidates[at], other) for other in known), default=np.inf) for at in left]
         if not left or max(steps) < _LEAST_STEP:
             break

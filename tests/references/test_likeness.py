@@ -60,3 +60,16 @@ def test_one_frame_of_somebody_else_in_the_persons_own_shot_is_left_out():
     looks = [look(0) for _ in range(9)] + [look(3)]
     ours, _ = same_person(looks, np.zeros(10), [0] * 10, [0] * 10)
     assert ours[:9].all() and not ours[9]
+
+
+@pytest.mark.parametrize(("chroma", "joined"), [(20.0, True), (0.0, False)])
+def test_black_and_white_films_need_faces_that_are_far_more_alike(chroma, joined):
+    rng = np.random.default_rng(4)
+    base = PEOPLE[0] / np.linalg.norm(PEOPLE[0])
+    away = rng.standard_normal(128)
+    away -= (away @ base) * base
+    faces = base, 0.65 * base + np.sqrt(1 - 0.65**2) * away / np.linalg.norm(away)  # a cosine of 0.65
+    colours = np.tile(np.array([40.0, chroma, 0.0], np.float32), (4, 1))
+    looks = [Look(face.astype(np.float32), colours, np.zeros(4), 1.0) for face in faces for _ in range(9)]
+    ours, _ = same_person(looks, np.zeros(18), [0] * 9 + [1] * 9, [0] * 18)
+    assert ours.sum() == (18 if joined else 9)

@@ -54,3 +54,16 @@ def test_the_order_in_which_references_are_taken(yaw, first, order):
     found = yaw_order(np.array(yaw), first)
     assert sorted(found) == list(range(len(yaw)))
     assert found == order or (first is None and len(yaw) == 4 and found[1:3] == [1, 2])
+
+
+def test_a_head_that_turns_beyond_the_limit_is_picked_nearest_to_it():
+    def picked(yaws, limit):
+        chosen = pick([candidate(yaw) for yaw in yaws], 3, yaw_most=limit)
+        return {why: yaws[at] for at, why in chosen}
+
+    swing = [-70.0, -40.0, 0.0, 30.0, 60.0, 92.0, 101.5]
+    assert picked(swing, 100.0)[MOST] == 101.5, "measured yaws are off by a few degrees: 92 is farther from the limit"
+    assert picked([*swing[:-1], 97.0, 102.8], 100.0)[MOST] == 102.8
+    assert picked([*swing[:-1], 98.9, 102.8], 100.0)[MOST] == 98.9
+    assert picked([-101.0, -90.0, 0.0, 50.0], 100.0)[LEAST] == -101.0
+    assert pick([candidate(101.0)], 3, yaw_most=100.0) == [], "beyond the limit is no more than a stand-in"
