@@ -26,9 +26,9 @@ DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.safetensors"
 @dataclass(frozen=True)
 class FaceEncoderConfig:
     name: str = "default"
-    inner_side: int = 64  # crops are averaged to this side first; a multiple of 64, folded to 64 cells before all else
+    inner_side: int = 128  # crops are averaged to this side first; a multiple of 64, folded to 64 cells before all else
     widths: tuple[int, ...] = (32, 64, 96, 128)
-    blocks: tuple[int, ...] = (0, 1, 1, 1)  # residual blocks at each width
+    blocks: tuple[int, ...] = (1, 2, 2, 2)  # residual blocks at each width
     neck: int = 192
     code: int = 64
     tokens: int = 4
