@@ -18,6 +18,7 @@ from stages.weights.checkpoint import file_sha256, load_checkpoint, load_strictl
 CROP_SIDE = 224  # what goes in, as in the paper
 EXPRESSIONS = 52  # ARKit weights in alphabetical order of their names
 SUPERVISED = EXPRESSIONS + 2  # and gaze yaw, pitch in units of 30 degrees
+_GRID = 64  # cells a side that the convolutions see
 _OPEN = 2.0  # of the gates before they have learned
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.safetensors"
 
@@ -25,9 +26,9 @@ DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.safetensors"
 @dataclass(frozen=True)
 class FaceEncoderConfig:
     name: str = "default"
-    inner_side: int = 64  # crops are averaged down to this side first, so that small faces and large ones look alike
+    inner_side: int = 128  # crops are averaged to this side first; a multiple of 64, folded to 64 cells before all else
     widths: tuple[int, ...] = (32, 64, 96, 128)
-    blocks: tuple[int, ...] = (0, 1, 1, 1)  # residual blocks at each width
+    blocks: tuple[int, ...] = (1, 2, 2, 2)  # residual blocks at each width
     neck: int = 192
     code: int = 64
     tokens: int = 4
@@ -56,14 +57,15 @@ class FaceMotionNet(nn.Module):
         super().__init__()
         self.config = config
         layers: list[nn.Module] = []
-        channels = 3
+        self.fold = config.inner_side // _GRID
+        channels = 3 * self.fold**2
         for width, blocks in zip(config.widths, config.blocks, strict=True):
             for source, stride in ((channels, 2), (width, 1)):
                 layers += [nn.Conv2d(source, width, 3, stride, 1), nn.GroupNorm(8, width), nn.SiLU()]
             layers += [Residual(width) for _ in range(blocks)]
             channels = width
         self.convolutions = nn.Sequential(*layers)
-        cells = (config.inner_side // 2 ** len(config.widths)) ** 2
+        cells = (_GRID // 2 ** len(config.widths)) ** 2
         self.neck = nn.Sequential(nn.Linear(channels * cells, config.neck), nn.LayerNorm(config.neck), nn.SiLU())
         self.head_code = nn.Linear(config.neck, config.code)
         self.head_gate = nn.Linear(config.neck, EXPRESSIONS)
@@ -72,12 +74,19 @@ class FaceMotionNet(nn.Module):
 
     def forward(self, crops_01: Tensor) -> tuple[Tensor, Tensor]:
         """crops float [B, 3, S, S] in 0..1 -> tokens [B, N, C], motion code [B, 64] (its first 54 are supervised)"""
-        x = F.adaptive_avg_pool2d(crops_01, self.config.inner_side)
-        x = self.convolutions((x - 0.5) * 4.0)
-        x = self.neck(x.flatten(1))
-        gate = F.pad(torch.sigmoid(self.head_gate(x)), (0, self.config.code - EXPRESSIONS), value=1.0)
-        code = self.head_code(x) * gate
+        code = self.code_of(self.features(crops_01))
         return self.tokens_of(code), code
+
+    def features(self, crops_01: Tensor) -> Tensor:
+        """What the convolutions see of crops float [B, 3, S, S], float [B, F]: where things are, whoever it is."""
+        x = F.adaptive_avg_pool2d(crops_01, self.config.inner_side)
+        return self.convolutions(F.pixel_unshuffle((x - 0.5) * 4.0, self.fold)).flatten(1)
+
+    def code_of(self, features: Tensor) -> Tensor:
+        """Motion code [B, 64] of features [B, F]."""
+        x = self.neck(features)
+        gate = F.pad(torch.sigmoid(self.head_gate(x)), (0, self.config.code - EXPRESSIONS), value=1.0)
+        return self.head_code(x) * gate
 
     def tokens_of(self, code: Tensor) -> Tensor:
         """Motion tokens [..., N, C] of motion codes [..., 64]."""

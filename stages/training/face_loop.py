@@ -12,21 +12,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from stages.core.errors import InputError
-from stages.core.rng import numpy_rng, torch_generator
+from stages.core.rng import numpy_rng
 from stages.face.encoder import SUPERVISED, FaceEncoderConfig, FaceMotionNet
 from stages.training.course import Course, Pace
-from stages.training.face_objective import CROPS_OF_ONE, expression_weights, face_loss, fix_tokens, mirrored_labels
+from stages.training.face_augment import augment
+from stages.training.face_objective import (
+    CROPS_OF_ONE,
+    expression_weights,
+    face_loss,
+    fix_tokens,
+    mirrored_labels,
+    mirrored_points,
+    points_loss,
+)
+from stages.training.face_people import CROP_PX
 from stages.training.learner import Learner
 from stages.training.pool import Pool
 from stages.training.prepare import face_valid
 from stages.training.recipe import FaceRecipe
 from stages.weights.checkpoint import load_strictly
 
-_SMALLEST_SIDE, _LARGEST_SIDE = 20, 56  # px; crops of far faces are this small
 _WATCHED_FACES = 512
 _CLOSE_UP_SHARE = 0.75  # of a batch, where there are close-ups
 _LEAST_SEEN = 0.5  # share of the face that must not be covered
@@ -40,7 +48,7 @@ class Faces:
     """
 
     def __init__(self, clips: list[Path]) -> None:
-        self.where, self.people, labels = [], [], []
+        self.where, self.people, labels, points = [], [], [], []
         for clip in clips:
             truth = Pool.truth(clip)
             if str(truth["framing"]) == "full":
@@ -54,9 +62,11 @@ class Faces:
             self.people.append(len(self.where) + np.arange(len(usable)))
             self.where += [(clip, int(frame)) for frame in usable]
             labels.append(truth["expressions"][usable])
+            points.append(_points(truth)[usable])
         if not self.where:
             raise InputError(f"faces: no readable one in {len(clips)} clips. Render more with --clips")
         self.labels = np.concatenate(labels).astype(np.float32)
+        self.points = np.concatenate(points).astype(np.float32)
         self._crops_of = cache(Pool.faces)  # opening a file costs as much as a crop's share of a step
 
     def draw(self, rng: np.random.Generator, people: int) -> np.ndarray:
@@ -64,10 +74,12 @@ class Faces:
         chosen = (self.people[rng.integers(len(self.people))] for _ in range(people))
         return np.concatenate([rng.choice(crops, CROPS_OF_ONE, replace=len(crops) < CROPS_OF_ONE) for crops in chosen])
 
-    def take(self, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Crops uint8 [B, 64, 64, 3] and labels float [B, 54]."""
-        crops = [self._crops_of(clip)[frame] for clip, frame in (self.where[index] for index in chosen)]
-        return torch.from_numpy(np.stack(crops)), torch.from_numpy(self.labels[chosen])
+    def take(self, chosen: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Crops uint8 [B, 128, 128, 3], smaller ones with each pixel repeated, labels float [B, 54], and face points
+        float [B, 68, 2] in -1..1 across the crop, NaN where they were not kept."""
+        crops = [_enlarged(self._crops_of(clip)[frame]) for clip, frame in (self.where[index] for index in chosen)]
+        known = torch.from_numpy(self.labels[chosen]), torch.from_numpy(self.points[chosen])
+        return torch.from_numpy(np.stack(crops)), *known
 
 
 def train_face(
@@ -90,8 +102,9 @@ def train_face(
     labels = np.concatenate([part.labels for part in faces])
     if start is None:
         fix_tokens(network.head_tokens, labels)
-    weights = expression_weights(labels).to(device)
-    learner = Learner(state_path, network, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay)
+    weights = expression_weights(labels, network.head_tokens).to(device)
+    guided = _Guided(network).to(device)
+    learner = Learner(state_path, guided, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay)
 
     def loss_of(step: int, progress_01: float) -> Tensor:
         rng = numpy_rng(seed, "train", "face", f"batch {step}")
@@ -99,65 +112,77 @@ def train_face(
         near = round(_CLOSE_UP_SHARE * people) if close_ups else 0
         counts = (people - near, near)[: len(faces)]
         taken = [part.take(part.draw(rng, count)) for part, count in zip(faces, counts, strict=True) if count]
-        crops, wanted = mirrored_people(*(torch.cat(column) for column in zip(*taken, strict=True)), rng)
-        crops = augment(crops, torch_generator(seed, "train", "face", f"augment {step}")).to(device)
+        crops, wanted, points = mirrored_people(*(torch.cat(column) for column in zip(*taken, strict=True)), rng)
+        crops, slips = augment(crops, numpy_rng(seed, "train", "face", f"augment {step}"))
         with autocast():
-            _, code = network(crops)
+            features = network.features(crops.to(device))
+            code, found = network.code_of(features), guided.linear_points(features).unflatten(1, (-1, 2))
         terms = recipe if progress_01 >= recipe.person_from_01 else replace(recipe, person=0.0)
-        return face_loss(code.float(), wanted.to(device), weights, network.head_tokens, terms)
+        loss = face_loss(code.float(), wanted.to(device), weights, network.head_tokens, terms)
+        return loss + recipe.points * points_loss(found.float(), slipped(points, slips).to(device))
 
     averaged = FaceMotionNet(FaceEncoderConfig()).to(device).eval()
 
     def report(pace: Pace) -> None:
-        averaged.load_state_dict(learner.ema.shadow)
+        averaged.load_state_dict(_without_guide(learner.ema.shadow))
         told = watched_error(averaged, (close_ups or pool).watched, labels.mean(0), device)
         say(step=pace.step, of=pace.planned, loss=pace.loss, spent_s=pace.spent_s, **told)
 
     if not learner.learn(loss_of, course, stop, say=report if say else None):
         return None
-    averaged.load_state_dict(learner.ema.shadow)
+    averaged.load_state_dict(_without_guide(learner.ema.shadow))
     return averaged
 
 
-def mirrored_people(crops_u8: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Crops uint8 [B, S, S, 3] and labels [B, 54] with half of the people, drawn at random, seen in a mirror.
+def _points(truth: dict[str, np.ndarray]) -> np.ndarray:
+    """Face points [N, 68, 2] in -1..1 across the crop; NaN for takes, whose points are those of the whole picture."""
+    if str(truth["framing"]) != "close-up" or "face_px" not in truth:
+        return np.full((len(truth["expressions"]), 68, 2), np.nan)
+    return (truth["face_px"] + 0.5) / (CROP_PX / 2) - 1.0
+
+
+def _enlarged(crop_u8: np.ndarray) -> np.ndarray:
+    """The crop [S, S, 3] at the side of close-ups, as the network itself would enlarge it."""
+    times = CROP_PX // len(crop_u8)
+    return crop_u8.repeat(times, 0).repeat(times, 1) if times > 1 else crop_u8
+
+
+class _Guided(nn.Module):
+    """The network and, while it learns, a layer that must find the face points in its features.
+
+    An expression is hardly ever made and says little about where to look; points are in every crop. Without them the
+    features read jaw and lids alone for thousands of steps.
+    """
+
+    def __init__(self, network: FaceMotionNet) -> None:
+        super().__init__()
+        self.network = network
+        self.linear_points = nn.Linear(network.neck[0].in_features, 68 * 2)
+
+
+def _without_guide(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix("network."): tensor for n, tensor in state.items() if n.startswith("network.")}
+
+
+def slipped(points: Tensor, slips: Tensor) -> Tensor:
+    """Points [B, 68, 2] in -1..1 across crops whose pixels went as slips [B, 2, 3] say (in px of CROP_PX)."""
+    half = CROP_PX / 2
+    moved = torch.einsum("bij,bnj->bni", slips[..., :2], (points + 1.0) * half - 0.5) + slips[:, None, :, 2]
+    return (moved + 0.5) / half - 1.0
+
+
+def mirrored_people(
+    crops_u8: Tensor, labels: Tensor, points: Tensor, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Crops uint8 [B, S, S, 3], labels [B, 54] and face points [B, 68, 2], half of the people, drawn at random, seen in
+    a mirror.
 
     B  blocks of CROPS_OF_ONE crops of a person; who is in a mirror is another person, so blocks stay whole
     """
     turned = torch.from_numpy(np.repeat(rng.random(len(crops_u8) // CROPS_OF_ONE) < 0.5, CROPS_OF_ONE))
     crops_u8 = torch.where(turned[:, None, None, None], crops_u8.flip(2), crops_u8)
-    return crops_u8, torch.where(turned[:, None], mirrored_labels(labels), labels)
-
-
-def augment(crops_u8: Tensor, generator: torch.Generator) -> Tensor:
-    """float [B, 3, S, S] in 0..1 of crops uint8 [B, S, S, 3], as a worse camera and a worse crop would give them."""
-    count, side = len(crops_u8), crops_u8.shape[1]
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator)
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator)
-
-    x = crops_u8.permute(0, 3, 1, 2).float() / 255.0
-    affine = torch.zeros(count, 2, 3)
-    affine[:, 0, 0] = affine[:, 1, 1] = 1.0 + normal(count) * 0.05
-    turn = normal(count) * 0.04
-    affine[:, 0, 1], affine[:, 1, 0] = -turn, turn
-    affine[:, :, 2] = normal(count, 2) * 0.05
-    grid = F.affine_grid(affine, list(x.shape), align_corners=False)
-    x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
-    if float(uniform(1)) < 0.5:
-        small = int(torch.randint(_SMALLEST_SIDE, _LARGEST_SIDE, (1,), generator=generator))
-        far = torch.randperm(count, generator=generator)[: count // 4]
-        blurred = F.interpolate(x[far], size=(small, small), mode="area")
-        x[far] = F.interpolate(blurred, size=(side, side), mode="bilinear")
-    x = x * torch.exp(normal(count, 3, 1, 1) * 0.12 + normal(count, 1, 1, 1) * 0.25)
-    mean = x.mean((2, 3), keepdim=True)
-    x = (x - mean) * torch.exp(normal(count, 1, 1, 1) * 0.2) + mean
-    grey = (uniform(count, 1, 1, 1) < 0.15).float()
-    x = x * (1 - grey) + x.mean(1, keepdim=True) * grey
-    return (x + normal(*x.shape) * 0.02 * uniform(count, 1, 1, 1)).clamp(0, 1)
+    points = torch.where(turned[:, None, None], mirrored_points(points), points)
+    return crops_u8, torch.where(turned[:, None], mirrored_labels(labels), labels), points
 
 
 @torch.no_grad()
@@ -169,7 +194,7 @@ def watched_error(network: FaceMotionNet, clips: list[Path], mean_label: np.ndar
     except InputError:
         return {}
     count = min(_WATCHED_FACES, len(faces.where))
-    crops, labels = faces.take(np.linspace(0, len(faces.where) - 1, count).astype(int))
+    crops, labels, _ = faces.take(np.linspace(0, len(faces.where) - 1, count).astype(int))
     codes = [network(part.permute(0, 3, 1, 2).to(device).float() / 255.0)[1].cpu() for part in crops.split(64)]
     miss = (torch.cat(codes)[:, :SUPERVISED].float() - labels).abs().mean()
     return {"error": float(miss), "error_of_mean": float((torch.from_numpy(mean_label) - labels).abs().mean())}

@@ -25,6 +25,11 @@ _IN_THE_MIDDLE = (
     "mouthShrugLower mouthShrugUpper tongueOut"
 ).split()
 _WATCHED, _WATCHED_COUNT = ("jawOpen", "eyeBlinkLeft", "eyeBlinkRight"), 3.0
+# Of the 68 points of the iBUG layout, the one in the place of each in a mirror.
+_OTHER_SIDE = [
+    *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
+    41, 40, *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65,
+]  # fmt: skip
 UNITS = tuple(sorted([f"{unit}{side}" for unit in _ON_EITHER_SIDE for side in ("Left", "Right")] + _IN_THE_MIDDLE))
 
 
@@ -68,13 +73,33 @@ def mirrored_labels(labels: Tensor) -> Tensor:
     return turned
 
 
-def expression_weights(labels) -> Tensor:
-    """float [54], mean 1: one over the variance of each expression, thrice that for jaw and lids, which everybody
-    watches. labels float array [N, 54]"""
-    weight = torch.from_numpy(1.0 / labels.std(0).clip(_LEAST_STD) ** 2)
+def mirrored_points(points: Tensor) -> Tensor:
+    """Face points [B, 68, 2] of the same faces in a mirror; -1..1 across the crop."""
+    return points[:, _OTHER_SIDE] * torch.tensor([-1.0, 1.0])
+
+
+def points_loss(found: Tensor, points: Tensor) -> Tensor:
+    """Mean absolute error (quadratic below 0.02) of face points [B, 68, 2], -1..1 across the crop; NaN: not known."""
+    known = points.isfinite()
+    if not known.any():
+        return 0.0 * found.sum()
+    return F.smooth_l1_loss(found[known], points[known], beta=0.02)
+
+
+def expression_weights(labels, head_tokens: nn.Linear) -> Tensor:
+    """float [54], mean 1: what the squared error of each expression counts; thrice that for jaw and lids, which
+    everybody watches.
+
+    labels  float array [N, 54]. Half of it is the geometric mean of two wishes: every expression alike, in units of its
+    own spread, and as the distance between tokens counts it; the other half is that distance, of which ten expressions
+    that are rare in films make 69%
+    """
+    units = head_tokens.weight.detach()[:, :SUPERVISED].norm(dim=0).cpu()
+    weight = units / torch.from_numpy(labels.std(0).clip(_LEAST_STD))
     for name in _WATCHED:
         weight[UNITS.index(name)] *= _WATCHED_COUNT
-    return weight / weight.mean()
+    distance = units.square()
+    return ((weight / weight.mean() + distance / distance.mean()) / 2).float()
 
 
 def expression_loss(code: Tensor, labels: Tensor, weights: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from stages.synthetic.assets import Assets, load_assets
 from stages.synthetic.background import draw_background, draw_kind
 from stages.synthetic.body_motion import NECK_SHARES, Motion, with_gaze
 from stages.synthetic.camera import Camera, still_camera
-from stages.synthetic.canvas import FACE_BOX_RADII, FACE_SIZE, composed, project
+from stages.synthetic.canvas import FACE_BOX_RADII, composed, project
 from stages.synthetic.character import BODY_VERTICES, Character
 from stages.synthetic.face_motion import FaceMotion, FaceState
 from stages.synthetic.face_points import INNER
@@ -31,13 +31,19 @@ from stages.synthetic.truth import FLIP, JointReader
 from stages.training.pool import GAZE_UNIT_RAD
 
 CROPS = 28  # of one person
+CROP_PX = 128  # side: a mouth is about 20 px wide, twice what the crops of the takes show
 FIRST = 250_000  # number of the first person, behind those of the clips and well within the training split
 _MARGIN = 8  # samples around the crop, so that nothing at its edge is cut by the renderer
-_CANVAS = 2 * FACE_SIZE + 2 * _MARGIN
+_CANVAS = 2 * CROP_PX + 2 * _MARGIN
 _MOTION_S = 20.0
 _SAME_LIGHT = 3  # crops in a row share light and background
 _GAZE_MOST_DEG, _HEAD_MOST_DEG = 28.0, 55.0
 _YAW_DEG = 20.0  # from which side the camera looks at the face
+_MOUTHS_EVERY = 5  # people: one of so many moves the lips alone
+_LIPS = (
+    "jawForward mouthDimple mouthFrown mouthFunnel mouthLowerDown mouthPress mouthPucker mouthRollLower mouthRollUpper "
+    "mouthShrugLower mouthShrugUpper mouthSmile mouthStretch mouthUpperUp"
+).split()
 _FACE_PARTS = [MASK_ID[name] for name in ("skin", "eyes", "mouth", "brows")]
 
 
@@ -51,15 +57,17 @@ class SyntheticFaces:
         from stages.synthetic.assets import asset_hash
 
         digest = asset_hash(with_wardrobe=self.assets == "full")
-        return {"faces": CROPS, "version": 2, "assets": digest, "generator": GENERATOR_VERSION}
+        return {"faces": CROPS, "version": 4, "assets": digest, "generator": GENERATOR_VERSION}
 
     def clip(self, seed: int) -> dict[str, np.ndarray]:
-        """faces uint8 [28, 64, 64, 3]; expressions [28, 54]; R_cam_head [28, 3, 3]; seen_01 [28]; framing
+        """faces uint8 [28, 128, 128, 3]; expressions [28, 54]; R_cam_head [28, 3, 3]; seen_01 [28];
+        face_px [28, 68, 2] in the crop; framing
 
         seen_01  share of brows, eyes, nose and mouth that neither hair nor anything worn covers
         """
         studio = face_studio(self.assets)
-        return studio.close_ups(seed, draw_faces(studio.expression_names, seed, CROPS))
+        draw = draw_mouths if seed % _MOUTHS_EVERY == 1 else draw_faces
+        return studio.close_ups(seed, draw(studio.expression_names, seed, CROPS))
 
 
 class FaceStudio:
@@ -93,7 +101,7 @@ class FaceStudio:
             shown = self._crop(person, reader, pose, camera, *surroundings, number)
             gaze = np.radians(face.gaze_deg) / GAZE_UNIT_RAD
             rows.append((*shown, np.concatenate([list(expression.values()), gaze])))
-        names = ("faces", "R_cam_head", "seen_01", "expressions")
+        names = ("faces", "R_cam_head", "seen_01", "face_px", "expressions")
         arrays = {name: np.stack(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
         return {**arrays, "framing": np.array("close-up")}
 
@@ -107,8 +115,8 @@ class FaceStudio:
         light: Light,
         look: Look,
         number: int,
-    ) -> tuple[np.ndarray, np.ndarray, float]:
-        """The finished crop uint8 [64, 64, 3], R_cam_head [3, 3], and seen_01."""
+    ) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
+        """The finished crop uint8 [128, 128, 3], R_cam_head [3, 3], seen_01, and face points [68, 2] in crop px."""
         import cv2
 
         view = camera.view(0.0)
@@ -119,8 +127,9 @@ class FaceStudio:
         exposure = look.metered(canvas, picture.part_id)
         canvas = look.apply(canvas, picture.depth_m, picture.part_id, None, focus_m=focus_m, step=2, exposure=exposure)
         image = np.ascontiguousarray(canvas[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
-        crop_u8 = look.finish(cv2.resize(image, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA), number)
-        return crop_u8, joints.R_cam_head, _seen_01(project(joints.face_m, camera.K_px(_CANVAS)), picture.part_id)
+        crop_u8 = look.finish(cv2.resize(image, (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA), number)
+        face_px = project(joints.face_m, camera.K_px(_CANVAS))
+        return crop_u8, joints.R_cam_head, _seen_01(face_px, picture.part_id), crop_px(face_px)
 
 
 def draw_faces(names: tuple[str, ...], seed: int, count: int) -> tuple[FaceState, ...]:
@@ -131,6 +140,20 @@ def draw_faces(names: tuple[str, ...], seed: int, count: int) -> tuple[FaceState
     rng = numpy_rng(seed, "train", "faces", "expressions")
     motion = FaceMotion(rng, _MOTION_S, names)
     return tuple(_exaggerated(motion(rng.uniform(0, _MOTION_S)), rng, names) for _ in range(count))
+
+
+def draw_mouths(names: tuple[str, ...], seed: int, count: int) -> tuple[FaceState, ...]:
+    """As `draw_faces`, but lips pressed, pushed out, rolled in or drawn apart, mostly before a closed jaw.
+
+    Without them the encoder read the lips for the jaw: a pout in a real film was an open mouth (docs/LOG.md).
+    """
+    rng = numpy_rng(seed, "train", "faces", "mouths")
+    return tuple(_lips_alone(face, rng, names) for face in draw_faces(names, seed, count))
+
+
+def crop_px(canvas_px: np.ndarray) -> np.ndarray:
+    """Points [..., 2] of the canvas as points of the crop, both in px (pixel centres are whole numbers)."""
+    return (canvas_px - _MARGIN + 0.5) / 2 - 0.5
 
 
 def _surroundings(rng: np.random.Generator, camera: Camera, floor_dm: float) -> tuple[np.ndarray, Light, Look]:
@@ -158,6 +181,21 @@ def _exaggerated(face: FaceState, rng: np.random.Generator, names: tuple[str, ..
         weight["jawOpen"] = rng.uniform(0, 0.8)
     gaze_deg = np.clip(rng.normal(0, [11, 7]), -_GAZE_MOST_DEG, _GAZE_MOST_DEG)
     return FaceState(np.array([weight[name] for name in names]), face.viseme, gaze_deg)
+
+
+def _lips_alone(face: FaceState, rng: np.random.Generator, names: tuple[str, ...]) -> FaceState:
+    weight = dict(zip(names, face.expression.tolist(), strict=True))
+    for name in names:
+        if name.startswith(("mouth", "jaw", "tongue", "cheekPuff")):
+            weight[name] *= 0.3 * float(rng.random() < 0.3)
+    for name in rng.choice(_LIPS, int(rng.integers(1, 4)), replace=False):
+        amount = rng.uniform(0.3, 1.0)
+        sides = [name] if name in weight else [f"{name}Left", f"{name}Right"]
+        weight.update({side: float(np.clip(amount + rng.normal(0, 0.08), 0, 1)) for side in sides})
+    weight["jawOpen"] = 0.0 if rng.random() < 0.6 else rng.uniform(0.1, 0.8)
+    held = rng.uniform(0.3, 1.0) if rng.random() < 0.25 else 0.0
+    weight["mouthClose"] = weight["jawOpen"] * held
+    return FaceState(np.array([weight[name] for name in names]), face.viseme, face.gaze_deg)
 
 
 def _head_turn(rng: np.random.Generator) -> dict[str, np.ndarray]:

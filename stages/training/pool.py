@@ -2,7 +2,7 @@
 
 A clip is a folder NUMBER with
   frames.npy   uint8 [N, S, S, 3]     contiguous frames, behind them REFERENCE_FRAMES frames of other moments
-  faces.npy    uint8 [N, 64, 64, 3]   face crops
+  faces.npy    uint8 [N, 64, 64, 3]   face crops; of close-ups 128 px a side
   views.npy    uint8 [V, S, S, 3]     the person by other cameras, with other motion, light and background, as
                                        many as came out with the clip's look; none: no file
   truth.npz    joints_px [N, 25, 2], joints_z_m [N, 25], joint_visible [N, 25], hands_px [N, 2, 21, 2],
@@ -141,7 +141,7 @@ class Pool:
 
     @staticmethod
     def faces(clip: Path) -> np.ndarray:
-        """uint8 [N, 64, 64, 3], mapped from disk."""
+        """uint8 [N, 64, 64, 3] (close-ups 128), mapped from disk."""
         return np.load(clip / "faces.npy", mmap_mode="r")
 
     @staticmethod

@@ -61,6 +61,7 @@ class FaceRecipe:
     """`confusion` and `person`: weights of two terms of stages.training.face_objective.
 
     person_from_01  share of the steps before `person` counts: counted from the start, it keeps the code from reading
+    points          weight of finding the face points in the features
     """
 
     steps: int
@@ -68,6 +69,7 @@ class FaceRecipe:
     confusion: float = 0.0
     person: float = 0.05
     person_from_01: float = 0.7
+    points: float = 0.3
     lr: float = 2e-3
     muon_lr: float = 2e-2
     ema_decay: float = 0.995

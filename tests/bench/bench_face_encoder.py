@@ -20,7 +20,7 @@ import numpy as np
 TALKING = ("face_talking_speech", "d3", "face_glasses", "face_green_screen", "face_grimaces_long", "head_turns_wide")
 UNITS = {"jaw": ("jawOpen",), "eyes": ("eyeBlinkLeft", "eyeBlinkRight")}
 DECAYS = (1e-3, 1e-2, 1e-1, 1.0)  # of the ridge regressions
-SMALL_PX = (20, 24, 32, 48)
+SMALL_PX = (20, 24, 32, 48, 64)
 LIPS, OUTER_EYES = (13, 14), (33, 263)
 LIDS, EYES = ((159, 145), (386, 374)), ((33, 133), (362, 263))  # of the face mesh of 478 points
 
@@ -43,7 +43,8 @@ def encode(network, crops_u8, side=0):
 def grey_pixels(crops_u8):
     """float64 [..., 256]: 16x16 grey."""
     grey = crops_u8.astype(np.float64).mean(-1)
-    return grey.reshape(*grey.shape[:-2], 16, 4, 16, 4).mean((-3, -1)).reshape(*grey.shape[:-2], -1) / 255.0
+    cell = grey.shape[-1] // 16
+    return grey.reshape(*grey.shape[:-2], 16, cell, 16, cell).mean((-3, -1)).reshape(*grey.shape[:-2], -1) / 255.0
 
 
 def told_apart(features):

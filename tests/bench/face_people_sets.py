@@ -18,7 +18,7 @@ LEAST_SEEN = 0.8  # of brows, eyes, nose and mouth, median over a person's crops
 
 @dataclass(frozen=True)
 class Crops:
-    """crops uint8 [P, E, 64, 64, 3]; labels float32 [E, 54]."""
+    """crops uint8 [P, E, 128, 128, 3]; labels float32 [E, 54]."""
 
     crops_u8: np.ndarray
     labels: np.ndarray

@@ -14,7 +14,9 @@ from stages.training.face_objective import (
     face_loss,
     fix_tokens,
     mirrored_labels,
+    mirrored_points,
     person_share,
+    points_loss,
 )
 from stages.training.recipe import FaceRecipe
 
@@ -87,7 +89,7 @@ def test_shrinking_the_code_does_not_hide_the_person(labels):
 
 def test_the_loss_is_its_terms(labels, head):
     code, few = code_of(labels[:64], 0.2 * normal(64, 64)), labels[:64]
-    weights, recipe = expression_weights(few.numpy()), FaceRecipe(steps=1, confusion=0.3, person=0.7)
+    weights, recipe = expression_weights(few.numpy(), head), FaceRecipe(steps=1, confusion=0.3, person=0.7)
     parts = expression_loss(code, few, weights) + 0.3 * confusion_loss(code, few, head)
     parts = parts + 0.7 * person_share(code, few, 64 // CROPS_OF_ONE)
     assert float(face_loss(code, few, weights, head, recipe)) == pytest.approx(float(parts), rel=1e-6)
@@ -108,12 +110,32 @@ def test_tokens_are_expressions_in_units_of_their_spread():
     torch.testing.assert_close(back, code, atol=1e-4, rtol=0)
 
 
-def test_jaw_and_lids_count_thrice():
+def test_jaw_and_lids_count_thrice_and_the_others_as_their_spread_and_the_tokens_say(head):
     labels = np.random.default_rng(0).normal(0.0, 0.2, (4000, 54)) * np.linspace(1.0, 2.0, 54)
-    weights = expression_weights(labels) * torch.from_numpy(labels.std(0) ** 2)
-    assert float(expression_weights(labels).mean()) == pytest.approx(1.0)
-    thrice = {name for name, weight in zip(UNITS, weights / weights[-1], strict=False) if weight > 2.5}
-    assert thrice == {"jawOpen", "eyeBlinkLeft", "eyeBlinkRight"} and float(weights[0]) == pytest.approx(weights[-1])
+    weights = expression_weights(labels, head)
+    assert float(weights.mean()) == pytest.approx(1.0)
+    units = head.weight.detach()[:, :54].norm(dim=0)
+    distance = units.square() / units.square().mean()
+    counts = (2 * weights - distance) * torch.from_numpy(labels.std(0)) / units
+    thrice = {name for name, count in zip(UNITS, counts / counts[-1], strict=False) if count > 2.5}
+    assert thrice == {"jawOpen", "eyeBlinkLeft", "eyeBlinkRight"} and float(counts[0]) == pytest.approx(counts[-1])
+
+
+def test_a_mirror_exchanges_the_sides_of_face_points():
+    from stages.face.carry import face_shape
+
+    points = torch.from_numpy(face_shape().neutral[:, :2]).float()[None]  # of the average head: nearly symmetric
+    turned = mirrored_points(points)
+    torch.testing.assert_close(mirrored_points(turned), points)
+    torch.testing.assert_close(turned, points, atol=0.03, rtol=0)
+    assert (points[0, 36:48, 0].abs() > 0.1).all()  # so that eyes in each other's place would be seen
+
+
+def test_points_that_are_not_known_count_nothing():
+    found, points = torch.zeros(2, 68, 2), torch.full((2, 68, 2), float("nan"))
+    assert float(points_loss(found, points)) == 0.0
+    points[0] = 0.5
+    assert float(points_loss(found, points)) == pytest.approx(0.5 - 0.01)
 
 
 def test_a_mirror_exchanges_sides_and_turns_the_gaze():

@@ -14,7 +14,8 @@ from stages.face.encoder import FaceEncoderConfig, FaceMotionNet
 from stages.model.config import PRESETS
 from stages.model.vae import CausalVae
 from stages.training.course import Course
-from stages.training.face_loop import Faces, augment, mirrored_people, train_face
+from stages.training.face_augment import augment
+from stages.training.face_loop import Faces, mirrored_people, slipped, train_face
 from stages.training.face_objective import CROPS_OF_ONE, expression_loss, expression_weights
 from stages.training.learner import Learner
 from stages.training.recipe import RECIPES, Bite, FaceRecipe
@@ -152,14 +153,15 @@ def test_the_face_encoder_learns_one_batch(pool):
     torch.manual_seed(0)
     network = FaceMotionNet(FaceEncoderConfig())
     faces = Faces(pool.trained)
-    crops, labels = faces.take(np.arange(16))
+    crops, labels, points = faces.take(np.arange(16))
+    assert points.isnan().all()  # takes do not say where the points are in the crop
     from stages.training.optim import build_optimisers
 
     optimisers = build_optimisers(network, 2e-3, muon_lr=1e-2)
     losses = []
     for _ in range(25):
         code = network(crops.permute(0, 3, 1, 2).float() / 255)[1]
-        loss = expression_loss(code, labels, expression_weights(faces.labels))
+        loss = expression_loss(code, labels, expression_weights(faces.labels, network.head_tokens))
         losses.append(loss.item())
         for optimiser in optimisers:
             optimiser.zero_grad()
@@ -214,18 +216,32 @@ def test_training_on_keeps_the_format_of_the_tokens(pool, tmp_path):
 def test_half_of_the_people_are_seen_in_a_mirror():
     crops = torch.arange(40 * 2 * 2 * 3, dtype=torch.int64).reshape(40, 2, 2, 3).to(torch.uint8)
     labels = torch.rand(40, 54, generator=torch.Generator().manual_seed(0))
-    made, said = mirrored_people(crops, labels, np.random.default_rng(1))
+    points = torch.rand(40, 68, 2, generator=torch.Generator().manual_seed(1))
+    made, said, placed = mirrored_people(crops, labels, points, np.random.default_rng(1))
     turned = (said != labels).any(1)
     assert set(turned.reshape(10, CROPS_OF_ONE).float().mean(1).tolist()) == {0.0, 1.0}  # whole people
     assert torch.equal(made, torch.where(turned[:, None, None, None], crops.flip(2), crops))
+    assert torch.equal((placed != points).flatten(1).any(1), turned)
 
 
 def test_augmentation_keeps_the_range_and_depends_on_its_generator_only():
     crops = torch.randint(0, 256, (16, 64, 64, 3), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-    made = [augment(crops, torch.Generator().manual_seed(3)) for _ in range(2)]
-    assert torch.equal(*made) and made[0].shape == (16, 3, 64, 64)
-    assert 0 <= made[0].min() and made[0].max() <= 1
-    assert not torch.equal(made[0], augment(crops, torch.Generator().manual_seed(4)))
+    made = [augment(crops, np.random.default_rng(3)) for _ in range(2)]
+    assert all(torch.equal(*both) for both in zip(*made, strict=True)) and made[0][0].shape == (16, 3, 64, 64)
+    assert 0 <= made[0][0].min() and made[0][0].max() <= 1
+    assert not torch.equal(made[0][0], augment(crops, np.random.default_rng(4))[0])
+
+
+def test_face_points_go_where_their_pixels_go():
+    crops, points = torch.zeros(64, 128, 128, 3, dtype=torch.uint8), torch.zeros(64, 68, 2)
+    crops[:, 40:45, 80:85] = 255  # the middle of the spot: (82, 42) px
+    points[:] = (torch.tensor([82.0, 42.0]) + 0.5) / 64 - 1
+    seen, slips = augment(crops, np.random.default_rng(0))
+    found = (slipped(points, slips)[:, 0] + 1) * 64 - 0.5
+    bright = (seen.mean(1) - seen.mean(1).amin((1, 2), keepdim=True)).clamp(min=0)
+    at = bright.flatten(1).argmax(1)
+    miss = (torch.stack([at % 128, at // 128], 1) - found).abs().amax(1)
+    assert miss.median() < 3 and not torch.equal(found[0], found[1]), miss  # px; some spots are covered or washed out
 
 
 def test_a_loss_that_is_not_a_number_stops_the_training(tmp_path):

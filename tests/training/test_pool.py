@@ -115,7 +115,7 @@ def test_rendered_close_ups_fill_the_crop():
     """The head sphere of a close-up is as large in its crop as in those cut from clips."""
     from stages.core.errors import WeightsError
     from stages.synthetic.canvas import FACE_BOX_RADII
-    from stages.training.face_people import CROPS, FIRST, SyntheticFaces
+    from stages.training.face_people import CROP_PX, CROPS, FIRST, SyntheticFaces
     from stages.training.prepare import face_valid
 
     source = SyntheticFaces("anny")
@@ -123,19 +123,38 @@ def test_rendered_close_ups_fill_the_crop():
         arrays = source.clip(FIRST)
     except WeightsError as error:
         pytest.skip(f"assets cannot be had here: {error}")
-    assert arrays["faces"].shape == (CROPS, 64, 64, 3) and arrays["faces"].dtype == np.uint8
+    assert arrays["faces"].shape == (CROPS, CROP_PX, CROP_PX, 3) and arrays["faces"].dtype == np.uint8
     assert arrays["expressions"].shape == (CROPS, 54)
+    points = arrays["face_px"]
+    assert points.shape == (CROPS, 68, 2) and 0 < points.min() and points.max() < CROP_PX - 1
+    assert np.allclose(points.mean((0, 1)), CROP_PX / 2, atol=0.1 * CROP_PX)  # the face is in the middle
+    assert (points[:, 57, 1] > points[:, 27, 1] + 10).all()  # the mouth below the eyes
     assert 0 <= arrays["expressions"][:, :52].min() and arrays["expressions"][:, :52].max() <= 1
     assert (arrays["expressions"].std(0) > 0.05).sum() > 20  # many units move, not a few
     rotations = arrays["R_cam_head"]
     assert np.allclose(rotations @ rotations.swapaxes(1, 2), np.eye(3), atol=1e-6)
     assert face_valid(rotations).mean() > 0.9  # the camera goes round with the head, wherever the body looks
     assert (0 <= arrays["seen_01"]).all() and (arrays["seen_01"] <= 1).all() and arrays["seen_01"].mean() > 0.3
-    skin = arrays["faces"][face_valid(rotations)][:, 24:48, 24:40].reshape(-1, 3).astype(int)
+    skin = arrays["faces"][face_valid(rotations)][:, 48:96, 48:80].reshape(-1, 3).astype(int)
     assert (skin[:, 0] > skin[:, 2]).mean() > 0.5  # faces are in the middle, and RGB is not BGR
     again = source.clip(FIRST)
     assert all(np.array_equal(arrays[name], again[name]) for name in arrays) and FACE_BOX_RADII == 1.15
     train_seed(FIRST)
+
+
+def test_one_person_in_five_moves_the_lips_before_a_closed_jaw():
+    from stages.training.face_objective import UNITS
+    from stages.training.face_people import draw_faces, draw_mouths
+
+    def pouts(draw):
+        """Of a thousand faces: how many pout with a closed jaw, and how many with an open one."""
+        faces = np.stack([face.expression for face in draw(UNITS, 250_001, 1000)])
+        assert faces.min() >= 0 and faces.max() <= 1
+        pouting, jaw = faces[:, UNITS.index("mouthPucker")] > 0.3, faces[:, UNITS.index("jawOpen")]
+        return (pouting & (jaw == 0)).sum(), (pouting & (jaw > 0)).sum()
+
+    (closed, opened), (usually_closed, _) = pouts(draw_mouths), pouts(draw_faces)
+    assert closed > 5 * usually_closed and closed > opened > 0.4 * closed
 
 
 def test_two_people_make_the_same_faces():
