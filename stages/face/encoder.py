@@ -131,8 +131,14 @@ class FaceEncoder:
 
     @torch.no_grad()
     def tokens_of_expressions(self, expressions: np.ndarray) -> np.ndarray:
-        """Return motion tokens float32 [n, N, C] that say float [n, 54] as `expressions`; the free codes are 0."""
+        """Return motion tokens float32 [n, N, C] that say float [n, 54] as `expressions`.
+
+        Free codes that are the same for every crop are that here too; others are 0.
+        """
         code = torch.zeros(len(expressions), self.network.config.code, device=self.device)
+        head = self.network.head_code
+        constant = (head.weight[SUPERVISED:] == 0).all(1)
+        code[:, SUPERVISED:] = torch.where(constant, head.bias[SUPERVISED:], 0.0)
         code[:, :SUPERVISED] = torch.from_numpy(np.asarray(expressions, np.float32)).to(self.device)
         return self.network.tokens_of(code).float().cpu().numpy()
 

@@ -108,7 +108,7 @@ def test_photographs_are_mixed_in_by_their_share(pool):
 
 def test_parts_of_photographs_are_real_sharp_and_repeat():
     photos = photographs.photographs()
-    assert len(photos) == 10 and all(photo.dtype == np.uint8 and photo.shape[2] == 3 for photo in photos)
+    assert len(photos) == 9 and all(photo.dtype == np.uint8 and photo.shape[2] == 3 for photo in photos)
     parts = [photographs.film(np.random.default_rng(seed), 1, 64) for seed in range(40)]
     assert all(part.shape == (1, 64, 64, 3) and part.dtype == np.uint8 for part in parts)
     assert np.array_equal(parts[7], photographs.film(np.random.default_rng(7), 1, 64))
