@@ -22,6 +22,7 @@ _LIMBS = (
     ("left_ankle", "left_big_toe", 0.4), ("right_ankle", "right_big_toe", 0.4),
 )  # fmt: skip
 _TORSO = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")  # around its outline
+_THIGH, _THIGH_RADIUS = 3.2, 0.62  # of a thigh whose knee is not drawn, in head radii
 _TORSO_RADIUS, _NECK_RADIUS, _HAND_RADIUS, _HAIR = 0.5, 0.5, 0.36, 1.3
 _JAW = 1.3  # how much narrower a head gets towards the chin, a head radius below its middle
 _PALM = (8, 12, 16)  # hand points whose middle a hand points to
@@ -83,6 +84,7 @@ def parts_of(who: Performance, frame: int, rotation) -> dict[str, Part]:
         corners = {name: at[name] for name in _TORSO if drawn[name]}
         body_depth = float(np.mean([depth[name] for name in corners]))
         parts["torso"] = Part("torso", corners, _TORSO_RADIUS * unit, body_depth)
+        parts |= _thighs_below(at, drawn, unit, body_depth)
     if np.isfinite(who.head_px[frame]).all() and np.isfinite(rotation).all():
         middle = {"middle": np.asarray(who.head_px[frame], np.float64)}
         parts["head"] = Part("head", middle, _HAIR * unit, body_depth - 0.05, np.asarray(rotation, np.float64))
@@ -90,6 +92,21 @@ def parts_of(who: Performance, frame: int, rotation) -> dict[str, Part]:
             ends = {"upper": middle["middle"], "lower": 0.5 * (at["left_shoulder"] + at["right_shoulder"])}
             parts["neck"] = Part("limb", ends, _NECK_RADIUS * unit, body_depth - 0.02)
     return parts
+
+
+def _thighs_below(at, drawn, unit: float, depth_m: float) -> dict[str, Part]:
+    """Thighs whose knees are not drawn, below the picture for the most part: they go on as the torso goes down."""
+    if not (drawn["left_hip"] and drawn["right_hip"]):
+        return {}
+    down = at["left_hip"] + at["right_hip"] - at["left_shoulder"] - at["right_shoulder"]
+    down = _THIGH * unit * down / max(float(np.linalg.norm(down)), 1e-6)
+    return {
+        f"{side}_hip-{side}_knee": Part(
+            "limb", {"upper": at[f"{side}_hip"], "lower": at[f"{side}_hip"] + down}, _THIGH_RADIUS * unit, depth_m
+        )
+        for side in ("left", "right")
+        if not drawn[f"{side}_knee"]
+    }
 
 
 def distance_px(part: Part, x, y):

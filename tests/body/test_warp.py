@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stages.body import ellipsoid
+from stages.body.parts import parts_of
 from stages.body.person import make_person
 from stages.body.place import own_performance
 from stages.body.warp import ReferenceWarp, fill, warp_reference
@@ -206,3 +207,19 @@ def test_the_side_of_a_head_that_turned_away_is_the_other_half_of_the_face():
     other = away @ (cheek * (-side, 1, 1))
     column, row = np.rint(act.head_px[1] + HEAD_PX * other[:2]).astype(int)
     assert carried[row, column, 0] > 220 and kind[row, column] == DOUBTFUL_FIGURE
+
+
+def test_thighs_go_on_below_the_picture_where_no_knee_is_drawn():
+    act, rotation = performance(2)
+    knees = [BODY_INDEX["left_knee"], BODY_INDEX["right_knee"]]
+    cut_off = dataclasses.replace(act, drawn=act.drawn.copy())
+    cut_off.drawn[:, knees] = False
+    whole, below = (parts_of(who, 0, rotation[0]) for who in (act, cut_off))
+    for side in ("left", "right"):
+        thigh = below[f"{side}_hip-{side}_knee"]
+        direction = thigh.points["lower"] - thigh.points["upper"]
+        assert direction[1] > 2 * HEAD_PX and abs(direction[0]) < 0.2 * direction[1]
+        assert thigh.reach_px == whole[f"{side}_hip-{side}_knee"].reach_px
+        assert f"{side}_knee-{side}_ankle" not in below
+    cut_off.drawn[:, BODY_INDEX["left_hip"]] = False
+    assert "right_hip-right_knee" not in parts_of(cut_off, 0, rotation[0])
