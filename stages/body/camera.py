@@ -197,8 +197,7 @@ def after_step(move: np.ndarray, step: np.ndarray) -> np.ndarray:
 
 def inverse(move: np.ndarray) -> np.ndarray:
     """The move [2, 3] back."""
-    back = np.linalg.inv(move[:, :2])
-    return np.hstack([back, -(back @ move[:, 2])[:, None]])
+    return cv2.invertAffineTransform(np.asarray(move, np.float64))
 
 
 def on_canvas(moves: np.ndarray, affine: np.ndarray) -> np.ndarray:

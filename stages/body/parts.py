@@ -165,22 +165,30 @@ def _in_head(there: Part, here: Part, x, y) -> Place:
     What is turned away there is taken from the other half of the face, or else, being hair mostly, from the upper rim.
     Beside the head is hair or what is behind it.
     """
-    radius, here_radius = there.reach_px / _HAIR, here.reach_px / _HAIR
-    middle = np.asarray(here.points["middle"])
-    plane = np.stack([x - there.points["middle"][0], y - there.points["middle"][1]], -1) / radius
-    point, miss2 = ellipsoid.surface(plane, there.rotation)
-    inside = miss2 <= 1.0
+    point, inside, outside = head_surface(there, here, x, y)
     level, other_level = (ellipsoid.towards(at, here.rotation) for at in (point, point * _MIRROR))
     other_half = inside & (level < _OBLIQUE) & (other_level > level + 0.1)
     found = ellipsoid.seen_at(np.where(other_half[..., None], point * _MIRROR, point), here.rotation)
     hidden = inside & (np.where(other_half, other_level, level) < -_RIM)
     at_rim = _SKIN_RIM * ellipsoid.to_rim(found - _HAIR_PULL * here.rotation[:2, 1], here.rotation)
     found = np.where(hidden[..., None], at_rim, found)
-    found = np.where(inside[..., None], found, ellipsoid.beside(plane, miss2, there.rotation, here.rotation))
-    back = middle + here_radius * found
-    outline = np.where(inside[..., None], middle, back)  # a head has no holes
+    back = on_picture(here, np.where(inside[..., None], found, outside))
+    outline = np.where(inside[..., None], here.points["middle"], back)  # a head has no holes
     sees = np.where(inside, ~(other_half | hidden), there.rotation[2] @ here.rotation[2] > 0)
     return Place(back[..., 0], back[..., 1], (outline[..., 0], outline[..., 1]), sees)
+
+
+def head_surface(there: Part, here: Part, x, y):
+    """Points [..., 3] of the ellipsoid that head pixels (x, y) show, whether they show any of it, and for those beside
+    it the places [..., 2] about the middle of the other picture's head where they lie."""
+    plane = np.stack([x - there.points["middle"][0], y - there.points["middle"][1]], -1) / (there.reach_px / _HAIR)
+    point, miss2 = ellipsoid.surface(plane, there.rotation)
+    return point, miss2 <= 1.0, ellipsoid.beside(plane, miss2, there.rotation, here.rotation)
+
+
+def on_picture(head: Part, places):
+    """px [..., 2] of places [..., 2] about the middle of a head, which are in half its height."""
+    return np.asarray(head.points["middle"]) + (head.reach_px / _HAIR) * places
 
 
 def _in_torso(there: Part, here: Part, x, y, scale) -> Place:

@@ -12,11 +12,10 @@ import cv2
 import numpy as np
 
 from stages.body import ellipsoid
-from stages.body.parts import Part, distance_px, parts_of, place_in
+from stages.body.parts import Part, distance_px, head_surface, on_picture, parts_of, place_in
 from stages.body.place import Performance
 
 _SURE, _REACH = 0.85, 1.15  # of a part's radius: surely the part; still the part where nothing else is
-_HEAD_RADII = 1.3  # reach of a head's part with its hair, in head radii (stages.body.parts)
 _LOOSE = 0.6  # of the head's reach: long hair and wide sleeves this far beyond the parts are still the person's
 _LEAST_COVERED = 0.4  # share of the parts that a matte must show, else it is of somebody else
 
@@ -137,12 +136,7 @@ def _back_egg(there: Part, here: Part, x, y):
 
     Rays that miss the ellipsoid (stages.body.ellipsoid) show hair or what is behind the head.
     """
-    radius, here_radius = there.reach_px / _HEAD_RADII, here.reach_px / _HEAD_RADII
-    plane = np.stack([(x - there.points["middle"][0]) / radius, (y - there.points["middle"][1]) / radius], -1)
-    point, miss2 = ellipsoid.surface(plane, there.rotation)
-    inside = miss2 <= 1.0
-    outside = ellipsoid.beside(plane, miss2, there.rotation, here.rotation)
-    found = np.where(inside[..., None], ellipsoid.seen_at(point, here.rotation), outside)
+    point, inside, outside = head_surface(there, here, x, y)
+    found = on_picture(here, np.where(inside[..., None], ellipsoid.seen_at(point, here.rotation), outside))
     towards = np.where(inside, ellipsoid.towards(point, here.rotation), there.rotation[2] @ here.rotation[2])
-    found = np.asarray(here.points["middle"]) + here_radius * found
     return found[..., 0], found[..., 1], towards, inside
