@@ -36,7 +36,7 @@ class Params:
     framing    "reference": on the reference's picture, motion relative to it; "driver": at the driver's own place
     camera     "driver": the photo's background moves as the driver's camera does; "still": it stays, as it always does
                where the body moves less or more than the driver's (body_strength)
-    size       canvas, "128" or "HEIGHTxWIDTH", multiples of 16
+    size       canvas, "256" or "HEIGHTxWIDTH", multiples of 16; VAE and transformer see it averaged to about 128x128
     canonical  two user-made A-pose pictures (reference, driver) from which proportions are measured, or ()
     retarget   adjust bone lengths to the reference
     head_strength  how far the head turns from the reference's, times the driver's: 0 = locked, 1 = as the driver
@@ -48,7 +48,7 @@ class Params:
     ref: str = ""
     framing: str = "reference"
     camera: str = "driver"
-    size: str = "128"
+    size: str = "256"
     canonical: tuple[str, ...] = ()
     retarget: bool = True
     head_strength: float = 1.0
@@ -132,12 +132,12 @@ def _actions(item, key: str, params: Params) -> dict[str, str]:
 
 
 def canvas_size(text: str) -> tuple[int, int]:
-    """(H, W) of "128" or "192x128". errors  UsageError"""
+    """(H, W) of "256" or "192x128". errors  UsageError"""
     match = re.fullmatch(r"(\d+)(?:x(\d+))?", text.strip().lower())
     size = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if any(side % _MULTIPLE or not _MULTIPLE <= side <= _MOST_SIDE for side in size):
         raise UsageError(
-            f"--size: found {text!r}, expected 128 or HEIGHTxWIDTH, multiples of {_MULTIPLE} up to {_MOST_SIDE}"
+            f"--size: found {text!r}, expected 256 or HEIGHTxWIDTH, multiples of {_MULTIPLE} up to {_MOST_SIDE}"
         )
     return size
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from stages.training.recipe import Recipe
 
 STAGE = "train"
-VERSION = 3
+VERSION = 4
 _UNTIL_ORDER = {"vae": 1, "face": 2, "1": 3, "2": 4, "3": 5, "all": 6}
 UNTIL = tuple(_UNTIL_ORDER)
 ASSETS = ("auto", "full", "anny")
@@ -235,7 +235,10 @@ class _Session:
         params = self.params
         if source is None:
             assets = usual_assets(params.assets)
-            source = SyntheticSource(self.config.size, self.recipe.clip_frames, assets, params.mocap, self.recipe.views)
+            recipe = self.recipe
+            source = SyntheticSource(
+                self.config.size, recipe.clip_frames, assets, params.mocap, recipe.views, recipe.fine
+            )
         return self._filled(self.pool_folder, source, params.clips or self.recipe.clips, "clips")
 
     def _close_ups(self, source: ClipSource | None) -> Pool:

@@ -21,7 +21,7 @@ def command(
     camera: Annotated[
         str, typer.Option(help="driver: the photo's background moves as the driver's camera does; still: it stays.")
     ] = Params.camera,
-    size: Annotated[str, typer.Option(help="Canvas, 128 or HEIGHTxWIDTH, multiples of 16.")] = Params.size,
+    size: Annotated[str, typer.Option(help="Canvas, 256 or HEIGHTxWIDTH, multiples of 16.")] = Params.size,
     canonical: Annotated[
         tuple[str, str] | None,
         typer.Option(metavar="REF DRV", help="A-pose pictures of both people to measure proportions from."),

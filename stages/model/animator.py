@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stages.core.carried import state_planes
 from stages.core.errors import InputError
+from stages.model.canvas import AveragedSignals, enlarged, shrink_of
 from stages.model.compositor import Compositor
 from stages.model.config import CompositorConfig, ModelConfig
 from stages.model.dit import Conditions, DiT, unpack_keeps
@@ -77,13 +78,16 @@ class Animator:
         the mean of both stands in the clip. Our choice: handed over alone, latents change 1.2 times as much at a joint
         as elsewhere, because nothing in a segment knows what comes behind it. It costs a latent a segment.
 
-        tracks          asked for no more than one segment, the latent behind it and its context at a time
+        tracks          asked for no more than one segment, the latent behind it and its context at a time; a canvas
+                        larger than the model's is averaged (stages.model.canvas)
         generators      one CPU generator a segment (see `segment_spans`), so that a segment can be made again alone
         done            segments that were made before: taken as given; only the last two are looked at, and the last
                         one is made again for the latent behind it
         errors          InputError: canvas or tokens do not fit the model
         """
         self._check(tracks)
+        times = self._shrink(tracks)
+        tracks = AveragedSignals(tracks, times) if times > 1 else tracks
         spans = segment_spans(filled_length(len(tracks)), segment_frames or self.config.segment_frames)
         channels, finished = self.config.dit.latent_channels, len(done)
         cells = [side // SPACE_STRIDE for side in tracks.size]
@@ -142,9 +146,10 @@ class Animator:
 
         read    (first, behind the last) -> latents [1, C or C+K, n, h, w], asked for one block and its context at once
         tracks  what the latents (with their keep channels) were made from: the compositor mixes in the reference's own
-                pixels, still and carried. Without: the VAE's pictures alone
+                pixels, still and carried, and the frames are of their canvas. Without: the VAE's pictures alone
         """
         channels, shown = self.config.vae.latent_channels, 0
+        times = self._shrink(tracks) if tracks is not None else 1
         for start in range(0, count, _DECODE_LATENTS):
             context = min(start, _DECODER_MEMORY)
             stop = min(start + _DECODE_LATENTS, count)
@@ -154,7 +159,7 @@ class Animator:
             frames = video[0].transpose(0, 1).clamp(-1, 1)  # [n, 3, H, W]
             if tracks is not None:
                 part = tracks.cut(shown, shown + len(frames))
-                frames = self._composed(frames, latents[:, channels:, context:], part)
+                frames = self._composed(enlarged(frames, times), latents[:, channels:, context:], part)
                 shown += len(frames)
             frames = (frames.clamp(-1, 1).permute(0, 2, 3, 1) + 1.0) * 127.5
             yield frames.round().to(torch.uint8).cpu().numpy()
@@ -171,9 +176,17 @@ class Animator:
                 torch.stack([made, still, carried], 1), state, torch.sigmoid(logits).transpose(0, 1), maps
             ).float()
 
+    @property
+    def _cell(self) -> int:
+        """Side of a token in px."""
+        return SPACE_STRIDE * self.config.dit.patch
+
+    def _shrink(self, tracks: Signals) -> int:
+        return shrink_of(tracks.size, self.config.size, self._cell)
+
     def _check(self, tracks: Signals) -> None:
         frames, (height, width) = len(tracks), tracks.size
-        cell = SPACE_STRIDE * self.config.dit.patch
+        cell = self._cell
         if frames < 1 or height % cell or width % cell:
             raise InputError(
                 f"canvas {height}x{width}, {frames} frames: expected frames, and sides that are multiples of {cell}"

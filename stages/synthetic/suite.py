@@ -107,6 +107,17 @@ SUITES = {
         look="drawn",
         references=5,
     ),
+    "v1-256": Suite(  # the clips of v1 on pictures of twice the side
+        name="v1-256",
+        generator=2,
+        framings=(("portrait", 10_000), ("half", 20_000), ("full", 30_000)),
+        clips=48,
+        frames=33,
+        size=256,
+        fps=24.0,
+        look="drawn",
+        references=5,
+    ),
     "v1.1": Suite(  # heads and bodies that turn from profile to profile: where one photo cannot know
         name="v1.1",
         generator=2,

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from stages.core.carried import state_planes
 from stages.core.errors import InputError
+from stages.core.face68 import OUTER_EYE_CORNERS, OUTLINES
 from stages.core.rng import numpy_rng
+from stages.model.canvas import enlarged
 from stages.model.compositor import Compositor, add_new_parts
 from stages.model.config import CompositorConfig
 from stages.model.vae import frames_pm1
@@ -25,6 +27,7 @@ from stages.weights.checkpoint import load_strictly
 
 _WATCHED = 8  # rehearsals that are never trained on
 _UNSETTLED = 0.35  # share of the films of a batch whose made pictures are spoilt as `Pictures.unsettled` says
+_AROUND = 0.25  # width of the line about mouth and eyes that belongs to them, in distances of the outer eye corners
 FILM = 4  # neighbouring frames of one clip in a batch
 
 
@@ -33,7 +36,7 @@ class Pictures:
     """One batch.
 
     made, still, carried, truth uint8 [N, H, W, 3]; maps uint8 [N, H, W, 6]; kind uint8 [N, H, W];
-    keep uint8 [N, 2, h, w]
+    keep uint8 [N, 2, h, w]; features uint8 [N, H, W]: 255 on mouth and eyes of faces that look at the camera
     """
 
     made: np.ndarray
@@ -43,6 +46,12 @@ class Pictures:
     maps: np.ndarray
     kind: np.ndarray
     keep: np.ndarray
+    features: np.ndarray
+
+    @property
+    def times(self) -> int:
+        """How many times the side that the transformer sees; squares of its keep maps are 2 of its px."""
+        return self.truth.shape[1] // self.keep.shape[2] // 2
 
     def cut(self, rng: np.random.Generator, side: int) -> "Pictures":
         """A random square of `side` px; in half of the cases its middle lies on the head's sphere, if there is one."""
@@ -51,8 +60,9 @@ class Pictures:
         sphere = np.argwhere(self.maps[0, ..., 3:].max(-1) > 0)
         if len(sphere) and rng.random() < 0.5:
             middle = sphere[rng.integers(len(sphere))]
-        corners = ((middle[0], height), (middle[1], width))
-        top, left = (int(np.clip(at - side / 2, 0, most - side)) // 2 * 2 for at, most in corners)
+        corners, square = ((middle[0], height), (middle[1], width)), 2 * self.times
+        side = min(side, height, width)
+        top, left = (int(np.clip(at - side / 2, 0, most - side)) // square * square for at, most in corners)
 
         def window(array: np.ndarray, first_axis: int) -> np.ndarray:
             share = array.shape[first_axis] / height  # squares of the keep maps are larger than pixels
@@ -65,7 +75,7 @@ class Pictures:
         """What the transformer makes of people unlike those it learned from: both photos at once, blurred and tinted,
         and keep maps that do not know. It does so on real photos; who never saw that mixes the ghost into a face.
         """
-        share, sigma = rng.uniform(0.2, 0.8), rng.uniform(0.8, 2.5)
+        share, sigma = rng.uniform(0.2, 0.8), rng.uniform(0.8, 2.5) * self.times
         ghost = share * self.still.astype(np.float32) + (1.0 - share) * self.carried
         ghost = np.stack([cv2.GaussianBlur(frame, (0, 0), sigma) for frame in ghost])
         mixed = rng.uniform(0.4, 1.0)
@@ -76,7 +86,9 @@ class Pictures:
 
     def mirrored(self) -> "Pictures":
         """Left and right exchanged."""
-        return Pictures(**{n: np.flip(x, -1 if n in ("kind", "keep") else -2) for n, x in vars(self).items()})
+        return Pictures(
+            **{n: np.flip(x, -1 if n in ("kind", "keep", "features") else -2) for n, x in vars(self).items()}
+        )
 
     def tensors(self, device: str) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor]:
         """Return the arguments of `Compositor.forward`, and the truth float [N, 3, H, W] in -1..1."""
@@ -102,37 +114,76 @@ class Rehearsals:
         self.watched, self.trained = found[:watched], found[watched:]
         self._sizes = [np.load(path / "made.npy", mmap_mode="r").shape[1:3] for path in self.trained]
 
-    def batch(self, rng: np.random.Generator, size: int, crop_px: int = 0) -> Pictures:
+    def batch(self, rng: np.random.Generator, size: int, crop_px: int = 0, fine_01: float = 0.0) -> Pictures:
         """Return about `size` frames, FILM neighbouring ones of a few clips of one picture size, mirrored at random.
 
         crop_px  side, in multiples of 8, of squares cut from them, half of them where the head is; 0 = whole frames
+        fine_01  chance of the large canvas, if the clips are prepared for one: squares are half as large again there,
+                 and of whole frames there are half as many
         """
         films, first = [], int(rng.integers(len(self.trained)))
         alike = np.array([number for number, found in enumerate(self._sizes) if found == self._sizes[first]])
+        fine = fine_01 > 0 and self._has_fine(self.trained[first]) and rng.random() < fine_01
+        if fine:
+            crop_px, size = crop_px * 3 // 2, size if crop_px else size // 2
         for number in [first, *rng.choice(alike, max(0, size // FILM - 1))]:
-            film = Pictures(*self.frames(self.trained[number], rng, FILM))
+            film = Pictures(*self.frames(self.trained[number], rng, FILM, fine))
             film = film.unsettled(rng) if rng.random() < _UNSETTLED else film
             film = film.cut(rng, crop_px) if crop_px else film
             films.append(film.mirrored() if rng.random() < 0.5 else film)
         names = [field.name for field in fields(Pictures)]
         return Pictures(*(np.concatenate([getattr(film, name) for film in films]) for name in names))
 
-    def frames(self, rehearsal: Path, rng: np.random.Generator, count: int) -> list[np.ndarray]:
-        """Return `count` neighbouring frames of one rehearsal, or all of a shorter one, in the order of `Pictures`."""
+    def _has_fine(self, rehearsal: Path) -> bool:
+        return (self.prepared / rehearsal.name.rpartition("-")[0] / "fine_frames.npy").is_file()
+
+    def frames(self, rehearsal: Path, rng: np.random.Generator, count: int, fine: bool = False) -> list[np.ndarray]:
+        """Return `count` neighbouring frames of one rehearsal, or all of a shorter one, in the order of `Pictures`.
+
+        fine  on the large canvas that its clip is prepared for
+        """
         name, _, which = rehearsal.name.rpartition("-")
-        clip = self.prepared / name
+        clip, before = self.prepared / name, "fine_" if fine else ""
         made = np.load(rehearsal / "made.npy", mmap_mode="r")
         count = min(count, len(made))
         chosen = rng.integers(len(made) - count + 1) + np.arange(count)
-        pictures = np.load(clip / "frames.npy", mmap_mode="r")
+        pictures = np.load(clip / f"{before}frames.npy", mmap_mode="r")
         ref = int(np.load(clip / "warp.npz")["refs"][int(which)])
-        carried = np.load(clip / "warp_frames.npy", mmap_mode="r")[int(which)]
-        kind = np.load(clip / "warp_kind.npy", mmap_mode="r")[int(which)]
+        carried = np.load(clip / f"{before}warp_frames.npy", mmap_mode="r")[int(which)]
+        kind = np.load(clip / f"{before}warp_kind.npy", mmap_mode="r")[int(which)]
         keep = np.load(rehearsal / "keep.npy", mmap_mode="r")
-        maps = np.load(clip / "maps.npy", mmap_mode="r")
+        maps = np.load(clip / "fine_maps.npz")["maps"] if fine else np.load(clip / "maps.npy", mmap_mode="r")
         still = np.repeat(pictures[ref][None], count, 0)
-        parts = (made[chosen], still, carried[chosen], pictures[chosen], maps[chosen], kind[chosen], keep[chosen])
+        times = pictures.shape[1] // made.shape[1]
+        grown = _enlarged(np.asarray(made[chosen]), times)
+        features = _features(np.load(clip / "labels.npz"), chosen, made.shape[1:3], times)
+        parts = (grown, still, carried[chosen], pictures[chosen], maps[chosen], kind[chosen], keep[chosen], features)
         return [np.asarray(part) for part in parts]
+
+
+def _enlarged(made_u8: np.ndarray, times: int) -> np.ndarray:
+    """What the VAE made on the canvas, as the animator enlarges it."""
+    if times == 1:
+        return made_u8
+    frames = (enlarged(frames_pm1(made_u8), times) + 1.0) * 127.5
+    return frames.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+
+
+def _features(labels, chosen: np.ndarray, size: tuple[int, int], times: int) -> np.ndarray:
+    """uint8 [n, H, W], 255 on mouth and eyes; labels of a prepared clip, size (H, W) of its pictures."""
+    masks = np.zeros((len(chosen), size[0] * times, size[1] * times), np.uint8)
+    if "face_px" not in labels:
+        return masks
+    points = (labels["face_px"][chosen].astype(np.float64) + 0.5) * times - 0.5
+    for mask, face, valid in zip(masks, points, labels["face_valid"][chosen], strict=True):
+        if valid and np.isfinite(face).all():
+            first, last = face[list(OUTER_EYE_CORNERS)]
+            around = max(1, round(_AROUND * float(np.linalg.norm(last - first))))
+            for outline in OUTLINES:
+                corners = [np.rint(face[outline] * 16).astype(np.int32)]
+                cv2.fillPoly(mask, corners, 255, shift=4)
+                cv2.polylines(mask, corners, True, 255, around, shift=4)
+    return masks
 
 
 def train_compositor(
@@ -158,11 +209,15 @@ def train_compositor(
     def loss_of(step: int, progress_01: float) -> Tensor:
         rng = numpy_rng(seed, "train", "compositor", f"batch {step}")
         crop_px = 0 if progress_01 >= recipe.whole_from_01 else recipe.crop_px
-        given, truth = rehearsals.batch(rng, recipe.batch, crop_px).tensors(device)
+        pictures = rehearsals.batch(rng, recipe.batch, crop_px, recipe.fine_01)
+        given, truth = pictures.tensors(device)
         with autocast():
             made = network(*given)
-        cut_px = tuple(rng.integers(0, 4, 2))
-        return picture_loss(made.float(), truth, given[1], given[3], frames=FILM, perceptual=perceptual, cut_px=cut_px)
+        return picture_loss(
+            made.float(), truth, given[1], given[3], frames=FILM, perceptual=perceptual,
+            cut_px=tuple(rng.integers(0, 4, 2)), times=pictures.times,
+            features_01=torch.from_numpy(pictures.features).to(device)[:, None].float() / 255.0,
+        )  # fmt: skip
 
     averaged = Compositor(config).to(device, memory_format=torch.channels_last).eval()
 
@@ -179,7 +234,7 @@ def train_compositor(
 
 
 def watched_psnr_db(network: Compositor, rehearsals: Rehearsals, device: str) -> float:
-    """Mean peak signal-to-noise ratio of every watched frame."""
+    """Mean peak signal-to-noise ratio of every watched frame, on the canvas that VAE and transformer see."""
     values = []
     for rehearsal in rehearsals.watched:
         given, truth = Pictures(*rehearsals.frames(rehearsal, np.random.default_rng(0), 1000)).tensors(device)

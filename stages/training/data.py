@@ -11,6 +11,8 @@ A prepared clip is a folder with
   warp_latents.npy, warp_clip.npy          their latents, as of the pictures: float16 [2, ...]
   extra_latents.npy, extra_maps.npy        float16 [K, C, h, w], uint8 [K, H, W, 6]: further pictures of the person, by
                 other cameras before other backgrounds or as a half-body crop; may lack (older clips have none)
+  fine_frames.npy, fine_warp_frames.npy, fine_warp_kind.npy, fine_maps.npz   pictures with k times the side for the
+                compositor: all N, and carried references and maps of the contiguous ones; may lack
   labels.npz    expressions f32 [N, 54], face_valid bool [N], yaw_rad f32 [N], face_px f32 [N, 68, 2] on
                 these pictures (older clips lack it);  warp.npz  refs int [2]
 The first frames are contiguous; those behind them come from other moments of the same take and serve as references.

@@ -24,6 +24,7 @@ class LossWeights:
     structure: float = 0.8
     detail: float = 1.0
     head: float = 2.0
+    features: float = 6.0  # on top, of what mouth and eyes are: a few pixels that say what a face does; our choice
     change: float = 0.1  # error of what changes between neighbouring frames; more of it freezes the film
     stir: float = 1.0  # error of how much changes
     perceptual: float = 0.6  # high, so that to choose between sharp pictures pays more than to mix them; our choice
@@ -36,6 +37,7 @@ Perceptual = Callable[[Tensor, Tensor], Tensor]
 def picture_loss(
     made: Tensor, truth: Tensor, state_01: Tensor, maps_01: Tensor, *, frames: int = 1,
     weights: LossWeights | None = None, perceptual: Perceptual | None = None, cut_px: tuple[int, int] = (0, 0),
+    features_01: Tensor | None = None, times: int = 1,
 ) -> Tensor:  # fmt: skip
     """The loss of frames [N, 3, H, W] in -1..1.
 
@@ -44,11 +46,14 @@ def picture_loss(
     frames      N is made of films of so many neighbouring frames; 1 = no two belong together
     perceptual  distance [N] of two batches of pictures; None leaves both of its terms out
     cut_px      rows and columns cut off before it looks: its first layer strides, and a fixed grid would show
+    features_01 [N, 1, H, W]    mouth and eyes count more; None = unknown
+    times       how many times the side that the VAE sees: heads are cut out as much larger
     """
     weights = weights or LossWeights()
     miss = made - truth
     head = head_mask(maps_01)
     weight = 1.0 + F.max_pool2d(state_01[:, :1], 9, 1, 4) + weights.head * F.max_pool2d(head, 9, 1, 4)
+    weight = weight if features_01 is None else weight + weights.features * features_01
     weight = weight / weight.mean()
     across, down = miss.diff(dim=3).abs(), miss.diff(dim=2).abs()
     loss = (weight * miss.abs()).mean() + 2.0 * (weight * miss.square()).mean()
@@ -61,7 +66,7 @@ def picture_loss(
     if perceptual is not None:
         top, left = cut_px
         loss = loss + weights.perceptual * perceptual(made[..., top:, left:], truth[..., top:, left:]).mean()
-        cut = heads_cut_out(torch.cat([made, truth], 1), head)
+        cut = heads_cut_out(torch.cat([made, truth], 1), head, _HEAD_PX * times)
         if len(cut):
             share = len(cut) / len(made)  # so that a batch with one head does not learn for it alone
             loss = loss + weights.perceptual_head * share * perceptual(cut[:, :3], cut[:, 3:]).mean()
@@ -81,8 +86,8 @@ def head_mask(maps_01: Tensor) -> Tensor:
     return (maps_01[:, 3:].amax(1, keepdim=True) > 0).float()
 
 
-def heads_cut_out(pictures: Tensor, head: Tensor) -> Tensor:
-    """Squares [M, C, 64, 64] about the heads of pictures [N, C, H, W]; M <= N, for pictures without a head give none.
+def heads_cut_out(pictures: Tensor, head: Tensor, side_px: int = _HEAD_PX) -> Tensor:
+    """Squares [M, C, side, side] about the heads of pictures [N, C, H, W]; M <= N, for those without a head give none.
 
     head  float [N, 1, H, W] as of `head_mask`
     """
@@ -90,7 +95,7 @@ def heads_cut_out(pictures: Tensor, head: Tensor) -> Tensor:
     there = head.flatten(1).amax(1) > 0
     pictures, head = pictures[there], head[there, 0]
     if not len(pictures):
-        return pictures.new_zeros(0, pictures.shape[1], _HEAD_PX, _HEAD_PX)
+        return pictures.new_zeros(0, pictures.shape[1], side_px, side_px)
     centres, reach = [], []
     for line, length in ((head.amax(1), width), (head.amax(2), height)):  # columns, then rows that the sphere touches
         at = torch.arange(length, device=head.device, dtype=head.dtype).expand(len(line), -1)
@@ -103,7 +108,7 @@ def heads_cut_out(pictures: Tensor, head: Tensor) -> Tensor:
     affine = torch.stack(
         [torch.stack([side / width, zero, centres[0]], 1), torch.stack([zero, side / height, centres[1]], 1)], 1
     )
-    grid = F.affine_grid(affine, [len(pictures), 1, _HEAD_PX, _HEAD_PX], align_corners=False)
+    grid = F.affine_grid(affine, [len(pictures), 1, side_px, side_px], align_corners=False)
     return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 

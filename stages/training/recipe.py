@@ -81,6 +81,7 @@ class CompositorRecipe:
 
     perceptual  trunk of LPIPS in the loss (stages.training.perceptual): alex, vgg; "" = none, and none is fetched
     crop_px     side of the squares that most steps see, because pixels cost time; 0 = always whole frames
+    fine_01     share of the steps on the large canvas (Recipe.fine)
     """
 
     rehearsals: int
@@ -88,6 +89,7 @@ class CompositorRecipe:
     batch: int = 16
     perceptual: str = "alex"
     crop_px: int = 64
+    fine_01: float = 0.75
     whole_from_01: float = 0.8
     lr: float = 1e-3
     muon_lr: float = 1e-2
@@ -100,6 +102,7 @@ class Recipe:
 
     clips         rendered for it; clip_frames: contiguous frames of each, 4k+1; views: pictures by other cameras
     close_ups     people rendered for the face encoder alone (stages.training.face_people); 0 = none
+    fine          clips are rendered and carried with so many times the model's side; the compositor learns from both
     phases        of the transformer (stages.training.loop); phase_steps: length of each
     minute_shares of --total-minutes for VAE, face encoder, transformer and compositor
     """
@@ -112,6 +115,7 @@ class Recipe:
     phases: tuple[Phase, ...]
     phase_steps: tuple[int, ...]
     compositor: CompositorRecipe
+    fine: int = 1
     minute_shares: tuple[float, float, float, float] = (0.22, 0.08, 0.55, 0.15)
     views: int = 2
 
@@ -164,6 +168,7 @@ RECIPES: dict[str, Recipe] = {
         phases=PHASES,
         phase_steps=(2400, 1000, 700, 2600),
         compositor=CompositorRecipe(rehearsals=900, steps=2500),
+        fine=2,
     ),
     "base256": Recipe(  # for a GPU; lengths are a plan, not yet a measurement
         clips=12000,

@@ -10,7 +10,7 @@ import numpy as np
 
 from stages.body.framing import Window, content_box, cut, window_around, window_like
 from stages.core.skeleton import BODY_INDEX, HANDS
-from stages.training.pool import REFERENCE_FRAMES
+from stages.training.pool import LENGTHS, POINTS, REFERENCE_FRAMES
 
 SIDE_STRIDE = 16  # canvas sides are multiples of this: latent cells of 8 px, tokens of 2 x 2 cells
 _LIMBS = tuple(
@@ -19,7 +19,6 @@ _LIMBS = tuple(
     for side in ("left", "right")
 )
 _HEAD_ROOM = 2.4  # head radii that the smaller side of a reframed canvas holds at least
-_POINTS, _LENGTHS = ("joints_px", "hands_px", "head_center_px", "face_px"), ("head_radius_px",)
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,17 @@ def choose_window(truth: dict[str, np.ndarray], size: int, rng: np.random.Genera
 def reframed(frames_u8: np.ndarray, truth: dict[str, np.ndarray], window: Window) -> tuple[np.ndarray, dict]:
     """Pictures [N, H, W, 3] and truth of them as the window shows them."""
     moved = dict(truth)
-    for name in set(_POINTS) & set(truth):
+    for name in set(POINTS) & set(truth):
         moved[name] = window.points(truth[name])
-    for name in _LENGTHS:
+    for name in LENGTHS:
         moved[name] = truth[name] * window.scale
     return np.stack([cut(picture, window) for picture in frames_u8]), moved
+
+
+def fine_window(window: Window, times: int) -> Window:
+    """The same window between pictures and canvas that both have k times the side."""
+    shift = (times * at + (1.0 - window.scale) * (times - 1) / 2 for at in window.shift_px)
+    return Window(window.scale, tuple(shift), window.height * times, window.width * times)
 
 
 def views_of(truth: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

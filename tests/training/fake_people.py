@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from stages.core.geometry import rotvec_to_matrix
-from stages.training.pool import REFERENCE_FRAMES
+from stages.training.pool import REFERENCE_FRAMES, with_fine
 
 POSE = ("joints_px", "joint_visible", "joints_z_m", "hands_px", "R_cam_head", "head_center_px", "head_radius_px")
 
@@ -17,11 +17,14 @@ class FakePeople:
     kind: str = "fake"
     framing: str = "portrait"
     views: int = 0
+    fine: int = 1
 
     def describe(self) -> dict:
         return asdict(self)
 
     def clip(self, seed: int) -> dict[str, np.ndarray]:
+        if self.fine > 1:
+            return with_fine(replace(self, size=self.size * self.fine, fine=1).clip(seed), self.fine)
         rng = np.random.default_rng(seed)
         count, size = self.frames + REFERENCE_FRAMES, self.size
         behind, body, head = rng.integers(0, 256, (3, 3))

@@ -6,18 +6,22 @@ import numpy as np
 import pytest
 import torch
 
+from stages.core.carried import averaged_kind
 from stages.core.errors import InputError
+from stages.core.pictures import averaged
 from stages.face.encoder import FaceEncoderConfig, FaceMotionNet
 from stages.model.sampler import SamplerConfig
 from stages.training.compositor_loop import FILM, Pictures, Rehearsals, train_compositor
 from stages.training.course import Course
 from stages.training.data import PreparedClips, like_squares
-from stages.training.pool import REFERENCE_FRAMES
+from stages.training.pool import REFERENCE_FRAMES, Pool, fill_pool
+from stages.training.prepare import prepare_clips
 from stages.training.recipe import CompositorRecipe
 from stages.training.rehearse import rehearse
+from stages.training.variety import PLAIN
 from stages.training.warps import WARPS, Slips, carry_references, slipped, truth_performance
 from tests.model.tiny import TINY, tiny_dit
-from tests.training.fake_people import After, never
+from tests.training.fake_people import After, FakePeople, never
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +127,17 @@ def test_cut_squares_show_one_place_in_every_picture():
     maps = np.concatenate([picture, 0 * picture], -1)
     maps[:, 40:50, 30:40, 4] = 9  # the head
     keep = np.stack([rows[::2, ::2], columns[::2, ::2]])[None].astype(np.uint8).repeat(FILM, 0)
-    whole = Pictures(picture, picture + 1, picture + 2, picture + 3, maps, picture[..., 0] + picture[..., 1], keep)
+    whole = Pictures(
+        picture,
+        picture + 1,
+        picture + 2,
+        picture + 3,
+        maps,
+        picture[..., 0] + picture[..., 1],
+        keep,
+        4 + picture[..., 0],
+    )
+    assert whole.times == 1
     near, seen = 0, set()
     for seed in range(100):
         part = whole.cut(np.random.default_rng(seed), 32)
@@ -132,6 +146,7 @@ def test_cut_squares_show_one_place_in_every_picture():
             assert (film.still == film.made + 1).all() and (film.carried == film.made + 2).all()
             assert (film.truth == film.made + 3).all() and (film.maps[..., :3] == film.made).all()
             assert (film.kind == film.made[..., 0] + film.made[..., 1]).all()
+            assert (film.features == 4 + film.made[..., 0]).all()
         assert (part.keep[:, 0] == part.made[:, ::2, ::2, 0]).all()
         assert (part.mirrored().keep[0, 1, 0] == part.keep[0, 1, 0, ::-1]).all()
         near += bool(part.maps[..., 3:].any())
@@ -139,6 +154,66 @@ def test_cut_squares_show_one_place_in_every_picture():
     assert near > 60 and len(seen) > 30
     without = Pictures(**{**vars(whole), "maps": 0 * maps})
     assert without.cut(np.random.default_rng(0), 32).truth.shape == (FILM, 32, 32, 3)
+
+
+@pytest.fixture(scope="module")
+def finely(vae, tmp_path_factory):
+    """Prepared clips with pictures of twice the side, and rehearsals of them."""
+    folder = tmp_path_factory.mktemp("finely")
+    assert fill_pool(folder / "pool", FakePeople(fine=2), 3, workers=1, stop=never)
+    clips = Pool(folder / "pool", 3)
+    assert prepare_clips(clips, vae, folder / "prepared", stop=never, autocast=nullcontext, variety=PLAIN)
+    assert _rehearse(folder / "prepared", vae, folder / "rehearsed", never)
+    return folder
+
+
+def test_the_large_canvas_shows_the_same_film(finely):
+    """Averaged, its pictures are those that the transformer saw; what was made is enlarged to it."""
+    rehearsals = Rehearsals(finely / "rehearsed", finely / "prepared")
+    for rehearsal in [*rehearsals.trained, *rehearsals.watched]:
+        small, large = (
+            Pictures(*rehearsals.frames(rehearsal, np.random.default_rng(0), 100, fine)) for fine in (False, True)
+        )
+        assert (small.times, large.times) == (1, 2) and large.truth.shape == (9, 128, 128, 3)
+        for name in ("still", "carried", "truth"):
+            assert np.array_equal(averaged(getattr(large, name), 2), getattr(small, name)), name
+        off = np.abs(averaged(large.maps, 2).astype(int) - small.maps)
+        assert off.mean() < 4.0 < np.abs(small.maps.astype(int) - small.maps[:, ::-1]).mean()
+        assert np.abs(averaged(large.made, 2).astype(int) - small.made).mean() < 8
+        assert np.array_equal(large.keep, small.keep)
+        assert (averaged_kind(large.kind, 2) == small.kind).all()
+        assert 0.5 < (large.features > 0).mean() / (small.features > 0).mean() < 1.5
+
+
+def test_batches_of_the_large_canvas_are_cut_where_the_keep_maps_are(finely):
+    rehearsals, sides = Rehearsals(finely / "rehearsed", finely / "prepared"), set()
+    for seed in range(20):
+        part = rehearsals.batch(np.random.default_rng(seed), 8, 32, fine_01=0.5)
+        side = 48 if part.times == 2 else 32
+        assert part.truth.shape == (8, side, side, 3) and part.keep.shape == (
+            8,
+            2,
+            side // 2 // part.times,
+            side // 2 // part.times,
+        )
+        (pictures, *_), truth = part.tensors("cpu")
+        assert pictures.shape == (8, 3, 3, side, side) and truth.shape == (8, 3, side, side)
+        sides.add(side)
+    assert sides == {32, 48}
+    assert rehearsals.batch(np.random.default_rng(0), 8, 0, fine_01=1.0).truth.shape == (4, 128, 128, 3)
+
+
+def test_features_lie_on_mouth_and_eyes(rehearsed, prepared):
+    rehearsals = Rehearsals(rehearsed, prepared)
+    clip = prepared / rehearsals.trained[0].name[:-2]
+    parts = Pictures(*rehearsals.frames(rehearsals.trained[0], np.random.default_rng(0), 100))
+    face, valid = (np.load(clip / "labels.npz")[name][:9] for name in ("face_px", "face_valid"))
+    assert valid.any()
+    for mask, points, looks in zip(parts.features, face, valid, strict=True):
+        assert (mask > 0).any() == looks
+        if looks:
+            columns, rows = np.rint(points[36:60]).astype(int).T
+            assert (mask[rows, columns] == 255).mean() > 0.9
 
 
 def test_one_rehearsal_is_not_enough(prepared, tmp_path):
