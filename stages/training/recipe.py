@@ -210,5 +210,6 @@ RECIPES: dict[str, Recipe] = {
         ),
         phase_steps=(3, 2, 2),
         compositor=CompositorRecipe(rehearsals=4, steps=3, batch=4, perceptual="", crop_px=32),
+        fine=2,
     ),
 }

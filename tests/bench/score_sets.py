@@ -73,7 +73,7 @@ def points_of(studio, seed, kind, size):
 def make(kind, arguments, animator, encoder, studio, sampler):
     from stages.media import write_png
 
-    size = animator.config.size
+    size = arguments.size
     folder = Path(arguments.out) / kind
     for name in ("real", "reference", "truth", *METHODS):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -111,6 +111,7 @@ def main():
     parser.add_argument("--kinds", default="self,cross")
     parser.add_argument("--model", default="default")
     parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--size", type=int, default=256, help="side of the square canvas")
     parser.add_argument("--out", required=True)
     arguments = parser.parse_args()
 
@@ -124,7 +125,7 @@ def main():
     set_threads(None)
     bench.FRAMES = arguments.frames
     animator = Animator.load(arguments.model, pick_device("auto"))
-    studio = Studio(load_assets(), animator.config.size)
+    studio = Studio(load_assets(), arguments.size)
     sampler = SamplerConfig(arguments.steps, "dpm2m", 1.0, 1.0)
     for kind in arguments.kinds.split(","):
         make(kind, arguments, animator, load_face_encoder("default"), studio, sampler)

@@ -21,7 +21,7 @@ from stages.synthetic.suite import (
     total_sha256,
 )
 
-V1 = SUITES["v1"]
+V1, V1_256 = SUITES["v1"], SUITES["v1-256"]
 PARAMS = synth.Params(suite="v1", split="test")
 
 
@@ -34,6 +34,11 @@ def test_the_definition_never_changes():
     assert len(set(V1.bundles())) == 288
 
 
+def test_the_large_suite_is_v1_on_larger_pictures():
+    assert V1_256.definition() == V1.definition().replace("suite v1:", "suite v1-256:").replace("128 px", "256 px")
+    assert V1_256.bundles() == V1.bundles()
+
+
 def test_no_two_cases_show_the_same_person():
     shown = [clip_seed("test", number) for number in V1.numbers()]
     shown += [partner_seed(seed) for seed in shown]
@@ -41,18 +46,19 @@ def test_no_two_cases_show_the_same_person():
     assert all(SPLITS["test"][0] <= seed < SPLITS["test"][1] for seed in shown)
 
 
-def test_the_published_list_is_whole():
-    published = expected(V1)
-    assert tuple(sorted(published)) == tuple(sorted(V1.bundles()))
+@pytest.mark.parametrize("suite", [V1, V1_256], ids=["v1", "v1-256"])
+def test_the_published_list_is_whole(suite):
+    published = expected(suite)
+    assert tuple(sorted(published)) == tuple(sorted(suite.bundles()))
     assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in published.values())
     import stages.synthetic.suite as module
 
-    text = (Path(module.__file__).parent / "suites" / "v1.tsv").read_text()
-    assert text == list_text(V1, published, made_on(V1))
-    assert total_sha256(V1, published) in text
+    text = (Path(module.__file__).parent / "suites" / f"{suite.name}.tsv").read_text()
+    assert text == list_text(suite, published, made_on(suite))
+    assert total_sha256(suite, published) in text
     other = dict(published, **{"test_010000.zarr": "0" * 64})
-    assert total_sha256(V1, other) != total_sha256(V1, published)
-    assert differing(V1, other) == ["test_010000.zarr"]
+    assert total_sha256(suite, other) != total_sha256(suite, published)
+    assert differing(suite, other) == ["test_010000.zarr"]
 
 
 @pytest.mark.parametrize(

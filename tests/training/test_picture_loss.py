@@ -46,6 +46,27 @@ def test_the_truth_costs_nothing_and_the_figure_and_the_head_count_more():
     assert at(17) > at(3) > at(27) > 0
 
 
+def test_mouth_and_eyes_count_more():
+    truth, (state, maps) = film(), planes()
+    features = torch.zeros(4, 1, 32, 32)
+    features[..., 16:20] = 1.0
+
+    def at(column, features):
+        wrong = truth.clone()
+        wrong[..., column : column + 2] += 0.2
+        return picture_loss(wrong, truth, state, maps, features_01=features).item()
+
+    assert at(17, features) > 1.5 * at(17, None) and at(6, features) < at(6, None)
+    assert at(17, 0 * features) == pytest.approx(at(17, None))
+
+
+def test_on_a_large_canvas_heads_are_cut_out_as_large():
+    pictures, head = torch.rand(3, 6, 96, 96), torch.zeros(3, 1, 96, 96)
+    head[:2, :, 20:50, 30:60] = 1.0
+    assert heads_cut_out(pictures, head).shape == (2, 6, 64, 64)
+    assert heads_cut_out(pictures, head, 128).shape == (2, 6, 128, 128)
+
+
 def test_a_frozen_and_a_flickering_film_both_cost_more():
     """Errors of the same size in every frame: standing ones are no fault over time, changing ones are."""
     truth, (state, maps) = film(), planes()
