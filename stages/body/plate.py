@@ -3,27 +3,45 @@
 import cv2
 import numpy as np
 
+from stages.body.regrow import regrown
+
+_BEYOND = 0.25  # of its sides: how far the background is made up beyond the reference
+
 
 class Plate:
     """The background of a reference.
 
-    picture_u8  uint8 [H, W, 3];  hidden  bool [H, W] what the person hides, which is filled in smoothly
+    picture_u8  uint8 [H, W, 3];  hidden  bool [H, W] what the person hides, which is made up (stages.body.regrow)
     """
 
     def __init__(self, picture_u8, hidden) -> None:
-        self.picture_u8, self.hidden = fill(picture_u8, hidden), hidden
+        height, width = hidden.shape
+        self._rows, self._columns = round(_BEYOND * height), round(_BEYOND * width)
+        border = self._rows, self._rows, self._columns, self._columns
+        wide = cv2.copyMakeBorder(picture_u8, *border, cv2.BORDER_REPLICATE)
+        unseen = cv2.copyMakeBorder(hidden.astype(np.uint8), *border, cv2.BORDER_CONSTANT, value=1) > 0
+        self._wide, self.hidden = regrown(wide, unseen), hidden
+
+    @property
+    def picture_u8(self):
+        """uint8 [H, W, 3]: as the reference shows it, without the person."""
+        height, width = self.hidden.shape
+        return self._wide[self._rows : self._rows + height, self._columns : self._columns + width]
 
     def at(self, move=None) -> tuple[np.ndarray, np.ndarray]:
         """The background float32 [H, W, 3] and what of it nobody has seen, bool [H, W].
 
         move  float [2, 3], px of the picture wanted to px of the reference (stages.body.camera); None: it stands still
-        What lies beyond the reference goes on smoothly and counts as not seen.
+        What lies beyond the reference is made up and counts as not seen.
         """
         if move is None or np.array_equal(move, np.eye(2, 3)):
             return self.picture_u8.astype(np.float32), self.hidden.copy()
-        moved, hidden = moved_by(move, self.picture_u8, self.hidden.astype(np.uint8), border=2)
-        beyond = hidden > 1
-        return fill(moved, beyond).astype(np.float32), hidden > 0
+        height, width = self.hidden.shape
+        _, hidden = moved_by(move, self.picture_u8, self.hidden.astype(np.uint8), border=1)
+        shifted = np.asarray(move, np.float64) + [[0.0, 0.0, self._columns], [0.0, 0.0, self._rows]]
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        moved = cv2.warpAffine(self._wide, shifted, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return moved.astype(np.float32), hidden > 0
 
 
 def moved_by(move, picture_u8, marks_u8, *, border: int) -> tuple[np.ndarray, np.ndarray]:
@@ -35,18 +53,3 @@ def moved_by(move, picture_u8, marks_u8, *, border: int) -> tuple[np.ndarray, np
         marks_u8, move, size, flags=cv2.INTER_NEAREST | back, borderMode=cv2.BORDER_CONSTANT, borderValue=border
     )
     return moved, marks
-
-
-def fill(picture_u8, hole):
-    """Return the picture with the pixels of bool [H, W] `hole` filled smoothly from around them (push-pull)."""
-    weight = (~hole).astype(np.float32)
-    colour, levels = picture_u8.astype(np.float32) * weight[..., None], []
-    while min(weight.shape) > 2:
-        levels.append((colour, weight))
-        colour, weight = cv2.pyrDown(colour), cv2.pyrDown(weight)
-    filled = colour / np.maximum(weight, 1e-4)[..., None]
-    for colour, weight in reversed(levels):
-        above = cv2.resize(filled, weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        share = np.minimum(weight, 1.0)[..., None]
-        filled = share * (colour / np.maximum(weight, 1e-4)[..., None]) + (1.0 - share) * above
-    return np.where(hole[..., None], np.clip(np.rint(filled), 0, 255).astype(np.uint8), picture_u8)

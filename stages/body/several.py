@@ -19,7 +19,8 @@ import numpy as np
 from stages.body.camera import STILL
 from stages.body.parts import parts_of
 from stages.body.place import Performance
-from stages.body.plate import Plate, fill, moved_by
+from stages.body.plate import Plate, moved_by
+from stages.body.smooth import fill
 from stages.body.source import Source, part_labels, shown_from
 from stages.core.carried import DOUBTFUL_FIGURE, HIDDEN_BACKGROUND, SEEN_BACKGROUND
 from stages.core.skeleton import BODY_INDEX

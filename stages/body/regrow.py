@@ -1,0 +1,94 @@
+"""Background that nobody has seen, made of background that was seen: parts of the picture moved over the hole.
+
+For every place of the hole that move of the whole picture is taken which fits best along the rim of the hole nearby, so
+that walls, fences, streets and skies go on with their texture. What differs at the rim is spread smoothly over the
+hole. Where no move shows anything that was seen, colours go on smoothly. Source: ours, after shift maps (Pritch et al.
+2009) and the membranes of Perez et al. 2003.
+"""
+
+import cv2
+import numpy as np
+
+from stages.body.smooth import fill, spread
+
+_SIDE_PX = 96  # moves are looked for on a picture about so large; the numbers below are its px
+_STEP, _RISES = 3, (-9, -6, -3, 0, 3, 6, 9)  # between the moves tried, across; those tried down
+_RIM = 3  # width of the rim that is compared
+_NEAR, _FAR, _FAR_SHARE = (
+    7,
+    31,
+    0.02,
+)  # sides of the windows through which a place sees the rim; what the wide one counts
+_UNSEEN_RIM = 40.0  # grey levels that a move costs where the rim cannot be seen
+_LENGTH = 0.05  # grey levels that a move costs for each px it is long
+_MOST = 0.9  # of the picture that may be missing
+
+
+def regrown(picture_u8, hole):
+    """The picture uint8 [H, W, 3] with the pixels of bool [H, W] `hole` made up of others."""
+    if not hole.any() or hole.mean() > _MOST:
+        return fill(picture_u8, hole)
+    height, width = hole.shape
+    scale = max(1, round(max(height, width) / _SIDE_PX))
+    size = max(1, width // scale), max(1, height // scale)
+    smooth = fill(picture_u8, hole)
+    small = cv2.resize(smooth, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    small_hole = cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.01
+    moves = cv2.resize(_best_moves(small, small_hole), (width, height), interpolation=cv2.INTER_NEAREST)
+    return _copied(picture_u8, hole, smooth, np.rint(moves).astype(int) * scale, scale)
+
+
+def _best_moves(picture, hole):
+    """float32 [h, w, 2] (right, down): where pixels of the hole and its rim are taken from; 0, 0 = from nowhere."""
+    moves = np.zeros((*hole.shape, 2), np.float32)
+    wide = _grown(hole, _RIM)
+    rows, columns = (np.flatnonzero(wide.any(axis)) for axis in (1, 0))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    rim = (wide & ~hole)[box].astype(np.float32)
+    best = np.full(rim.shape, np.inf, np.float32)
+    for down in _RISES:
+        for across in range(_STEP - hole.shape[1], hole.shape[1], _STEP):
+            there, seen = _beside(picture, ~hole, box, across, down)
+            if abs(across) < 2 * _STEP or not (seen & hole[box]).any():
+                continue
+            shown = rim * seen
+            off, cost, weight = np.abs(there - picture[box]).mean(-1) * shown, 0.0, 1e-6
+            for side, share in ((_NEAR, 1.0), (_FAR, _FAR_SHARE)):
+                cost = cost + share * cv2.boxFilter(off, -1, (side, side))
+                weight = weight + share * cv2.boxFilter(shown, -1, (side, side))
+            cost = cost / weight + np.where(weight < 1e-4, _UNSEEN_RIM, 0.0) + _LENGTH * np.hypot(across, down)
+            better = seen & (cost < best)
+            best[better], moves[box][better] = cost[better], (across, down)
+    return moves
+
+
+def _copied(picture_u8, hole, smooth_u8, moves, scale: int):
+    """The picture with its hole copied as moves int [H, W, 2] say, soft where they meet, and made to fit at the rim."""
+    total, weight = np.zeros(picture_u8.shape, np.float32), np.zeros(hole.shape, np.float32)
+    wide, whole = _grown(hole, 2), (slice(0, hole.shape[0]), slice(0, hole.shape[1]))
+    for across, down in np.unique(moves[wide], axis=0):
+        if across or down:
+            there, seen = _beside(picture_u8, ~hole, whole, across, down)
+            share = (wide & (moves == (across, down)).all(-1)).astype(np.float32)
+            share = cv2.boxFilter(share, -1, (4 * scale + 1, 4 * scale + 1)) * seen
+            total += share[..., None] * there
+            weight += share
+    found = weight > 1e-3
+    made, rim = smooth_u8.astype(np.float32), wide & ~hole & found
+    if rim.any():
+        copied = total / np.maximum(weight, 1e-3)[..., None]
+        made = np.where(found[..., None], copied + spread(picture_u8 - copied, rim), made)
+    return np.where(hole[..., None], np.clip(np.rint(made), 0, 255).astype(np.uint8), picture_u8)
+
+
+def _beside(picture, known, box, across: int, down: int):
+    """What lies `across`, `down` beside each pixel of a box (rows, columns), and whether that is known."""
+    height, width = known.shape
+    rows, columns = np.arange(height)[box[0]] + down, np.arange(width)[box[1]] + across
+    inside = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))
+    at = np.ix_(np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1))
+    return picture[at], known[at] & inside
+
+
+def _grown(mask, px: int):
+    return cv2.dilate(mask.astype(np.uint8), np.ones((2 * px + 1, 2 * px + 1), np.uint8)) > 0

@@ -1,0 +1,25 @@
+"""Holes filled smoothly from around them (push-pull): colours go on, texture does not."""
+
+import cv2
+import numpy as np
+
+
+def fill(picture_u8, hole):
+    """The picture uint8 [H, W, 3] with the pixels of bool [H, W] `hole` filled from around them."""
+    filled = spread(picture_u8.astype(np.float32), ~hole)
+    return np.where(hole[..., None], np.clip(np.rint(filled), 0, 255).astype(np.uint8), picture_u8)
+
+
+def spread(values, known):
+    """Values float32 [H, W, C] of the pixels bool [H, W] that are known, going on smoothly over all others."""
+    weight = known.astype(np.float32)
+    colour, levels = values * weight[..., None], []
+    while min(weight.shape) > 2:
+        levels.append((colour, weight))
+        colour, weight = cv2.pyrDown(colour), cv2.pyrDown(weight)
+    filled = colour / np.maximum(weight, 1e-4)[..., None]
+    for colour, weight in reversed(levels):
+        above = cv2.resize(filled, weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        share = np.minimum(weight, 1.0)[..., None]
+        filled = share * (colour / np.maximum(weight, 1e-4)[..., None]) + (1.0 - share) * above
+    return filled
