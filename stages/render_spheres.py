@@ -20,7 +20,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "render-spheres"
 LAYERS = ("body", "head")
-VERSION = 7
+VERSION = 8
 FRAMINGS = ("reference", "driver")
 CAMERAS = ("driver", "still")
 _MULTIPLE = 16
@@ -218,6 +218,7 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
     from stages.body.layer import body_specs
     from stages.body.lengths import BONE_NAMES
     from stages.body.matte import figure_matte
+    from stages.body.surroundings import beyond, surrounded
     from stages.body.warp import ReferenceWarp
     from stages.bundle import LayerWriter
 
@@ -226,6 +227,7 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
     specs = body_specs()
     ref_frame = cut(scene.picture, composition.ref_window)
     matte_01 = figure_matte(ref_frame)
+    ref_frame = surrounded(ref_frame, beyond(composition.ref_window, *scene.picture.shape[:2]), matte_01)
     reference = ReferenceWarp(ref_frame, still, scene.ref_head.R_cam_head[0], matte_01)
     attrs = {
         "canvas": {

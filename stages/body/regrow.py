@@ -12,7 +12,7 @@ import numpy as np
 from stages.body.smooth import fill, spread
 
 _SIDE_PX = 96  # moves are looked for on a picture about so large; the numbers below are its px
-_STEP, _RISES = 3, (-9, -6, -3, 0, 3, 6, 9)  # between the moves tried, across; those tried down
+_STEP, _ASIDE = 3, 9  # between the moves tried, which go far along one axis and at most so far along the other
 _RIM = 3  # width of the rim that is compared
 _NEAR, _FAR, _FAR_SHARE = (
     7,
@@ -46,20 +46,27 @@ def _best_moves(picture, hole):
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     rim = (wide & ~hole)[box].astype(np.float32)
     best = np.full(rim.shape, np.inf, np.float32)
-    for down in _RISES:
-        for across in range(_STEP - hole.shape[1], hole.shape[1], _STEP):
-            there, seen = _beside(picture, ~hole, box, across, down)
-            if abs(across) < 2 * _STEP or not (seen & hole[box]).any():
-                continue
-            shown = rim * seen
-            off, cost, weight = np.abs(there - picture[box]).mean(-1) * shown, 0.0, 1e-6
-            for side, share in ((_NEAR, 1.0), (_FAR, _FAR_SHARE)):
-                cost = cost + share * cv2.boxFilter(off, -1, (side, side))
-                weight = weight + share * cv2.boxFilter(shown, -1, (side, side))
-            cost = cost / weight + np.where(weight < 1e-4, _UNSEEN_RIM, 0.0) + _LENGTH * np.hypot(across, down)
-            better = seen & (cost < best)
-            best[better], moves[box][better] = cost[better], (across, down)
+    for across, down in _tried(*hole.shape):
+        there, seen = _beside(picture, ~hole, box, across, down)
+        if not (seen & hole[box]).any():
+            continue
+        shown = rim * seen
+        off, cost, weight = np.abs(there - picture[box]).mean(-1) * shown, 0.0, 1e-6
+        for side, share in ((_NEAR, 1.0), (_FAR, _FAR_SHARE)):
+            cost = cost + share * cv2.boxFilter(off, -1, (side, side))
+            weight = weight + share * cv2.boxFilter(shown, -1, (side, side))
+        cost = cost / weight + np.where(weight < 1e-4, _UNSEEN_RIM, 0.0) + _LENGTH * np.hypot(across, down)
+        better = seen & (cost < best)
+        best[better], moves[box][better] = cost[better], (across, down)
     return moves
+
+
+def _tried(height: int, width: int) -> list[tuple[int, int]]:
+    """The moves (right, down) worth a look: far across or far down, not both."""
+    aside = range(-_ASIDE, _ASIDE + 1, _STEP)
+    wide = [(across, down) for down in aside for across in range(_STEP - width, width, _STEP) if abs(across) > _STEP]
+    high = [(across, down) for across in aside for down in range(_STEP - height, height, _STEP) if abs(down) > _ASIDE]
+    return wide + high
 
 
 def _copied(picture_u8, hole, smooth_u8, moves, scale: int):
