@@ -50,8 +50,11 @@ class CompositorConfig:
 
     @classmethod
     def from_dict(cls, values: dict) -> "CompositorConfig":
-        """Return the configuration stored with a compositor; TypeError where a name is unknown."""
-        return cls(**_tuples(values))
+        """Return the configuration stored with a compositor; TypeError where a name is unknown.
+
+        `measured`, what a benchmark wrote beside it about the weights, is left aside.
+        """
+        return cls(**_tuples({name: value for name, value in values.items() if name != "measured"}))
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def test_below_a_body_the_blur_stays():
     canvas, unseen = cut(picture, window), beyond(window, 64, 128)
     made = surrounded(canvas, unseen, matte)
     assert made[66:72, 60:70, 1].mean() > 120, "still green"
-    assert np.abs(made[66:80, 60:70].astype(int) - canvas[66:80, 60:70]).mean() < 40
+    assert np.abs(made[66:80, 60:70].astype(int) - canvas[66:80, 60:70]).mean() < 60
     assert np.abs(np.diff(made[70:, :30].astype(int), axis=1)).mean() > 5, "beside it the wall goes on"
 
 
