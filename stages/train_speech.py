@@ -21,9 +21,13 @@ from stages.core.records import Plan, Record
 STAGE = "train-speech"
 VERSION = 1
 ENGINES = ("flite", "festival", "espeak", "neural", "music")
-_DECIDE = ("voices", "share", "steps", "seed")
+_DECIDE = ("voices", "share", "steps", "seed", "start", "aligner")
 _SETTINGS = "settings.json"
 _FIRST_SHARE = 0.6  # of the steps see only voices that know their times; the network then mends those of the others
+
+# a network that has learned already forgets at the rates of one that has not
+_RATES = {"first": {}, "second": {"lr": 1.2e-3, "muon_lr": 7e-3},
+          "further": {"lr": 8e-4, "muon_lr": 4e-3, "decay_from_01": 0.3}}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Params:
     minutes  of this call; 0 = no limit. When they are over it saves and exits with 75
     seed     of texts, voices, rooms, noises and weights
     threads  CPU threads; 0 = as many as the machine has
+    start    weights to go on from ("default" = those shipped); all steps then see all voices. Empty = from nothing
+    aligner  neural voices at the times of pocketsphinx, not at those the network finds
     """
 
     out: str = "speech-training"
@@ -48,6 +54,8 @@ class Params:
     minutes: float = 0.0
     seed: int = 0
     threads: int = 0
+    start: str = ""
+    aligner: bool = False
 
 
 def plan(item: str | os.PathLike[str], params: Params) -> Plan:
@@ -60,7 +68,7 @@ def plan(item: str | os.PathLike[str], params: Params) -> Plan:
     _check(params)
     wanted = {name: getattr(params, name) for name in _DECIDE}
     settings = Path(item) / _SETTINGS
-    found = json.loads(settings.read_text()) if settings.is_file() else wanted
+    found = {"start": "", "aligner": False, **(json.loads(settings.read_text()) if settings.is_file() else wanted)}
     other = [name for name in _DECIDE if found[name] != wanted[name]]
     if other:
         raise ConflictError(
@@ -84,12 +92,12 @@ def run(
     todo = plan(item, params)
     if todo.action == "skip":
         return Record(STAGE, str(item), "skipped", todo.key, time.monotonic() - started)
-    from stages.audio.network import config_to_dict
+    from stages.audio.network import config_to_dict, load_speech_face
     from stages.core.device import set_threads
     from stages.training.course import Course, Log, Slice
     from stages.training.speech_align import ROUGH, aligned
     from stages.training.speech_loop import SpeechRecipe, train_speech
-    from stages.training.speech_pool import fill_speech_pool, read_programmes
+    from stages.training.speech_pool import balanced, fill_speech_pool, read_programmes
     from stages.weights.checkpoint import save_checkpoint
 
     folder = Path(item)
@@ -114,25 +122,37 @@ def run(
             neural=Path(params.neural) if params.neural else None, progress=lambda a, b: tell(a, b, "programmes"),
         ):  # fmt: skip
             raise _stopped(folder, "the voices")
-        trained, watched = (read_programmes(folder / "pool", part) for part in ("train", "test"))
-        exact = [programme for programme in trained if programme.engine not in ROUGH]
-        start, programmes = None, exact
-        for part, share in (("first", _FIRST_SHARE), ("second", 1 - _FIRST_SHARE)):
+        trained = read_programmes(folder / "pool", "train")
+        watched = read_programmes(folder / "pool", "choose" if _has_voices_to_choose_by(params.voices) else "test")
+        start, parts = None, (("first", _FIRST_SHARE), ("second", 1 - _FIRST_SHARE))
+        programmes = [programme for programme in trained if programme.engine not in ROUGH]
+        if params.start:
+            network = load_speech_face(params.start).network
+            start, parts = network.state_dict(), (("further", 1.0),)
+            programmes = aligned(trained, network, aligner=params.aligner)
+        for part, share in parts:
             steps = max(1, round(share * params.steps))
-            recipe = SpeechRecipe(steps=steps) if start is None else SpeechRecipe(steps=steps, lr=1.2e-3, muon_lr=7e-3)
+            recipe = SpeechRecipe(steps=steps, **_RATES[part])
             network = train_speech(
-                folder / "work" / f"{part}.safetensors", programmes, watched, recipe, Course(steps), stop,
+                folder / "work" / f"{part}.safetensors", balanced(programmes), watched, recipe, Course(steps), stop,
                 seed=params.seed, say=partial(say, part), start=start,
             )  # fmt: skip
             if network is None:
                 raise _stopped(folder, "learning")
-            start, programmes = network.state_dict(), aligned(trained, network)
+            if part == "first":
+                start, programmes = network.state_dict(), aligned(trained, network, aligner=params.aligner)
     save_checkpoint(folder / "speech.safetensors", network.state_dict(), config_to_dict(network.config))
     return Record(STAGE, str(folder), "written", todo.key, time.monotonic() - started, data=log.lines()[-1])
 
 
 def _stopped(folder: Path, where: str) -> Checkpointed:
     return Checkpointed(f"{folder}: stopped in {where}, all is saved. Run the same command again to go on")
+
+
+def _has_voices_to_choose_by(voices: str) -> bool:
+    from stages.training.speech_pool import CHOSEN_BY
+
+    return any(CHOSEN_BY.get(name) for name in voices.split(","))
 
 
 def _check(params: Params) -> None:

@@ -23,6 +23,8 @@ def command(
     minutes: Annotated[float, typer.Option(help="Of this call, then save and exit 75; 0 = no limit.")] = Params.minutes,
     seed: options.Seed = Params.seed,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 = all.")] = Params.threads,
+    start: Annotated[str, typer.Option(help="Weights to go on from; default = those shipped.")] = Params.start,
+    aligner: Annotated[bool, typer.Option(help="Neural voices at the times of pocketsphinx.")] = Params.aligner,
     as_json: options.Json = False,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
@@ -31,7 +33,8 @@ def command(
 ) -> None:
     """Train the network audio2face hears with, on voices this machine can speak with."""
     params = Params(
-        out=out, voices=voices, neural=neural, share=share, steps=steps, minutes=minutes, seed=seed, threads=threads
-    )
+        out=out, voices=voices, neural=neural, share=share, steps=steps, minutes=minutes, seed=seed, threads=threads,
+        start=start, aligner=aligner,
+    )  # fmt: skip
     flags = options.Flags(json=as_json, dry_run=dry_run, quiet=quiet, verbose=verbose, debug=debug)
     run_made(train_speech, lambda say: [train_speech.run(out, params, say)], flags, items=lambda: [out], params=params)

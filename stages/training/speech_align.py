@@ -19,12 +19,19 @@ _TRUST = 3.0  # frames; further moves cost more than the square of this
 ROUGH = ("neural",)  # engines whose times are those of a duration model, not of their sound
 
 
-def aligned(programmes: list[Programme], network: SpeechFaceNet) -> list[Programme]:
-    """The programmes, the times of ROUGH engines moved to where the network sees their visemes."""
-    return [
-        replace(p, timeline=align(p.timeline, viseme_scores(network, p.sound))) if p.engine in ROUGH else p
-        for p in programmes
-    ]
+def aligned(programmes: list[Programme], network: SpeechFaceNet, *, aligner: bool = False) -> list[Programme]:
+    """The programmes, the times of ROUGH engines moved to where the network sees their visemes.
+
+    aligner  to where pocketsphinx hears their sounds, and the network is asked only where that one finds none
+    errors   WeightsError: no pocketsphinx
+    """
+    from stages.training.speech_sphinx import sphinx_aligned
+
+    def mended(programme: Programme) -> Programme:
+        seen = align(programme.timeline, viseme_scores(network, programme.sound))
+        return sphinx_aligned(programme, seen)[0] if aligner else replace(programme, timeline=seen)
+
+    return [mended(programme) if programme.engine in ROUGH else programme for programme in programmes]
 
 
 @torch.no_grad()

@@ -30,7 +30,7 @@ from stages.weights.checkpoint import load_strictly
 _JAW_WEIGHT = 4.0  # the jaw is what one sees first
 _SLACK = 0.15  # below this a miss counts squared
 _MOTION_WEIGHT = 0.5  # of what changes within 40 ms
-_GAP_WEIGHT = 1.0  # of the squared miss of how far lips are apart, which is what one sees, in openings of an `aa`
+_GAP_WEIGHT = 3.0  # of the squared miss of how far lips are apart, which is what one sees, in openings of an `aa`
 _VISEME_WEIGHT = 0.1
 _UPPER, _LOWER = slice(61, 64), slice(65, 68)  # inner lips among the 68 points
 _EDGE = 15  # frames at either end of an item, where the network lacks what was before or comes after
@@ -47,6 +47,7 @@ class SpeechRecipe:
     lr: float = 2e-3
     muon_lr: float = 1e-2
     ema_decay: float = 0.998
+    decay_from_01: float = 0.6
 
 
 def true_units(timeline: Timeline, frames: int) -> tuple[np.ndarray, np.ndarray]:
@@ -126,8 +127,9 @@ def train_speech(
     if start is not None:
         load_strictly(network, start, "the speech network to start from")
     learner = Learner(
-        state_path, network, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay, clip_norm=1.0
-    )
+        state_path, network, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay, clip_norm=1.0,
+        decay_from_01=recipe.decay_from_01,
+    )  # fmt: skip
 
     @lru_cache(maxsize=64)
     def batch(number: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -48,10 +48,19 @@ class NeuralVoices:
         self._ids = json.loads((self.folder / VOCABULARY).read_text())["model"]["vocab"]
         self.names = tuple(sorted(path.stem for path in (self.folder / VOICES).glob("*.bin")))
 
-    def say(self, text: str, voice: str, *, language: str = "en-us", speed: float = 1.0) -> Said:
-        """Speech of one of `names` reading in a language of espeak-ng."""
+    def say(
+        self, text: str, voice: str, *, language: str = "en-us", speed: float = 1.0,
+        blend: tuple[str, float] | None = None,
+    ) -> Said:  # fmt: skip
+        """Speech of one of `names` reading in a language of espeak-ng.
+
+        blend  another of `names` and its share: styles add up to voices nobody has
+        """
         letters = [letter for letter in _joined(espeak_ipa(text, language)) if letter in self._ids][:_MOST]
-        styles = np.fromfile(self.folder / VOICES / f"{voice}.bin", np.float32).reshape(-1, _STYLE)
+        styles = self._styles(voice)
+        if blend is not None:
+            other, share = blend
+            styles = (1 - share) * styles + share * self._styles(other)
         feed = {
             "input_ids": np.array([[0, *(self._ids[letter] for letter in letters), 0]], np.int64),
             "style": styles[min(len(letters), len(styles) - 1)][None],
@@ -64,6 +73,10 @@ class NeuralVoices:
         rows = _merged(list(zip(starts, ends, ["", *letters, ""], strict=True)))
         wave = np.clip(np.round(sound * 32767), -32768, 32767).astype(np.int16)
         return Said(resampled(wave, _RATE_HZ), from_ipa(rows))
+
+    def _styles(self, voice: str) -> np.ndarray:
+        """float32 [N, 256]: row n for texts of n sounds."""
+        return np.fromfile(self.folder / VOICES / f"{voice}.bin", np.float32).reshape(-1, _STYLE)
 
 
 def _joined(ipa: str) -> str:

@@ -39,8 +39,19 @@ HELD_OUT = {
     "espeak": ("m7", "f5"),
     "neural": ("af_nova", "am_liam", "bf_alice", "bm_lewis", "ef_dora", "im_nicola", "jf_alpha", "zm_yunxi"),
 }
-# programmes of each engine to train on and to test with
-COUNTS = {"flite": (32, 4), "festival": (40, 4), "espeak": (48, 4), "neural": (92, 8), "music": (60, 6)}
+# Neither trained on nor tested with: what is tried is chosen by these. flite has too few speakers to spare one.
+CHOSEN_BY = {
+    "flite": (),
+    "festival": ("lp_diphone",),
+    "espeak": ("m3", "f2"),
+    "neural": ("af_sarah", "am_puck", "bf_isabella", "bm_george", "if_sara", "zf_xiaoyi"),
+}
+PARTS = ("test", "choose", "train")
+# programmes of each engine of each of PARTS
+COUNTS = {"flite": (4, 0, 40), "festival": (4, 3, 60), "espeak": (4, 3, 96), "neural": (8, 6, 108),
+          "music": (6, 4, 72)}  # fmt: skip
+# how often each engine is drawn to train on: real recordings, of which there are few, more than their number asks for
+_DRAWN = {"flite": 0.19, "festival": 0.27, "espeak": 0.18, "neural": 0.36}
 _PROGRAMME_S, _SINGER_S = 12.0, 4.0
 _CODEC_SHARE, _SUNG_SHARE = 0.4, 0.6
 _CODECS = (
@@ -75,8 +86,8 @@ def fill_speech_pool(
     jobs = [
         (engine, part, at)
         for engine in engines
-        for part, count in zip(("test", "train"), COUNTS[engine][::-1], strict=True)
-        for at in range(max(1, round(count * share)))
+        for part, count in zip(PARTS, COUNTS[engine], strict=True)
+        for at in range(max(1, round(count * share)) if count else 0)
     ]
     folder.mkdir(parents=True, exist_ok=True)
     speakers: dict[str, object] = {}
@@ -95,7 +106,7 @@ def fill_speech_pool(
 
 
 def read_programmes(folder: Path, part: str) -> list[Programme]:
-    """All programmes of "train" or "test". errors  InputError: none"""
+    """All programmes of one of PARTS. errors  InputError: none"""
     found = []
     for file in sorted(folder.glob(f"{part}-*.npz")):
         with np.load(file) as held:
@@ -107,6 +118,16 @@ def read_programmes(folder: Path, part: str) -> list[Programme]:
     return found
 
 
+def balanced(programmes: list[Programme]) -> list[Programme]:
+    """The programmes, repeated where that lets their engines be drawn as often as _DRAWN says; music stays."""
+    out = [programme for programme in programmes if programme.engine not in _DRAWN]
+    for engine, share in _DRAWN.items():
+        some = [programme for programme in programmes if programme.engine == engine]
+        count = max(len(some), round(share * 400)) if some else 0
+        out += [some[at % len(some)] for at in range(count)]
+    return out
+
+
 def _make(engine: str, part: str, at: int, neural: Path | None, seed: int, speakers: dict) -> Programme:
     rng = numpy_rng(seed, "train-speech", f"{part} {engine} {at}", "programme")
     if engine == "music":
@@ -115,7 +136,7 @@ def _make(engine: str, part: str, at: int, neural: Path | None, seed: int, speak
         singer = _singer(rng, part, at, neural, speakers) if rng.random() < _SUNG_SHARE else None
         return Programme(_coded(rng, play_song(rng, _PROGRAMME_S, singer)), (), engine, "")
     voice = _voice(engine, part, at, neural, speakers)
-    parts = _SPEAKERS[engine](rng, voice, part == "test", speakers, _PROGRAMME_S)
+    parts = _SPEAKERS[engine](rng, voice, part, speakers, _PROGRAMME_S)
     sound, timeline = _joined(rng, parts)
     return Programme(_coded(rng, sound), timeline, engine, voice)
 
@@ -124,7 +145,7 @@ def _singer(rng, part: str, at: int, neural: Path | None, speakers: dict) -> np.
     """int16 [n]: speech to be sung, of a neural voice where there are such."""
     engine = "neural" if neural is not None and rng.random() < 0.5 else str(rng.choice(["flite", "espeak"]))
     voice = _voice(engine, part, at, neural, speakers)
-    parts = _SPEAKERS[engine](rng, voice, part == "test", speakers, _SINGER_S)
+    parts = _SPEAKERS[engine](rng, voice, part, speakers, _SINGER_S)
     return np.concatenate([said.sound for said in parts])
 
 
@@ -138,9 +159,14 @@ def _voice(engine: str, part: str, at: int, neural: Path | None, speakers: dict)
         speakers[engine] = NeuralVoices(neural)
     every = {"flite": FLITE_VOICES, "festival": (*FESTIVAL_VOICES, *FESTIVAL_ABROAD), "espeak": ESPEAK_VARIANTS}
     names = speakers[engine].names if engine == "neural" else every[engine]
-    held = HELD_OUT[engine]
-    names = held if part == "test" else tuple(name for name in names if name not in held)
+    names = _of_part(names, engine, part)
     return names[at % len(names)]
+
+
+def _of_part(names: tuple[str, ...], engine: str, part: str) -> tuple[str, ...]:
+    """Those of the voices that speak in one of PARTS; where none is to choose by, those that are trained on."""
+    kept = {"test": HELD_OUT[engine], "choose": CHOSEN_BY[engine]}
+    return kept.get(part) or tuple(name for name in names if not any(name in others for others in kept.values()))
 
 
 def _long_enough(make: Callable[[], Said], seconds: float) -> list[Said]:
@@ -151,44 +177,71 @@ def _long_enough(make: Callable[[], Said], seconds: float) -> list[Said]:
     return parts
 
 
-def _flite(rng, voice: str, held_out: bool, speakers, seconds: float) -> list[Said]:
-    return _long_enough(lambda: say_flite(sentences(rng, 1, held_out=held_out)[0], voice), seconds)
-
-
-def _festival(rng, voice: str, held_out: bool, speakers, seconds: float) -> list[Said]:
-    if voice in FESTIVAL_ABROAD:
-        return say_festival([*numbers(rng, 2), *made_up(rng, 4)], voice)
-    return say_festival(sentences(rng, 6, held_out=held_out), voice)
-
-
-def _espeak(rng, variant: str, held_out: bool, speakers, seconds: float) -> list[Said]:
-    language = _ESPEAK_LANGUAGES[int(rng.integers(len(_ESPEAK_LANGUAGES)))]
-    read = sentences if language.startswith("en") else None
-    settings = {
-        "words_per_min": int(rng.integers(120, 220)), "pitch": int(rng.integers(25, 75)),
-        "pitch_range": int(rng.integers(25, 80)),
-    }  # fmt: skip
-
+def _flite(rng, voice: str, part: str, speakers, seconds: float) -> list[Said]:
     def one() -> Said:
-        text = read(rng, 1, held_out=held_out)[0] if read else numbers(rng, 1)[0]
-        return say_espeak(text, f"{language}+{variant}", **settings)
+        text = _sentence(rng, part)
+        if part != "train":
+            return say_flite(text, voice)
+        return say_flite(text, voice, stretch=float(rng.uniform(0.85, 1.25)), pitch_hz=float(rng.uniform(80, 180)))
 
     return _long_enough(one, seconds)
 
 
-def _neural(rng, voice: str, held_out: bool, speakers, seconds: float) -> list[Said]:
+def _festival(rng, voice: str, part: str, speakers, seconds: float) -> list[Said]:
+    if voice in FESTIVAL_ABROAD:
+        return say_festival([*numbers(rng, 2), *made_up(rng, 4)], voice)
+    return say_festival(sentences(rng, 6, held_out=part == "test"), voice)
+
+
+def _espeak(rng, variant: str, part: str, speakers, seconds: float) -> list[Said]:
+    """One variant throughout, except to train on: there every sentence has another one, language, height and pace."""
+    variants = _of_part(ESPEAK_VARIANTS, "espeak", part)
+
+    def manner() -> tuple[str, dict]:
+        language = _ESPEAK_LANGUAGES[int(rng.integers(len(_ESPEAK_LANGUAGES)))]
+        return language, {
+            "words_per_min": int(rng.integers(120, 220)), "pitch": int(rng.integers(25, 75)),
+            "pitch_range": int(rng.integers(25, 80)),
+        }  # fmt: skip
+
+    language, settings = manner()
+
+    def one() -> Said:
+        nonlocal language, settings, variant
+        text = _sentence(rng, part) if language.startswith("en") else numbers(rng, 1)[0]
+        said = say_espeak(text, f"{language}+{variant}", **settings)
+        if part == "train":
+            language, settings = manner()
+            variant = str(rng.choice(variants))
+        return said
+
+    return _long_enough(one, seconds)
+
+
+def _neural(rng, voice: str, part: str, speakers, seconds: float) -> list[Said]:
+    """One voice throughout, except to train on: there every sentence but the first is read by a blend with another."""
     from stages.training.speech_neural import LANGUAGES
 
     own = LANGUAGES[voice[0]]
     speed = float(rng.uniform(0.85, 1.2))
+    others = _of_part(speakers["neural"].names, "neural", part)
+    blend: tuple[str, float] | None = None
 
     def one() -> Said:
+        nonlocal blend, speed
         english = own.startswith("en") or rng.random() < 0.5
-        text = sentences(rng, 1, held_out=held_out)[0] if english else numbers(rng, 1)[0]
-        return speakers["neural"].say(text, voice, language=own if not english or own[:2] == "en" else "en-us",
-                                      speed=speed)  # fmt: skip
+        text = _sentence(rng, part) if english else numbers(rng, 1)[0]
+        language = own if not english or own[:2] == "en" else "en-us"
+        said = speakers["neural"].say(text, voice, language=language, speed=speed, blend=blend)
+        if part == "train":
+            blend, speed = (str(rng.choice(others)), float(rng.uniform(0.3, 0.9))), float(rng.uniform(0.8, 1.25))
+        return said
 
     return _long_enough(one, seconds)
+
+
+def _sentence(rng, part: str) -> str:
+    return sentences(rng, 1, held_out=part == "test")[0]
 
 
 _SPEAKERS = {"flite": _flite, "festival": _festival, "espeak": _espeak, "neural": _neural}

@@ -22,12 +22,14 @@ _FARTHEST_S = 0.25  # a sound that begins further from where the voice said it d
 _KNOWN_AS = {"AX": "AH"}
 
 
-def sphinx_aligned(programme: Programme) -> tuple[Programme, float]:
+def sphinx_aligned(programme: Programme, otherwise: Timeline | None = None) -> tuple[Programme, float]:
     """(the programme with the same sounds at the aligner's times, share of its sounds that it could place).
 
-    Pieces between pauses that cannot be placed keep the times they had. errors  WeightsError: no pocketsphinx
+    otherwise  its sounds at the times they have in pieces between pauses that cannot be placed; None = those they had
+    errors     WeightsError: no pocketsphinx
     """
     rows = joined_glides(programme.timeline)
+    others = _joined_as(rows, programme.timeline if otherwise is None else otherwise)
     out: list[tuple[float, float, str]] = []
     placed = spoken = 0
     for first, last in _pieces(rows):
@@ -40,8 +42,9 @@ def sphinx_aligned(programme: Programme) -> tuple[Programme, float]:
         spoken += len(sounds)
         if found:
             placed += len(sounds)
-            sounds = [(a + begin, b + begin, row[2]) for (a, b), row in zip(found, sounds, strict=True)]
-        out += sounds
+            out += [(a + begin, b + begin, row[2]) for (a, b), row in zip(found, sounds, strict=True)]
+        else:
+            out += [row for row in others[first:last] if row[2] != "sil"]
     return replace(programme, timeline=gliding(_with_pauses(out, rows[-1][1]))), placed / max(1, spoken)
 
 
@@ -56,6 +59,16 @@ def joined_glides(timeline: Timeline) -> Timeline:
             out[-1] = (before[0], end, glide[0])
         else:
             out.append((start, end, name))
+    return tuple(out)
+
+
+def _joined_as(rows: Timeline, timeline: Timeline) -> Timeline:
+    """`timeline`, whose sounds are those that were joined to `rows`, joined in the same places."""
+    out, at = [], 0
+    for _, _, name in rows:
+        last = at + (name != timeline[at][2])  # a diphthong was joined from two
+        out.append((timeline[at][0], timeline[last][1], name))
+        at = last + 1
     return tuple(out)
 
 

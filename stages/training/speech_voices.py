@@ -28,16 +28,21 @@ FLITE_VOICES = ("kal", "kal16", "awb", "rms", "slt")
 FESTIVAL_VOICES = ("kal_diphone", "ked_diphone", "cmu_us_slt_arctic_hts")
 # voices of other languages, which read digits and made-up words; their packages begin with festvox-
 FESTIVAL_ABROAD = {"lp_diphone": "italian", "pc_diphone": "italian", "czech_dita": "czech", "czech_machac": "czech",
-                   "czech_ph": "czech", "hy_fi_mv_diphone": "finnish", "suo_fi_lj_diphone": "finnish",
-                   "upc_ca_ona_hts": "catalan", "msu_ru_nsh_clunits": "russian"}  # fmt: skip
+                   "czech_ph": "czech", "czech_krb": "czech", "hy_fi_mv_diphone": "finnish",
+                   "suo_fi_lj_diphone": "finnish", "upc_ca_ona_hts": "catalan",
+                   "msu_ru_nsh_clunits": "russian"}  # fmt: skip
 _FESTIVAL_PACKAGES = (
     "festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts festvox-itapc16k festvox-italp16k "
-    "festvox-czech-dita festvox-czech-machac festvox-czech-ph festvox-suopuhe-lj festvox-suopuhe-mv "
+    "festvox-czech-dita festvox-czech-machac festvox-czech-ph festvox-czech-krb festvox-suopuhe-lj festvox-suopuhe-mv "
     "festvox-ca-ona-hts festvox-ru"
 )
 ESPEAK_VARIANTS = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "f1", "f2", "f3", "f4", "f5", "klatt", "klatt2", "klatt3",
                    "Annie", "Alex", "Andrea", "steph", "Denis", "grandpa", "victor", "Michael", "zac", "anika",
-                   "edward", "max", "linda", "belinda", "kaukovalta")  # fmt: skip
+                   "edward", "max", "linda", "belinda", "kaukovalta", "adam", "benjamin", "boris", "caleb", "david",
+                   "Diogo", "ed", "Gene", "gustave", "Henrique", "Hugo", "iven", "iven3", "Jacky", "john", "Lee",
+                   "marcelo", "marco", "Mario", "michel", "miguel", "Mike", "Mr", "Nguyen", "pablo", "paul", "pedro",
+                   "quincy", "rob", "robert", "sandro", "shelby", "travis", "norbert", "m8", "grandma", "aunty",
+                   "Alicia", "antonio", "AnxiousAndy", "RicishayMax", "klatt4")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,16 @@ class Said:
     timeline: Timeline
 
 
-def say_flite(text: str, voice: str) -> Said:
-    """Speech of flite. errors  WeightsError: not installed"""
+def say_flite(text: str, voice: str, *, stretch: float = 1.0, pitch_hz: float = 0.0) -> Said:
+    """Speech of flite; stretch: of its times; pitch_hz, 0 = its own: of diphone voices. errors  WeightsError"""
     _need("flite", "flite")
     with tempfile.TemporaryDirectory(prefix="dreamactor-") as folder:
         file = Path(folder) / "said.wav"
         words = ["flite", "-voice", voice, "-psdur", "-t", text, "-o", str(file)]
+        if stretch != 1.0:
+            words += ["--setf", f"duration_stretch={stretch:.3f}"]
+        if pitch_hz:
+            words += ["--setf", f"int_f0_target_mean={pitch_hz:.1f}"]
         done = subprocess.run(words, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True)
         rows, start = [], 0.0
         for pair in done.stdout.split():

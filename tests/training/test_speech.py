@@ -1,6 +1,7 @@
 """Learning to hear mouths: what voices say, what the truth is, and a run that was stopped equals one that was not."""
 
 import shutil
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from stages.training.speech_loop import (
     true_units,
 )
 from stages.training.speech_phones import from_abroad, from_ipa, from_radio
-from stages.training.speech_pool import HELD_OUT, Programme
+from stages.training.speech_pool import CHOSEN_BY, HELD_OUT, Programme
 from stages.training.speech_sounds import draw_item
 from stages.training.speech_words import made_up, numbers, sentences
 
@@ -177,8 +178,32 @@ def test_no_voice_that_is_held_out_is_trained_on():
     festival = (*FESTIVAL_VOICES, *FESTIVAL_ABROAD)
     for engine, names in (("flite", FLITE_VOICES), ("espeak", ESPEAK_VARIANTS), ("festival", festival)):
         trained = {_voice(engine, "train", at, None, {}) for at in range(200)}
-        tested = {_voice(engine, "test", at, None, {}) for at in range(20)}
-        assert tested == set(HELD_OUT[engine]) and not trained & tested and trained | tested == set(names)
+        tested, chosen = ({_voice(engine, part, at, None, {}) for at in range(20)} for part in ("test", "choose"))
+        assert tested == set(HELD_OUT[engine]) and not trained & tested and not chosen & tested
+        if engine != "flite":
+            assert chosen == set(CHOSEN_BY[engine]) and not trained & chosen
+            assert trained | tested | chosen == set(names)
+
+
+def test_blends_to_train_on_hold_no_other_voice_and_tests_are_no_blends():
+    from stages.training.speech_pool import _neural
+    from stages.training.speech_voices import Said
+
+    class Speaker:
+        names = ("af_bella", "am_adam", "ff_siwis", *CHOSEN_BY["neural"], *HELD_OUT["neural"])
+        heard: ClassVar[list] = []
+
+        def say(self, text, voice, *, language, speed, blend):
+            self.heard.append((voice, blend))
+            return Said(np.zeros(16000, np.int16), ((0.0, 1.0, "sil"),))
+
+    _neural(np.random.default_rng(0), "af_bella", "train", {"neural": Speaker()}, 40.0)
+    assert Speaker.heard[0] == ("af_bella", None) and len(Speaker.heard) == 40
+    assert {other for _, (other, _) in Speaker.heard[1:]} == {"af_bella", "am_adam", "ff_siwis"}
+    for part, voice in (("test", "af_nova"), ("choose", "am_puck")):
+        Speaker.heard.clear()
+        _neural(np.random.default_rng(0), voice, part, {"neural": Speaker()}, 4.0)
+        assert Speaker.heard == [(voice, None)] * 4
 
 
 @pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")

@@ -24,6 +24,17 @@ def test_vowels_that_only_look_like_a_diphthong_stay_two():
     assert joined_glides(rows) == rows
 
 
+def test_what_cannot_be_placed_has_the_times_given_for_that(monkeypatch):
+    from stages.training import speech_sphinx
+
+    monkeypatch.setattr(speech_sphinx, "_place", lambda *_: [])
+    rows = gliding(ROWS)
+    others = tuple((a + 0.01 * (a > 0), b + 0.01 * (b < 1.2), name) for a, b, name in rows)
+    found, share = sphinx_aligned(Programme(np.zeros(19200, np.int16), rows, "neural", ""), others)
+    assert share == 0.0 and [row[2] for row in found.timeline] == [row[2] for row in rows]
+    assert np.allclose([row[0] for row in found.timeline], [row[0] for row in others])
+
+
 def test_without_the_aligner_one_is_told_what_to_install(monkeypatch):
     import sys
 
