@@ -8,6 +8,7 @@ hole. Where no move shows anything that was seen, colours go on smoothly. Source
 
 import cv2
 import numpy as np
+from scipy.ndimage import find_objects
 
 from stages.body.smooth import fill, spread
 
@@ -45,17 +46,17 @@ def _best_moves(picture, hole):
     rows, columns = (np.flatnonzero(wide.any(axis)) for axis in (1, 0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     rim = (wide & ~hole)[box].astype(np.float32)
-    best = np.full(rim.shape, np.inf, np.float32)
+    best, own, both = np.full(rim.shape, np.inf, np.float32), picture[box], np.empty((*rim.shape, 2), np.float32)
     for across, down in _tried(*hole.shape):
         there, seen = _beside(picture, ~hole, box, across, down)
         if not (seen & hole[box]).any():
             continue
-        shown = rim * seen
-        off, cost, weight = np.abs(there - picture[box]).mean(-1) * shown, 0.0, 1e-6
-        for side, share in ((_NEAR, 1.0), (_FAR, _FAR_SHARE)):
-            cost = cost + share * cv2.boxFilter(off, -1, (side, side))
-            weight = weight + share * cv2.boxFilter(shown, -1, (side, side))
-        cost = cost / weight + np.where(weight < 1e-4, _UNSEEN_RIM, 0.0) + _LENGTH * np.hypot(across, down)
+        np.multiply(rim, seen, out=both[..., 1])
+        np.multiply(np.abs(there - own).mean(-1), both[..., 1], out=both[..., 0])
+        total = cv2.boxFilter(both, -1, (_NEAR, _NEAR)) + _FAR_SHARE * cv2.boxFilter(both, -1, (_FAR, _FAR))
+        weight = 1e-6 + total[..., 1]
+        unseen = np.where(weight < 1e-4, _UNSEEN_RIM, 0.0)
+        cost = total[..., 0] / weight + unseen + _LENGTH * np.hypot(across, down)
         better = seen & (cost < best)
         best[better], moves[box][better] = cost[better], (across, down)
     return moves
@@ -72,14 +73,18 @@ def _tried(height: int, width: int) -> list[tuple[int, int]]:
 def _copied(picture_u8, hole, smooth_u8, moves, scale: int):
     """The picture with its hole copied as moves int [H, W, 2] say, soft where they meet, and made to fit at the rim."""
     total, weight = np.zeros(picture_u8.shape, np.float32), np.zeros(hole.shape, np.float32)
-    wide, whole = _grown(hole, 2), (slice(0, hole.shape[0]), slice(0, hole.shape[1]))
-    for across, down in np.unique(moves[wide], axis=0):
+    wide = _grown(hole, 2)
+    kinds, number = np.unique(moves[wide], axis=0, return_inverse=True)
+    labels = np.zeros(hole.shape, int)
+    labels[wide] = number.ravel() + 1
+    soft = 2 * scale
+    for label, (place, (across, down)) in enumerate(zip(find_objects(labels), kinds, strict=True), start=1):
         if across or down:
-            there, seen = _beside(picture_u8, ~hole, whole, across, down)
-            share = (wide & (moves == (across, down)).all(-1)).astype(np.float32)
-            share = cv2.boxFilter(share, -1, (4 * scale + 1, 4 * scale + 1)) * seen
-            total += share[..., None] * there
-            weight += share
+            box = tuple(slice(max(0, side.start - 2 * soft - 1), side.stop + 2 * soft + 1) for side in place)
+            there, seen = _beside(picture_u8, ~hole, box, across, down)
+            share = cv2.boxFilter((labels[box] == label).astype(np.float32), -1, (2 * soft + 1, 2 * soft + 1)) * seen
+            total[box] += share[..., None] * there
+            weight[box] += share
     found = weight > 1e-3
     made, rim = smooth_u8.astype(np.float32), wide & ~hole & found
     if rim.any():
