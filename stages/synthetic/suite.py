@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -95,29 +95,20 @@ class Suite:
         )
 
 
+_V1 = Suite(
+    name="v1",
+    generator=2,
+    framings=(("portrait", 10_000), ("half", 20_000), ("full", 30_000)),
+    clips=48,
+    frames=33,
+    size=128,
+    fps=24.0,
+    look="drawn",
+    references=5,
+)
 SUITES = {
-    "v1": Suite(
-        name="v1",
-        generator=2,
-        framings=(("portrait", 10_000), ("half", 20_000), ("full", 30_000)),
-        clips=48,
-        frames=33,
-        size=128,
-        fps=24.0,
-        look="drawn",
-        references=5,
-    ),
-    "v1-256": Suite(  # the clips of v1 on pictures of twice the side
-        name="v1-256",
-        generator=2,
-        framings=(("portrait", 10_000), ("half", 20_000), ("full", 30_000)),
-        clips=48,
-        frames=33,
-        size=256,
-        fps=24.0,
-        look="drawn",
-        references=5,
-    ),
+    "v1": _V1,
+    "v1-256": replace(_V1, name="v1-256", size=256),  # the clips of v1 on pictures of twice the side
     "v1.1": Suite(  # heads and bodies that turn from profile to profile: where one photo cannot know
         name="v1.1",
         generator=2,
