@@ -214,11 +214,11 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
     import numpy as np
 
     from stages.body.compose import draw_body
-    from stages.body.framing import cut
+    from stages.body.framing import cut, outside_px
     from stages.body.layer import body_specs
     from stages.body.lengths import BONE_NAMES
     from stages.body.matte import figure_matte
-    from stages.body.surroundings import beyond, surrounded
+    from stages.body.surroundings import surrounded
     from stages.body.warp import ReferenceWarp
     from stages.bundle import LayerWriter
 
@@ -227,7 +227,7 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
     specs = body_specs()
     ref_frame = cut(scene.picture, composition.ref_window)
     matte_01 = figure_matte(ref_frame)
-    ref_frame = surrounded(ref_frame, beyond(composition.ref_window, *scene.picture.shape[:2]), matte_01)
+    ref_frame = surrounded(ref_frame, outside_px(composition.ref_window, *scene.picture.shape[:2]) > 0, matte_01)
     reference = ReferenceWarp(ref_frame, still, scene.ref_head.R_cam_head[0], matte_01)
     attrs = {
         "canvas": {

@@ -145,16 +145,20 @@ def cut(image_u8, window):
         image_u8 = cv2.GaussianBlur(image_u8, (0, 0), 0.35 / scale)
     how = cv2.INTER_LINEAR if scale < 1 else cv2.INTER_CUBIC
     canvas = cv2.warpAffine(image_u8, window.affine(), size, flags=how, borderMode=cv2.BORDER_REFLECT_101)
-    low = window.points([-0.5, -0.5])
-    high = window.points([image_u8.shape[1] - 0.5, image_u8.shape[0] - 0.5])
-    rows, columns = np.mgrid[: window.height, : window.width]
-    outside = np.max([low[0] - columns, columns - high[0], low[1] - rows, rows - high[1]], axis=0)
+    outside = outside_px(window, *image_u8.shape[:2])
     if outside.max() <= 0:
         return canvas
     # A repeated border was tried: its streaks look like texture to a network; a sharp mirror is a second person.
     blurred = cv2.GaussianBlur(canvas, (0, 0), min(size) / 20.0).astype(np.float32)
     share = np.clip(outside / (0.04 * min(size)), 0.0, 1.0)[..., None]
     return np.round(canvas * (1 - share) + blurred * share).astype(np.uint8)
+
+
+def outside_px(window, height, width):
+    """float [H, W] of the window: how far each pixel lies beyond a picture with these sides; 0 or less is inside."""
+    low, high = window.points([-0.5, -0.5]), window.points([width - 0.5, height - 0.5])
+    rows, columns = np.mgrid[: window.height, : window.width]
+    return np.max([low[0] - columns, columns - high[0], low[1] - rows, rows - high[1]], axis=0)
 
 
 def _keep_inside(origin, source, picture_size):

@@ -3,8 +3,9 @@
 import cv2
 import numpy as np
 
-from stages.body.regrow import regrown
+from stages.body.regrow import grown, regrown
 
+_RIM = 1 / 64  # of the canvas: so far beyond its matte the person still colours the background
 _BEYOND = 0.25  # of its sides: how far the background is made up beyond the reference
 
 
@@ -42,6 +43,11 @@ class Plate:
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         moved = cv2.warpAffine(self._wide, shifted, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
         return moved.astype(np.float32), hidden > 0
+
+
+def with_rim(covered) -> np.ndarray:
+    """bool [H, W]: what the person covers, and as far beyond as she colours the background."""
+    return grown(covered, max(1, round(min(covered.shape) * _RIM)))
 
 
 def moved_by(move, picture_u8, marks_u8, *, border: int) -> tuple[np.ndarray, np.ndarray]:

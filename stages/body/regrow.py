@@ -15,11 +15,8 @@ from stages.body.smooth import fill, spread
 _SIDE_PX = 96  # moves are looked for on a picture about so large; the numbers below are its px
 _STEP, _ASIDE = 3, 9  # between the moves tried, which go far along one axis and at most so far along the other
 _RIM = 3  # width of the rim that is compared
-_NEAR, _FAR, _FAR_SHARE = (
-    7,
-    31,
-    0.02,
-)  # sides of the windows through which a place sees the rim; what the wide one counts
+_NEAR, _FAR = 7, 31  # sides of the windows through which a place sees the rim
+_FAR_SHARE = 0.02  # what the wide one counts
 _UNSEEN_RIM = 40.0  # grey levels that a move costs where the rim cannot be seen
 _LENGTH = 0.05  # grey levels that a move costs for each px it is long
 _MOST = 0.9  # of the picture that may be missing
@@ -42,7 +39,7 @@ def regrown(picture_u8, hole):
 def _best_moves(picture, hole):
     """float32 [h, w, 2] (right, down): where pixels of the hole and its rim are taken from; 0, 0 = from nowhere."""
     moves = np.zeros((*hole.shape, 2), np.float32)
-    wide = _grown(hole, _RIM)
+    wide = grown(hole, _RIM)
     rows, columns = (np.flatnonzero(wide.any(axis)) for axis in (1, 0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     rim = (wide & ~hole)[box].astype(np.float32)
@@ -73,7 +70,7 @@ def _tried(height: int, width: int) -> list[tuple[int, int]]:
 def _copied(picture_u8, hole, smooth_u8, moves, scale: int):
     """The picture with its hole copied as moves int [H, W, 2] say, soft where they meet, and made to fit at the rim."""
     total, weight = np.zeros(picture_u8.shape, np.float32), np.zeros(hole.shape, np.float32)
-    wide = _grown(hole, 2)
+    wide = grown(hole, 2)
     kinds, number = np.unique(moves[wide], axis=0, return_inverse=True)
     labels = np.zeros(hole.shape, int)
     labels[wide] = number.ravel() + 1
@@ -102,5 +99,6 @@ def _beside(picture, known, box, across: int, down: int):
     return picture[at], known[at] & inside
 
 
-def _grown(mask, px: int):
+def grown(mask, px: int):
+    """bool [H, W]: a mask and all that lies within so many px of it."""
     return cv2.dilate(mask.astype(np.uint8), np.ones((2 * px + 1, 2 * px + 1), np.uint8)) > 0

@@ -1,22 +1,13 @@
 """A canvas that is wider than the photo: what lies beyond is made of what the photo shows, not of a blur."""
 
-import cv2
 import numpy as np
 
-from stages.body.framing import Window
+from stages.body.plate import with_rim
 from stages.body.regrow import regrown
 from stages.body.smooth import spread
 
 _SOMEBODY = 0.1  # of the matte
-_RIM = 1 / 64  # of the canvas: so far beyond its matte the person still colours the background
 _PERSON, _SOFT = 0.5, 0.3  # share of the person at the photo's lower edge from which the blur stays, and how softly
-
-
-def beyond(window: Window, height: int, width: int) -> np.ndarray:
-    """bool [H, W] of the canvas: not of the picture with these sides."""
-    low, high = window.points([-0.5, -0.5]), window.points([width - 0.5, height - 0.5])
-    rows, columns = np.mgrid[: window.height, : window.width]
-    return (columns < low[0]) | (columns > high[0]) | (rows < low[1]) | (rows > high[1])
 
 
 def surrounded(canvas_u8: np.ndarray, unseen: np.ndarray, matte_01: np.ndarray) -> np.ndarray:
@@ -27,8 +18,7 @@ def surrounded(canvas_u8: np.ndarray, unseen: np.ndarray, matte_01: np.ndarray) 
     """
     if not unseen.any() or unseen.all():
         return canvas_u8
-    rim = 2 * max(1, round(min(unseen.shape) * _RIM)) + 1
-    person = cv2.dilate((matte_01 > _SOMEBODY).astype(np.uint8), np.ones((rim, rim), np.uint8)) > 0
+    person = with_rim(matte_01 > _SOMEBODY)
     made = regrown(canvas_u8, unseen | person)
     touched = spread(np.repeat(person.astype(np.float32)[..., None], 3, -1), ~unseen)
     below = np.logical_and.accumulate(unseen[::-1])[::-1] & ~unseen.all(0)

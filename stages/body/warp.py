@@ -13,7 +13,7 @@ import numpy as np
 from stages.body.camera import STILL
 from stages.body.parts import Part, Place, distance_px, parts_of, place_in
 from stages.body.place import Performance
-from stages.body.plate import Plate, moved_by
+from stages.body.plate import Plate, moved_by, with_rim
 from stages.body.smooth import fill
 from stages.core.carried import DOUBTFUL_FIGURE, HIDDEN_BACKGROUND, SEEN_BACKGROUND
 
@@ -21,7 +21,6 @@ _SURE, _REACH = 0.85, 1.15  # of a part's radius: surely the part; the part's wi
 _SURE_HEAD = 0.8  # the same of the head with its hair: below the chin the neck begins
 _LOOSE = 1.7  # of a part's radius: hair and cloth this far out are still its, where the matte shows somebody
 _BONE, _SHOWN = 0.5, 0.75  # of a part's radius: its bone; share of that which the matte must show to be believed there
-_RIM = 1 / 64  # of the canvas: so far beyond its matte the person still colours the background
 _INSIDE = 0.8  # of the matte, from which a pixel has the person's colour alone
 _LEAST_COVERED = 0.4  # share of the surest pixels of the limbs that a matte must show, else it is of something else
 
@@ -50,8 +49,7 @@ class ReferenceWarp:
             loose = (self._labels < 0) & (away.min(0, initial=np.inf) < _LOOSE) & (solid > 0.05)
             self._labels = np.where(loose, nearest, self._labels).astype(np.int8)
         self._solid = np.where(self._labels >= 0, solid, 0.0).astype(np.float32)
-        rim = 2 * max(1, round(min(height, width) * _RIM)) + 1
-        self._hidden = cv2.dilate((self._solid > 0.1).astype(np.uint8), np.ones((rim, rim), np.uint8)) > 0
+        self._hidden = with_rim(self._solid > 0.1)
         self._plate = Plate(self.picture_u8, self._hidden)
         self._layers = [self._layer(number, solid) for number in range(len(self._names))]
 

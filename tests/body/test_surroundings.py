@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from stages.body.framing import Window, cut
-from stages.body.surroundings import beyond, surrounded
+from stages.body.framing import Window, cut, outside_px
+from stages.body.surroundings import surrounded
 from tests.body.test_regrow import bricks
 
 WINDOW = Window(1.0, (32.0, 0.0), 128, 128)
@@ -16,13 +16,13 @@ def scene():
     matte = np.zeros((128, 128), np.float32)
     matte[64:, 60:96] = 1.0
     picture[64:, 28:] = (0, 255, 0)
-    return cut(picture, WINDOW), beyond(WINDOW, 128, 64), matte
+    return cut(picture, WINDOW), outside_px(WINDOW, 128, 64) > 0, matte
 
 
 def test_what_lies_beyond_is_what_the_picture_does_not_cover():
     _, unseen, _ = scene()
     assert unseen[:, :32].all() and unseen[:, 96:].all() and not unseen[:, 32:96].any()
-    assert not beyond(Window(2.0, (-8.0, 0.0), 64, 64), 128, 128).any()
+    assert not (outside_px(Window(2.0, (-8.0, 0.0), 64, 64), 128, 128) > 0).any()
 
 
 def test_the_wall_goes_on_and_nobody_is_copied():
@@ -41,7 +41,7 @@ def test_below_a_body_the_blur_stays():
     matte[30:64, 50:80] = 1.0
     picture[30:, 50:80] = (0, 255, 0)
     window = Window(1.0, (0.0, 0.0), 128, 128)
-    canvas, unseen = cut(picture, window), beyond(window, 64, 128)
+    canvas, unseen = cut(picture, window), outside_px(window, 64, 128) > 0
     made = surrounded(canvas, unseen, matte)
     assert made[66:72, 60:70, 1].mean() > 120, "still green"
     assert np.abs(made[66:80, 60:70].astype(int) - canvas[66:80, 60:70]).mean() < 60
