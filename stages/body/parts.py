@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stages.body import ellipsoid
+from stages.body import ellipsoid, relief
 from stages.body.place import Performance
 from stages.core.skeleton import BODY_INDEX
 
@@ -50,12 +50,14 @@ class Place:
     x, y     float [n]
     outline  x, y of the same shape: where to ask whether the piece reaches so far
     sees     bool [n], False where that side of the piece is turned away there
+    free     bool [n], True where the piece surely does not reach
     """
 
     x: np.ndarray
     y: np.ndarray
     outline: tuple[np.ndarray, np.ndarray]
     sees: np.ndarray
+    free: np.ndarray
 
 
 def parts_of(who: Performance, frame: int, rotation) -> dict[str, Part]:
@@ -156,17 +158,21 @@ def place_in(there: Part, here: Part, x, y) -> Place:
         along = on_bone * (other_length / length) + (along - on_bone) * scale
     back_x = begin[0] + along * other[0] - aside * other[1]
     back_y = begin[1] + along * other[1] + aside * other[0]
-    return Place(back_x, back_y, (back_x, back_y), np.ones(x.shape, bool))
+    return Place(back_x, back_y, (back_x, back_y), np.ones(x.shape, bool), np.zeros(x.shape, bool))
 
 
 def _in_head(there: Part, here: Part, x, y) -> Place:
     """Over the ellipsoid (stages.body.ellipsoid).
 
     What is turned away there is taken from the other half of the face, or else, being hair mostly, from the upper rim.
-    Beside the head is hair or what is behind it.
+    Beside the head is hair or what is behind it, but not the other picture's face, which stands out in a profile.
     """
     point, inside, outside = head_surface(there, here, x, y)
-    level, other_level = (ellipsoid.towards(at, here.rotation) for at in (point, point * _MIRROR))
+    free = relief.free_beside(outside, inside, there.rotation, here.rotation)
+    level, other_level = (
+        np.where(relief.shown(at, here.rotation), ellipsoid.towards(at, here.rotation), -1.0)
+        for at in (point, point * _MIRROR)
+    )
     other_half = inside & (level < _OBLIQUE) & (other_level > level + 0.1)
     found = ellipsoid.seen_at(np.where(other_half[..., None], point * _MIRROR, point), here.rotation)
     hidden = inside & (np.where(other_half, other_level, level) < -_RIM)
@@ -175,15 +181,15 @@ def _in_head(there: Part, here: Part, x, y) -> Place:
     back = on_picture(here, np.where(inside[..., None], found, outside))
     outline = np.where(inside[..., None], here.points["middle"], back)  # a head has no holes
     sees = np.where(inside, ~(other_half | hidden), there.rotation[2] @ here.rotation[2] > 0)
-    return Place(back[..., 0], back[..., 1], (outline[..., 0], outline[..., 1]), sees)
+    return Place(back[..., 0], back[..., 1], (outline[..., 0], outline[..., 1]), sees, free)
 
 
 def head_surface(there: Part, here: Part, x, y):
     """Points [..., 3] of the ellipsoid that head pixels (x, y) show, whether they show any of it, and for those beside
     it the places [..., 2] about the middle of the other picture's head where they lie."""
     plane = np.stack([x - there.points["middle"][0], y - there.points["middle"][1]], -1) / (there.reach_px / _HAIR)
-    point, miss2 = ellipsoid.surface(plane, there.rotation)
-    return point, miss2 <= 1.0, ellipsoid.beside(plane, miss2, there.rotation, here.rotation)
+    point, inside, miss2 = relief.surface(plane, there.rotation)
+    return point, inside, ellipsoid.beside(plane, miss2, there.rotation, here.rotation)
 
 
 def on_picture(head: Part, places):
@@ -206,4 +212,4 @@ def _in_torso(there: Part, here: Part, x, y, scale) -> Place:
 
     same_side = across(there) * across(here) > 0
     back = moved[..., 0], moved[..., 1]
-    return Place(*back, back, np.full(x.shape, same_side))
+    return Place(*back, back, np.full(x.shape, same_side), np.zeros(x.shape, bool))

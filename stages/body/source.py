@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stages.body import ellipsoid
+from stages.body import ellipsoid, relief
 from stages.body.parts import Part, distance_px, head_surface, on_picture, parts_of, place_in
 from stages.body.place import Performance
 
@@ -108,11 +108,11 @@ def shown_from(source: Source, there: Part, name: str, here) -> Shown:
     top, left = rows.min(), columns.min()
     y, x = np.mgrid[top : rows.max() + 1, left : columns.max() + 1].astype(np.float32)
     if there.kind == "head":
-        from_x, from_y, towards, inside = _back_egg(there, source.parts[name], x, y)
+        from_x, from_y, towards, inside, free = _back_head(there, source.parts[name], x, y)
     else:
         place = place_in(there, source.parts[name], x, y)
         from_x, from_y, towards = place.x, place.y, place.sees
-        inside = np.zeros(x.shape, bool)
+        inside, free = np.zeros(x.shape, bool), np.zeros(x.shape, bool)
     from_x, from_y = from_x.astype(np.float32), from_y.astype(np.float32)
     pixels, shown = (
         cv2.remap(picture, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -125,18 +125,20 @@ def shown_from(source: Source, there: Part, name: str, here) -> Shown:
     was = source.labels[row, column]
     seen = (towards > 0) & on & ((was == source.number_of(name)) | (was < 0))
     at = (rows - top, columns - left)
-    shown = np.where(there.kind == "head", shown, 1.0)
+    shown = np.where(free, 0.0, shown) if there.kind == "head" else np.ones_like(shown)
     found = seen[at], towards[at].astype(np.float64), shown[at].astype(np.float64), inside[at]
     return Shown(pixels[at].astype(np.float32), *found)
 
 
-def _back_egg(there: Part, here: Part, x, y):
-    """Where head pixels (x, y) lie in the reference: x, y, the cosine between the surface there and its camera, and
-    whether there is a surface.
+def _back_head(there: Part, here: Part, x, y):
+    """Where head pixels (x, y) lie in the reference: x, y, the cosine between the surface there and its camera (-1:
+    hidden behind the nose), whether there is a surface, and whether there is neither head nor hair.
 
-    Rays that miss the ellipsoid (stages.body.ellipsoid) show hair or what is behind the head.
+    Rays that miss the head (stages.body.relief) show hair or what is behind it.
     """
     point, inside, outside = head_surface(there, here, x, y)
     found = on_picture(here, np.where(inside[..., None], ellipsoid.seen_at(point, here.rotation), outside))
-    towards = np.where(inside, ellipsoid.towards(point, here.rotation), there.rotation[2] @ here.rotation[2])
-    return found[..., 0], found[..., 1], towards, inside
+    level = np.where(relief.shown(point, here.rotation), ellipsoid.towards(point, here.rotation), -1.0)
+    towards = np.where(inside, level, there.rotation[2] @ here.rotation[2])
+    free = relief.free_beside(outside, inside, there.rotation, here.rotation)
+    return found[..., 0], found[..., 1], towards, inside, free

@@ -22,6 +22,7 @@ _SURE_HEAD = 0.8  # the same of the head with its hair: below the chin the neck 
 _LOOSE = 1.7  # of a part's radius: hair and cloth this far out are still its, where the matte shows somebody
 _BONE, _SHOWN = 0.5, 0.75  # of a part's radius: its bone; share of that which the matte must show to be believed there
 _INSIDE = 0.8  # of the matte, from which a pixel has the person's colour alone
+_SEAM = 1 / 128  # of the canvas: half the width of gaps between parts that are closed
 _LEAST_COVERED = 0.4  # share of the surest pixels of the limbs that a matte must show, else it is of something else
 
 
@@ -38,6 +39,7 @@ class ReferenceWarp:
         self.picture_u8 = np.ascontiguousarray(picture_u8)
         height, width = self.picture_u8.shape[:2]
         self._y, self._x = np.mgrid[:height, :width].astype(np.float32)
+        self._seam = np.ones((2 * max(1, round(_SEAM * max(height, width))) + 1,) * 2, np.uint8)
         self._parts = parts_of(still, 0, rotation)
         self._names = sorted(self._parts)
         away = self._away(self._parts)
@@ -78,7 +80,7 @@ class ReferenceWarp:
             alpha = share[here]
             picture[here] = alpha[:, None] * colour + (1.0 - alpha[:, None]) * picture[here]
             cover[here], seen[here] = alpha, sees[chosen]
-        gaps = (labels < 0) & (cv2.morphologyEx((labels >= 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3))) > 0)
+        gaps = (labels < 0) & (cv2.morphologyEx((labels >= 0).astype(np.uint8), cv2.MORPH_CLOSE, self._seam) > 0)
         picture, cover[gaps] = fill(np.rint(picture).astype(np.uint8), gaps), 1.0  # seams between parts
         figure = cover > 0.5
         seen = np.where(gaps, False, np.where(figure, seen, ~hidden))
@@ -98,7 +100,7 @@ class ReferenceWarp:
         inside = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
         own = self._label_at(x, y) == number
         close = away[number][near] < (_SURE_HEAD if there[name].kind == "head" else _REACH)
-        share[near] = np.where(inside, _sampled(self._solid, x, y) * (own | close), close)
+        share[near] = np.where(inside, _sampled(self._solid, x, y) * (own | close), close) * ~place.free
         return near, share, place, place.sees & inside & (self._label_at(place.x, place.y) == number)
 
     def _label_at(self, x, y) -> np.ndarray:

@@ -9,6 +9,7 @@ FACE68_GROUPS: dict[str, tuple[int, int]] = {
     "jaw": (0, 17), "brows": (17, 27), "nose": (27, 36), "eyes": (36, 48), "mouth": (48, 68),
 }  # fmt: skip
 OUTLINES = (slice(36, 42), slice(42, 48), slice(48, 60))  # closed lines around both eyes and the mouth
+NOSE = slice(*FACE68_GROUPS["nose"])
 OUTER_EYE_CORNERS = (36, 45)  # their distance is the usual unit of errors (Sagonas et al. 2013)
 
 # Jaw from the person's right ear to the left, brows and eyes from image left to image right; source: the correspondence

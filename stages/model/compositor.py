@@ -3,8 +3,9 @@
 No VAE of this size keeps a shirt's print or a face as sharp as the photo does. So a small network looks at three
 pictures of each frame and says, pixel by pixel, how much of each to take, with a small correction on top; where the
 photo cannot know (what was hidden, what turned away, another expression) it takes what was made. It may see the control
-maps, to know where the head and the limbs should be, and may first move both photos by a few pixels: carried limbs and
-faces lie a pixel or two beside where they belong, and mixing what does not lie on each other blurs.
+maps, to know where the head and the limbs should be, and may first move both photos by a few pixels: carried limbs lie
+a pixel or two beside where they belong, and mixing what does not lie on each other blurs. Heads it may not move: it
+took open lips for lips that lie wrong, and half of what mouths lost between carried photo and film was lost here.
 Source: our own; decoders that look at the conditioning pictures are usual since ToonCrafter (Xing et al. 2024), fields
 that warp the source picture since FOMM (Siarohin et al. 2019).
 """
@@ -79,6 +80,7 @@ class Compositor(nn.Module):
         share = torch.softmax(prior + out[:, :SOURCES], 1)[:, :, None]
         if self.config.shift_px:
             shift = torch.tanh(self.head_shift(x).float()) * self.config.shift_px  # [N, 4, H/2, W/2]
+            shift = shift * (1.0 - F.max_pool2d((maps_01[:, 3:] > 0).float().amax(1, keepdim=True), 2))
             photos = shifted(pictures_pm1[:, 1:].flatten(0, 1), shift.unflatten(1, (-1, 2)).flatten(0, 1))
             pictures_pm1 = torch.cat([pictures_pm1[:, :1], photos.unflatten(0, (len(shift), -1))], 1)
         return (share * pictures_pm1).sum(1) + 0.5 * out[:, SOURCES:]

@@ -12,13 +12,16 @@ from torch import Tensor
 
 from stages.core.carried import state_planes
 from stages.core.errors import InputError
-from stages.core.face68 import OUTER_EYE_CORNERS, OUTLINES
+from stages.core.face68 import NOSE, OUTER_EYE_CORNERS, OUTLINES
 from stages.core.rng import numpy_rng
+from stages.face.crop import HALF_SIDE_RADII
+from stages.face.encoder import FaceMotionNet
 from stages.model.canvas import enlarged
 from stages.model.compositor import Compositor, add_new_parts
 from stages.model.config import CompositorConfig
 from stages.model.vae import frames_pm1
 from stages.training.course import Course, Pace
+from stages.training.face_reading import FaceReading
 from stages.training.learner import Learner
 from stages.training.perceptual import PerceptualLoss
 from stages.training.picture_loss import picture_loss
@@ -28,6 +31,8 @@ from stages.weights.checkpoint import load_strictly
 _WATCHED = 8  # rehearsals that are never trained on
 _UNSETTLED = 0.35  # share of the films of a batch whose made pictures are spoilt as `Pictures.unsettled` says
 _AROUND = 0.25  # width of the line about mouth and eyes that belongs to them, in distances of the outer eye corners
+_NOSE_SHARE = 0.47  # of the way from the head's middle to the nose: the middle of the face (stages.face.crop)
+_LEAST_RADIUS_PX, _SEEN = 8.0, 0.6  # smaller heads, or less of a face's square, say nothing
 FILM = 4  # neighbouring frames of one clip in a batch
 
 
@@ -37,6 +42,7 @@ class Pictures:
 
     made, still, carried, truth uint8 [N, H, W, 3]; maps uint8 [N, H, W, 6]; kind uint8 [N, H, W];
     keep uint8 [N, 2, h, w]; features uint8 [N, H, W]: 255 on mouth and eyes of faces that look at the camera
+    face_px float32 [N, 3]: middle x, y and half a side of the square of such a face, as stages.face.crop cuts it; NaN
     """
 
     made: np.ndarray
@@ -47,6 +53,7 @@ class Pictures:
     kind: np.ndarray
     keep: np.ndarray
     features: np.ndarray
+    face_px: np.ndarray
 
     @property
     def times(self) -> int:
@@ -54,12 +61,15 @@ class Pictures:
         return self.truth.shape[1] // self.keep.shape[2] // 2
 
     def cut(self, rng: np.random.Generator, side: int) -> "Pictures":
-        """A random square of `side` px; in half of the cases its middle lies on the head's sphere, if there is one."""
+        """A random square of `side` px; in half of the cases its middle lies on the head's sphere, if there is one, and
+        in a quarter on the middle of the face, if one looks at the camera."""
         height, width = self.truth.shape[1:3]
-        middle = rng.random(2) * (height, width)
+        middle, drawn = rng.random(2) * (height, width), rng.random()
         sphere = np.argwhere(self.maps[0, ..., 3:].max(-1) > 0)
-        if len(sphere) and rng.random() < 0.5:
+        if len(sphere) and drawn < 0.5:
             middle = sphere[rng.integers(len(sphere))]
+        elif drawn > 0.75 and np.isfinite(self.face_px[0]).all():
+            middle = self.face_px[0, 1::-1] + self.face_px[0, 2] * rng.uniform(-0.4, 0.4, 2)
         corners, square = ((middle[0], height), (middle[1], width)), 2 * self.times
         side = min(side, height, width)
         top, left = (int(np.clip(at - side / 2, 0, most - side)) // square * square for at, most in corners)
@@ -69,7 +79,10 @@ class Pictures:
             rows, columns = (slice(int(at * share), int((at + side) * share)) for at in (top, left))
             return array[(slice(None),) * first_axis + (rows, columns)]
 
-        return Pictures(**{name: window(array, 2 if name == "keep" else 1) for name, array in vars(self).items()})
+        parts = {
+            name: window(array, 2 if name == "keep" else 1) for name, array in vars(self).items() if name != "face_px"
+        }
+        return Pictures(**parts, face_px=_faces_within(self.face_px - np.float32([left, top, 0.0]), side))
 
     def unsettled(self, rng: np.random.Generator) -> "Pictures":
         """What the transformer makes of people unlike those it learned from: both photos at once, blurred and tinted,
@@ -86,9 +99,13 @@ class Pictures:
 
     def mirrored(self) -> "Pictures":
         """Left and right exchanged."""
-        return Pictures(
-            **{n: np.flip(x, -1 if n in ("kind", "keep", "features") else -2) for n, x in vars(self).items()}
-        )
+        flipped = {
+            name: np.flip(array, -1 if name in ("kind", "keep", "features") else -2)
+            for name, array in vars(self).items()
+            if name != "face_px"
+        }
+        across = np.float32([self.truth.shape[2] - 1, 0.0, 0.0])
+        return Pictures(**flipped, face_px=across + self.face_px * np.float32([-1.0, 1.0, 1.0]))
 
     def tensors(self, device: str) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor]:
         """Return the arguments of `Compositor.forward`, and the truth float [N, 3, H, W] in -1..1."""
@@ -156,8 +173,10 @@ class Rehearsals:
         still = np.repeat(pictures[ref][None], count, 0)
         times = pictures.shape[1] // made.shape[1]
         grown = _enlarged(np.asarray(made[chosen]), times)
-        features = _features(np.load(clip / "labels.npz"), chosen, made.shape[1:3], times)
-        parts = (grown, still, carried[chosen], pictures[chosen], maps[chosen], kind[chosen], keep[chosen], features)
+        labels, maps = np.load(clip / "labels.npz"), np.asarray(maps[chosen])
+        features = _features(labels, chosen, made.shape[1:3], times)
+        faces = _face_squares(labels, chosen, maps, times)
+        parts = (grown, still, carried[chosen], pictures[chosen], maps, kind[chosen], keep[chosen], features, faces)
         return [np.asarray(part) for part in parts]
 
 
@@ -186,18 +205,46 @@ def _features(labels, chosen: np.ndarray, size: tuple[int, int], times: int) -> 
     return masks
 
 
+def _face_squares(labels, chosen: np.ndarray, maps: np.ndarray, times: int) -> np.ndarray:
+    """float32 [n, 3] as in `Pictures`: about as stages.face.crop cuts a face, from the sphere's disc and the nose."""
+    squares = np.full((len(chosen), 3), np.nan, np.float32)
+    if "face_px" not in labels:
+        return squares
+    noses = (labels["face_px"][chosen][:, NOSE].mean(1).astype(np.float64) + 0.5) * times - 0.5
+    for square, nose, valid, drawn in zip(squares, noses, labels["face_valid"][chosen], maps, strict=True):
+        rows, columns = np.nonzero(drawn[..., 3:].max(-1))
+        if not (valid and np.isfinite(nose).all() and len(rows)):
+            continue
+        low, high = np.array([columns.min(), rows.min()]), np.array([columns.max(), rows.max()])
+        radius, middle = (high - low + 1).max() / 2.0, (low + high) / 2.0
+        if radius >= _LEAST_RADIUS_PX:
+            square[:] = *(middle + _NOSE_SHARE * (nose - middle)), HALF_SIDE_RADII * radius
+    return squares
+
+
+def _faces_within(face_px: np.ndarray, side: int) -> np.ndarray:
+    """Squares float32 [n, 3], NaN where less than _SEEN of one lies on pictures of `side` px."""
+    shown = np.ones(len(face_px))
+    for at in face_px.T[:2]:
+        low, high = (np.clip(at + sign * face_px[:, 2], -0.5, side - 0.5) for sign in (-1, 1))
+        shown = shown * (high - low) / (2 * face_px[:, 2])
+    return np.where((shown >= _SEEN)[:, None], face_px, np.nan).astype(np.float32)
+
+
 def train_compositor(
     state_path: Path, rehearsals: Rehearsals, config: CompositorConfig, recipe: CompositorRecipe, course: Course,
     stop: Callable[[], bool], *, seed: int = 0, device: str = "cpu", autocast=nullcontext,
-    say: Callable[..., None] | None = None, start: dict[str, Tensor] | None = None,
+    say: Callable[..., None] | None = None, start: dict[str, Tensor] | None = None, face: FaceMotionNet | None = None,
 ) -> Compositor | None:  # fmt: skip
     """Return the averaged network, or None where `stop()` ended this run before the course was done.
 
     say    called with step, loss and the PSNR of rehearsals that are never trained on
     start  weights to go on from, also of a compositor without maps and shift; None starts anew
+    face   encoder that must read the same on made faces as on true ones; None leaves that out
     errors  WeightsError: the recipe asks for LPIPS and its network is not to be had
     """
     perceptual = PerceptualLoss(recipe.perceptual, device=device) if recipe.perceptual else None
+    reading = FaceReading(face.to(device)) if face is not None else None
     torch.manual_seed(seed)
     network = Compositor(config).to(device, memory_format=torch.channels_last)
     learner = Learner(
@@ -217,6 +264,7 @@ def train_compositor(
             made.float(), truth, given[1], given[3], frames=FILM, perceptual=perceptual,
             cut_px=tuple(rng.integers(0, 4, 2)), times=pictures.times,
             features_01=torch.from_numpy(pictures.features).to(device)[:, None].float() / 255.0,
+            reading=reading, face_px=torch.from_numpy(pictures.face_px).to(device),
         )  # fmt: skip
 
     averaged = Compositor(config).to(device, memory_format=torch.channels_last).eval()

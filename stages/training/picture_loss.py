@@ -3,7 +3,8 @@
 Absolute and squared error, picture gradients, structural similarity, and how much detail there is around each place:
 without that last term (our choice) it is cheaper to mix two sharp pictures that disagree than to choose. The same pair
 of terms over time: a film must change where and as much as the true one does, neither flicker nor freeze. LPIPS of
-whole frames and of heads cut out, because a viewer looks at the face first and a full figure's is ten pixels wide.
+whole frames and of heads cut out, because a viewer looks at the face first and a full figure's is ten pixels wide; and
+what a face encoder reads on faces.
 """
 
 from collections.abc import Callable
@@ -29,15 +30,17 @@ class LossWeights:
     stir: float = 1.0  # error of how much changes
     perceptual: float = 0.6  # high, so that to choose between sharp pictures pays more than to mix them; our choice
     perceptual_head: float = 0.4
+    reading: float = 0.5  # of what a face encoder reads otherwise than on the truth
 
 
 Perceptual = Callable[[Tensor, Tensor], Tensor]
+Reading = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def picture_loss(
     made: Tensor, truth: Tensor, state_01: Tensor, maps_01: Tensor, *, frames: int = 1,
     weights: LossWeights | None = None, perceptual: Perceptual | None = None, cut_px: tuple[int, int] = (0, 0),
-    features_01: Tensor | None = None, times: int = 1,
+    features_01: Tensor | None = None, times: int = 1, reading: Reading | None = None, face_px: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """The loss of frames [N, 3, H, W] in -1..1.
 
@@ -48,6 +51,7 @@ def picture_loss(
     cut_px      rows and columns cut off before it looks: its first layer strides, and a fixed grid would show
     features_01 [N, 1, H, W]    mouth and eyes count more; None = unknown
     times       how many times the side that the VAE sees: heads are cut out as much larger
+    reading     distance [M] of the faces of two batches that stand at face_px [N, 3] (stages.training.face_reading)
     """
     weights = weights or LossWeights()
     miss = made - truth
@@ -63,6 +67,11 @@ def picture_loss(
     loss = loss + weights.structure * (1.0 - ssim(made, truth).mean())
     if frames > 1:
         loss = loss + _over_time(made, truth, weight, frames, weights)
+    if reading is not None:
+        read = reading(made, truth, face_px)
+        loss = loss + weights.reading * read.sum() / len(
+            made
+        )  # so that a batch with one face does not learn for it alone
     if perceptual is not None:
         top, left = cut_px
         loss = loss + weights.perceptual * perceptual(made[..., top:, left:], truth[..., top:, left:]).mean()

@@ -136,9 +136,10 @@ def test_cut_squares_show_one_place_in_every_picture():
         picture[..., 0] + picture[..., 1],
         keep,
         4 + picture[..., 0],
+        np.float32([[30, 44, 6]]).repeat(FILM, 0),  # the middle of its face: column, row, half a side
     )
     assert whole.times == 1
-    near, seen = 0, set()
+    near, faces, seen = 0, 0, set()
     for seed in range(100):
         part = whole.cut(np.random.default_rng(seed), 32)
         for film in (part, part.mirrored()):
@@ -147,11 +148,16 @@ def test_cut_squares_show_one_place_in_every_picture():
             assert (film.truth == film.made + 3).all() and (film.maps[..., :3] == film.made).all()
             assert (film.kind == film.made[..., 0] + film.made[..., 1]).all()
             assert (film.features == 4 + film.made[..., 0]).all()
+            if np.isfinite(film.face_px).all():
+                at = np.clip(np.rint(film.face_px[0, :2]).astype(int), 0, 31)
+                shown = film.made[0, at[1], at[0]].astype(int)
+                assert np.abs(shown[:2] - (44, 30)).max() <= 4 and film.face_px[0, 2] == 6
+                faces += 1
         assert (part.keep[:, 0] == part.made[:, ::2, ::2, 0]).all()
         assert (part.mirrored().keep[0, 1, 0] == part.keep[0, 1, 0, ::-1]).all()
         near += bool(part.maps[..., 3:].any())
         seen.add((int(part.made[0, 0, 0, 0]), int(part.made[0, 0, 0, 1])))
-    assert near > 60 and len(seen) > 30
+    assert near > 60 and faces > 80 and len(seen) > 30
     without = Pictures(**{**vars(whole), "maps": 0 * maps})
     assert without.cut(np.random.default_rng(0), 32).truth.shape == (FILM, 32, 32, 3)
 
