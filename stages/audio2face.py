@@ -23,7 +23,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "audio2face"
 LAYER = "face"
-VERSION = 1
+VERSION = 2
 _FPS = "25"
 _MAX_SIDE = (64, 8192)
 _BLOCK = 1024  # frames written at once

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from stages.training.recipe import Recipe
 
 STAGE = "train"
-VERSION = 4
+VERSION = 5
 _UNTIL_ORDER = {"vae": 1, "face": 2, "1": 3, "2": 4, "3": 5, "all": 6}
 UNTIL = tuple(_UNTIL_ORDER)
 ASSETS = ("auto", "full", "anny")
@@ -387,28 +387,33 @@ class _Session:
             self.work / f"compositor-{dit_sha256[:12]}.safetensors", Rehearsals(folder, prepared),
             self.config.compositor, self.recipe.compositor, self._course(self.recipe.compositor.steps, 3),
             self.slice.over, seed=self.params.seed, device=self.device, autocast=self._autocast,
-            say=self._saying("compositor"), start=self._start("compositor"),
+            say=self._saying("compositor"), start=self._start("compositor"), face=self._network("face"),
         )  # fmt: skip
         if network is None:
             self._stopped("the compositor")
         save_checkpoint(path, network.state_dict(), asdict(self.config.compositor), bfloat16=True)
 
-    def _rehearse(self, prepared: Path, folder: Path) -> None:
+    def _network(self, name: str):
+        """The finished dit, face or vae of this run, on its device."""
         from stages.face.encoder import FaceEncoderConfig, FaceMotionNet
         from stages.model.dit import DiT
         from stages.model.vae import CausalVae
+        from stages.weights.checkpoint import load_checkpoint, load_strictly
+
+        made = {
+            "dit": lambda: DiT(self.config.dit), "face": lambda: FaceMotionNet(FaceEncoderConfig()),
+            "vae": lambda: CausalVae(self.config.vae),
+        }  # fmt: skip
+        network, path = made[name](), self.folder / f"{name}.safetensors"
+        load_strictly(network, load_checkpoint(path)[0], str(path))
+        return network.to(self.device).eval()
+
+    def _rehearse(self, prepared: Path, folder: Path) -> None:
         from stages.training.data import PreparedClips
         from stages.training.leftovers import clear_leftovers
         from stages.training.rehearse import rehearse
-        from stages.weights.checkpoint import load_checkpoint, load_strictly
 
-        networks = {
-            "dit": DiT(self.config.dit), "face": FaceMotionNet(FaceEncoderConfig()), "vae": CausalVae(self.config.vae)
-        }  # fmt: skip
-        for name, network in networks.items():
-            path = self.folder / f"{name}.safetensors"
-            load_strictly(network, load_checkpoint(path)[0], str(path))
-            network.to(self.device).eval()
+        networks = {name: self._network(name) for name in ("dit", "face", "vae")}
         folder.mkdir(exist_ok=True)
         clear_leftovers(folder)
         if not rehearse(

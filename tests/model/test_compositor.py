@@ -93,7 +93,9 @@ def test_it_moves_a_photo_that_lies_two_pixels_beside_the_truth():
 
 
 def test_every_input_matters_and_learns():
-    network, given = tiny_compositor(), [x.requires_grad_() for x in inputs()]
+    network, given = tiny_compositor(), inputs()
+    given[3][:, 3:, :, :16] = 0.0  # what lies on a head's sphere is not moved
+    given = [x.requires_grad_() for x in given]
     network(*given).square().mean().backward()
     assert all(x.grad.abs().sum() > 0 for x in given)
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
@@ -129,3 +131,20 @@ def test_the_second_segment_sees_its_own_carried_frames():
     second.warp_frames[13:] = 255 - second.warp_frames[13:]  # the first looks one latent, 4 frames, beyond its 9
     a, b = (list(animator.segments(given, SamplerConfig(2), generators(2))) for given in (first, second))
     assert torch.equal(a[0], b[0]) and not torch.equal(a[1], b[1])
+
+
+def test_heads_are_not_moved():
+    """With shifts of 4 px told to every pixel, what lies on the sphere stays and the rest of the photo moves."""
+    torch.manual_seed(0)
+    network = Compositor(replace(TINY.compositor, shift_px=4.0))
+    with torch.no_grad():
+        network.head.bias.view(-1, 4)[2] += 30.0  # the carried photo alone
+        network.head_shift.bias += 10.0
+    pictures, state, keep = torch.rand(1, 3, 3, 32, 32), torch.ones(1, 2, 32, 32), torch.ones(1, 2, 16, 16)
+    maps = torch.zeros(1, 6, 32, 32)
+    maps[:, 4, 8:16, 10:20] = 0.5
+    with torch.no_grad():
+        out = network(pictures, state, keep, maps)
+    carried = pictures[:, 2]
+    torch.testing.assert_close(out[..., 9:15, 11:19], carried[..., 9:15, 11:19], atol=1e-3, rtol=0)
+    torch.testing.assert_close(out[..., 20:26, 2:26], carried[..., 24:30, 6:30], atol=1e-3, rtol=0)
