@@ -9,10 +9,10 @@ stages.training.head_relief; hair stays the ellipsoid.
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from stages.body import ellipsoid
+from stages.body.smooth import sampled
 
 RELIEF_FILE = Path(__file__).parent / "weights" / "relief.safetensors"
 ROWS, COLUMNS = 48, 96  # from crown to chin, and around from the back over one ear, the face and the other ear
@@ -44,16 +44,7 @@ def length_towards(points) -> np.ndarray:
     away = np.maximum(np.sqrt(x * x + y * y + z * z), 1e-6)
     row = np.arccos(np.clip(-y / away, -1.0, 1.0)) * (ROWS / np.pi) - 0.5
     column = (np.arctan2(x, -z) + np.pi) * (COLUMNS / (2 * np.pi)) - 0.5
-    return _sampled(_lengths(), column, row)
-
-
-def _sampled(table, column, row) -> np.ndarray:
-    width = 1 << 14
-    maps = np.zeros((2, -(-len(row) // width) * width), np.float32)
-    maps[0, : len(row)], maps[1, : len(row)] = column, row
-    return cv2.remap(table, *maps.reshape(2, -1, width), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).ravel()[
-        : len(row)
-    ]
+    return sampled(_lengths(), column, row)
 
 
 def surface(plane, rotation):

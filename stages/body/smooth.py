@@ -1,4 +1,7 @@
-"""Holes filled smoothly from around them (push-pull): colours go on, texture does not."""
+"""Pictures between and beyond their pixels: holes filled smoothly from around them, and places looked up.
+
+Filling is push-pull: colours go on, texture does not.
+"""
 
 import cv2
 import numpy as np
@@ -23,3 +26,13 @@ def spread(values, known):
         share = np.minimum(weight, 1.0)[..., None]
         filled = share * (colour / np.maximum(weight, 1e-4)[..., None]) + (1.0 - share) * above
     return filled
+
+
+def sampled(picture, x, y) -> np.ndarray:
+    """The picture [H, W(, C)] at places float [n], bilinear, the nearest pixel beyond the border: [n(, C)]."""
+    width = 1 << 14  # OpenCV takes no pictures as wide as a large canvas has pixels
+    rows = -(-len(x) // width)
+    maps = np.zeros((2, rows * width), np.float32)
+    maps[0, : len(x)], maps[1, : len(x)] = x, y
+    found = cv2.remap(picture, *maps.reshape(2, rows, width), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return found.reshape(rows * width, *found.shape[2:])[: len(x)]

@@ -14,7 +14,7 @@ from stages.body.camera import STILL
 from stages.body.parts import Part, Place, distance_px, parts_of, place_in
 from stages.body.place import Performance
 from stages.body.plate import Plate, moved_by, with_rim
-from stages.body.smooth import fill
+from stages.body.smooth import fill, sampled
 from stages.core.carried import DOUBTFUL_FIGURE, HIDDEN_BACKGROUND, SEEN_BACKGROUND
 
 _SURE, _REACH = 0.85, 1.15  # of a part's radius: surely the part; the part's without a matte
@@ -76,7 +76,7 @@ class ReferenceWarp:
             if not here.any():
                 continue
             chosen = here[near]
-            colour = _sampled(self._layers[number], place.x[chosen], place.y[chosen])
+            colour = sampled(self._layers[number], place.x[chosen], place.y[chosen])
             alpha = share[here]
             picture[here] = alpha[:, None] * colour + (1.0 - alpha[:, None]) * picture[here]
             cover[here], seen[here] = alpha, sees[chosen]
@@ -100,7 +100,7 @@ class ReferenceWarp:
         inside = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
         own = self._label_at(x, y) == number
         close = away[number][near] < (_SURE_HEAD if there[name].kind == "head" else _REACH)
-        share[near] = np.where(inside, _sampled(self._solid, x, y) * (own | close), close) * ~place.free
+        share[near] = np.where(inside, sampled(self._solid, x, y) * (own | close), close) * ~place.free
         return near, share, place, place.sees & inside & (self._label_at(place.x, place.y) == number)
 
     def _label_at(self, x, y) -> np.ndarray:
@@ -140,16 +140,6 @@ class ReferenceWarp:
         """The picture float32 [H, W, 3] as if only this part were in it, its own colours going on all around."""
         own = (self._labels == number) & (solid > _INSIDE)
         return (fill(self.picture_u8, ~own) if own.sum() > 8 else self.picture_u8).astype(np.float32)
-
-
-def _sampled(picture, x, y) -> np.ndarray:
-    """The picture [H, W(, C)] at places float [n], bilinear, the nearest pixel beyond the border: [n(, C)]."""
-    width = 1 << 14  # OpenCV takes no pictures as wide as a large canvas has pixels
-    rows = -(-len(x) // width)
-    maps = np.zeros((2, rows * width), np.float32)
-    maps[0, : len(x)], maps[1, : len(x)] = x, y
-    found = cv2.remap(picture, *maps.reshape(2, rows, width), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return found.reshape(rows * width, *found.shape[2:])[: len(x)]
 
 
 def warp_reference(picture_u8, still, still_rotation, act, act_rotation, matte_01=None, moves=None):

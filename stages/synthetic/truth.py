@@ -72,6 +72,10 @@ class JointReader:
         """Radius of the head sphere."""
         return self._radius_dm / 10
 
+    def in_head(self, rest_dm: np.ndarray) -> np.ndarray:
+        """Points f64 [n, 3] at rest, decimetres, in head axes about the sphere's centre, in its radii."""
+        return (rest_dm.astype(np.float64) - self._head_center_dm) @ FLIP / self._radius_dm
+
     def read(self, pose: Pose, world_to_view: np.ndarray) -> JointTruth:
         """Joints of the character's last pose in camera axes. world_to_view f64 [4, 4] with OpenGL axes."""
         head = pose.transform[self.character.assets.bone_index["head"]].astype(np.float64)

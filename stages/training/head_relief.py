@@ -12,7 +12,7 @@ from stages.synthetic.assets import Assets, load_assets
 from stages.synthetic.character import BODY_VERTICES
 from stages.synthetic.identity import identity
 from stages.synthetic.seeds import clip_seed
-from stages.synthetic.truth import FLIP, JointReader
+from stages.synthetic.truth import JointReader
 
 PEOPLE = 24
 _NEAR = 0.07  # chord on the unit ball within which a vertex speaks for a direction
@@ -36,8 +36,7 @@ def measure_relief(assets: Assets, people: int = PEOPLE) -> np.ndarray:
 def _skin(assets: Assets, seed: int) -> np.ndarray:
     """float [V, 3] of the head's skin at rest, head axes, in head radii."""
     reader = JointReader(identity(assets, seed))
-    skin = reader.character.rest_dm[:BODY_VERTICES].astype(np.float64)
-    return (skin - reader._head_center_dm) @ FLIP / reader._radius_dm
+    return reader.in_head(reader.character.rest_dm[:BODY_VERTICES])
 
 
 def _outermost(unit: np.ndarray, length: np.ndarray) -> np.ndarray:
