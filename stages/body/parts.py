@@ -28,6 +28,7 @@ _JAW = 1.3  # how much narrower a head gets towards the chin, a head radius belo
 _PALM = (8, 12, 16)  # hand points whose middle a hand points to
 _RIM = 0.15  # cosine between surface and camera, turned away, to which it is still seen
 _OBLIQUE = -0.15  # cosine from which on the other half of a face is asked
+_EDGEWISE = 0.15  # cosine up to which what the reference shows is as much of what is behind the head
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 _SKIN_RIM, _HAIR_PULL = 0.8, 1.5  # where, in radii, the colour of what no half shows is taken from; how far upwards
 
@@ -180,7 +181,8 @@ def _in_head(there: Part, here: Part, x, y) -> Place:
     found = np.where(hidden[..., None], at_rim, found)
     back = on_picture(here, np.where(inside[..., None], found, outside))
     outline = np.where(inside[..., None], here.points["middle"], back)  # a head has no holes
-    sees = np.where(inside, ~(other_half | hidden), there.rotation[2] @ here.rotation[2] > 0)
+    edgewise = level < _EDGEWISE
+    sees = np.where(inside, ~(other_half | hidden | edgewise), there.rotation[2] @ here.rotation[2] > 0)
     return Place(back[..., 0], back[..., 1], (outline[..., 0], outline[..., 1]), sees, free)
 
 

@@ -5,7 +5,8 @@ pictures of each frame and says, pixel by pixel, how much of each to take, with 
 photo cannot know (what was hidden, what turned away, another expression) it takes what was made. It may see the control
 maps, to know where the head and the limbs should be, and may first move both photos by a few pixels: carried limbs lie
 a pixel or two beside where they belong, and mixing what does not lie on each other blurs. Heads it may not move: it
-took open lips for lips that lie wrong, and half of what mouths lost between carried photo and film was lost here.
+took open lips for lips that lie wrong, and half of what mouths lost between carried photo and film was lost here. What
+the reference shows of a head is taken from there alone: what is made of a stranger's face is a stranger's.
 Source: our own; decoders that look at the conditioning pictures are usual since ToonCrafter (Xing et al. 2024), fields
 that warp the source picture since FOMM (Siarohin et al. 2019).
 """
@@ -19,6 +20,7 @@ from stages.model.config import CompositorConfig
 SOURCES = 3  # made, still, carried
 INPUTS = 3 * SOURCES + 4  # pictures; figure and seen (stages.body.warp); both keep probabilities
 MAPS = 6  # skeleton and sphere
+_KNOWN = 6.0  # less, in logits, of all but the carried photo where that shows a head that the reference saw
 
 
 class _Block(nn.Module):
@@ -77,10 +79,13 @@ class Compositor(nn.Module):
         out = F.pixel_shuffle(self.head(x), 2).float()
         # before training: mostly what was made, but where both agree that it is the photo's, the photo
         prior = torch.cat([torch.full_like(keep[:, :1], 0.35), keep], 1).clamp(1e-3, 1.0).log() * 2.0
+        head = (maps_01[:, 3:] > 0).float().amax(1, keepdim=True)
+        known = head * state_01.prod(1, keepdim=True)
+        prior = prior - _KNOWN * torch.cat([known, known, torch.zeros_like(known)], 1)
         share = torch.softmax(prior + out[:, :SOURCES], 1)[:, :, None]
         if self.config.shift_px:
             shift = torch.tanh(self.head_shift(x).float()) * self.config.shift_px  # [N, 4, H/2, W/2]
-            shift = shift * (1.0 - F.max_pool2d((maps_01[:, 3:] > 0).float().amax(1, keepdim=True), 2))
+            shift = shift * (1.0 - F.max_pool2d(head, 2))
             photos = shifted(pictures_pm1[:, 1:].flatten(0, 1), shift.unflatten(1, (-1, 2)).flatten(0, 1))
             pictures_pm1 = torch.cat([pictures_pm1[:, :1], photos.unflatten(0, (len(shift), -1))], 1)
         return (share * pictures_pm1).sum(1) + 0.5 * out[:, SOURCES:]

@@ -148,3 +148,23 @@ def test_heads_are_not_moved():
     carried = pictures[:, 2]
     torch.testing.assert_close(out[..., 9:15, 11:19], carried[..., 9:15, 11:19], atol=1e-3, rtol=0)
     torch.testing.assert_close(out[..., 20:26, 2:26], carried[..., 24:30, 6:30], atol=1e-3, rtol=0)
+
+
+@torch.no_grad()
+def test_a_head_that_the_reference_saw_is_the_carried_photo():
+    """Told that everything is made, a head is still the photo's where that shows it, and made where it does not."""
+    network = tiny_compositor()
+    pictures, state, keep = torch.rand(1, 3, 3, 32, 32), torch.ones(1, 2, 32, 32), torch.zeros(1, 2, 16, 16)
+    network.head.weight.zero_()
+    network.head.bias.zero_()
+    maps = torch.zeros(1, 6, 32, 32)
+    maps[:, 4, 8:24] = 0.5
+    state[:, 1, :, 16:] = 0.0  # not seen there
+    keep[:, 1] = 0.3
+    out = network(pictures, state, keep, maps)
+    made, carried = pictures[:, 0], pictures[:, 2]
+    near = [(out[..., rows, columns] - x[..., rows, columns]).abs().mean().item() for rows, columns in (
+        (slice(10, 22), slice(2, 14)), (slice(10, 22), slice(18, 30)), (slice(0, 6), slice(2, 14)),
+    ) for x in (made, carried)]  # fmt: skip
+    assert near[1] < 0.02 < near[0], "seen head"
+    assert near[2] == pytest.approx(near[4], rel=0.3) and near[3] > 0.05, "hidden head, as elsewhere"
