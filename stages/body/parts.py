@@ -163,17 +163,13 @@ def place_in(there: Part, here: Part, x, y) -> Place:
 
 
 def _in_head(there: Part, here: Part, x, y) -> Place:
-    """Over the ellipsoid (stages.body.ellipsoid).
+    """Over the ellipsoid with a face on it (stages.body.relief).
 
     What is turned away there is taken from the other half of the face, or else, being hair mostly, from the upper rim.
     Beside the head is hair or what is behind it, but not the other picture's face, which stands out in a profile.
     """
-    point, inside, outside = head_surface(there, here, x, y)
-    free = relief.free_beside(outside, inside, there.rotation, here.rotation)
-    level, other_level = (
-        np.where(relief.shown(at, here.rotation), ellipsoid.towards(at, here.rotation), -1.0)
-        for at in (point, point * _MIRROR)
-    )
+    point, inside, outside, free = head_surface(there, here, x, y)
+    level, other_level = (relief.towards(at, here.rotation) for at in (point, point * _MIRROR))
     other_half = inside & (level < _OBLIQUE) & (other_level > level + 0.1)
     found = ellipsoid.seen_at(np.where(other_half[..., None], point * _MIRROR, point), here.rotation)
     hidden = inside & (np.where(other_half, other_level, level) < -_RIM)
@@ -187,11 +183,12 @@ def _in_head(there: Part, here: Part, x, y) -> Place:
 
 
 def head_surface(there: Part, here: Part, x, y):
-    """Points [..., 3] of the ellipsoid that head pixels (x, y) show, whether they show any of it, and for those beside
-    it the places [..., 2] about the middle of the other picture's head where they lie."""
+    """Points [..., 3] of the head that its pixels (x, y) show, whether they show any of it, for those beside it the
+    places [..., 2] about the middle of the other picture's head where they lie, and whether nothing of it is there."""
     plane = np.stack([x - there.points["middle"][0], y - there.points["middle"][1]], -1) / (there.reach_px / _HAIR)
     point, inside, miss2 = relief.surface(plane, there.rotation)
-    return point, inside, ellipsoid.beside(plane, miss2, there.rotation, here.rotation)
+    outside = ellipsoid.beside(plane, miss2, there.rotation, here.rotation)
+    return point, inside, outside, relief.free_beside(outside, inside, there.rotation, here.rotation)
 
 
 def on_picture(head: Part, places):

@@ -1,6 +1,6 @@
 """A face on the ellipsoid of a head: nose, lips and chin stand before it, eyes lie behind it.
 
-When a head turns by 30 degrees, a mouth that is taken to lie 0.12 head radii too deep comes out by 0.06 radii beside
+When a head turns by 30 degrees, a mouth that is taken to lie 0.14 head radii too deep comes out by 0.07 radii beside
 its place, and a nose that lies flat does not turn at all. The relief is one length for each direction from the middle
 of the head, in the stretched axes of `stages.body.ellipsoid`, measured on synthetic people of the training split by
 stages.training.head_relief; hair stays the ellipsoid.
@@ -20,7 +20,7 @@ _MOST = 1.3  # nothing of a head lies farther out
 _STEPS, _STRIDE, _ON = 16, 0.8, 0.012  # of the search along a ray; how near the surface it ends
 _APART, _WIDER = (0.9, 0.5), 0.15  # cosine of two views whose outlines differ, wholly; how much wider one is then taken
 _STANDS_OUT = 1.02  # length of skin before the ellipsoid
-_LIFT, _BEHIND = 1.06, 0.05
+_LIFT, _BEHIND = 1.06, 0.05  # of a point that is asked for; how far before it what hides it stands
 
 
 def directions() -> np.ndarray:
@@ -57,8 +57,7 @@ def surface(plane, rotation):
     point, miss2 = ellipsoid.surface(plane, rotation)
     shape, found, squared = miss2.shape, point.reshape(-1, 3).copy(), miss2.reshape(-1)
     near = np.flatnonzero(squared < _MOST**2)
-    ray = rotation[2] / ellipsoid.AXES
-    ray = ray / np.linalg.norm(ray)
+    ray = _ray(rotation)
     start = (np.asarray(plane) @ rotation[:2] / ellipsoid.AXES).reshape(-1, 3)[near]
     start = start - (start @ ray)[:, None] * ray  # where the ray comes nearest
     along = -np.sqrt(np.maximum(_MOST**2 - squared[near], 0.0))
@@ -80,8 +79,18 @@ def shown(points, rotation) -> np.ndarray:
     """
     lifted = _LIFT * points
     first, inside, _ = surface(ellipsoid.seen_at(lifted, rotation), rotation)
+    return ~(inside & ((lifted - first) @ _ray(rotation) > _BEHIND))
+
+
+def towards(points, rotation) -> np.ndarray:
+    """Cosine [...] between the surface at points [..., 3] and the camera (`ellipsoid.towards`); -1 where hidden."""
+    return np.where(shown(points, rotation), ellipsoid.towards(points, rotation), -1.0)
+
+
+def _ray(rotation) -> np.ndarray:
+    """Unit vector away from the camera, stretched axes."""
     ray = rotation[2] / ellipsoid.AXES
-    return ~(inside & ((lifted - first) @ (ray / np.linalg.norm(ray)) > _BEHIND))
+    return ray / np.linalg.norm(ray)
 
 
 def free_beside(outside, inside, there, here) -> np.ndarray:

@@ -136,9 +136,7 @@ def _back_head(there: Part, here: Part, x, y):
 
     Rays that miss the head (stages.body.relief) show hair or what is behind it.
     """
-    point, inside, outside = head_surface(there, here, x, y)
+    point, inside, outside, free = head_surface(there, here, x, y)
     found = on_picture(here, np.where(inside[..., None], ellipsoid.seen_at(point, here.rotation), outside))
-    level = np.where(relief.shown(point, here.rotation), ellipsoid.towards(point, here.rotation), -1.0)
-    towards = np.where(inside, level, there.rotation[2] @ here.rotation[2])
-    free = relief.free_beside(outside, inside, there.rotation, here.rotation)
+    towards = np.where(inside, relief.towards(point, here.rotation), there.rotation[2] @ here.rotation[2])
     return found[..., 0], found[..., 1], towards, inside, free

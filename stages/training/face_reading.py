@@ -7,10 +7,10 @@ of Danecek et al. 2022.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stages.face.encoder import SUPERVISED, FaceMotionNet
+from stages.training.picture_loss import squares_cut_out
 
 
 class FaceReading(nn.Module):
@@ -29,16 +29,7 @@ class FaceReading(nn.Module):
         both = torch.cat([made[there], truth[there].detach()])
         if not len(both):
             return made.new_zeros(0)
-        code = self._network.code_of(self._network.features(self._cut(both, face_px[there].repeat(2, 1))))
+        faces = squares_cut_out(both, face_px[there].repeat(2, 1), self._network.config.inner_side)
+        code = self._network.code_of(self._network.features((faces + 1.0) / 2.0))
         mine, theirs = code[:, :SUPERVISED].chunk(2)
         return (mine - theirs.detach()).abs().sum(1)
-
-    def _cut(self, pictures: Tensor, face_px: Tensor) -> Tensor:
-        """Squares about faces, 0..1, as large as the network folds them."""
-        height, width = pictures.shape[-2:]
-        size = pictures.new_tensor([width, height])
-        scale, middle = 2.0 * face_px[:, 2:] / size, (2.0 * face_px[:, :2] + 1.0) / size - 1.0
-        affine = torch.cat([torch.diag_embed(scale), middle[:, :, None]], 2)
-        side = self._network.config.inner_side
-        grid = F.affine_grid(affine, [len(pictures), 3, side, side], align_corners=False)
-        return (F.grid_sample(pictures, grid, padding_mode="border", align_corners=False) + 1.0) / 2.0

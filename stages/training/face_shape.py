@@ -18,9 +18,14 @@ _AMOUNT = 0.7  # of an expression, when its move is measured
 def measure_face_shape(assets: Assets, people: int = PEOPLE) -> tuple[np.ndarray, np.ndarray]:
     """Return neutral float [68, 3] and moves float [52, 68, 3]: means over people of the training split, head axes,
     in head radii."""
-    seeds = numpy_rng(0, "train", "face shape", "people").integers(0, 100_000, people)
-    neutral, moves = zip(*(_of_person(assets, clip_seed("train", int(seed))) for seed in seeds), strict=True)
+    neutral, moves = zip(*(_of_person(assets, seed) for seed in people_seeds(people)), strict=True)
     return np.mean(neutral, 0), np.mean(moves, 0)
+
+
+def people_seeds(people: int = PEOPLE) -> list[int]:
+    """Seeds of the training people that averages are measured on."""
+    drawn = numpy_rng(0, "train", "face shape", "people").integers(0, 100_000, people)
+    return [clip_seed("train", int(seed)) for seed in drawn]
 
 
 def _of_person(assets: Assets, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,14 +7,12 @@ import numpy as np
 
 from stages.body import ellipsoid
 from stages.body.relief import COLUMNS, ROWS, directions
-from stages.core.rng import numpy_rng
 from stages.synthetic.assets import Assets, load_assets
 from stages.synthetic.character import BODY_VERTICES
 from stages.synthetic.identity import identity
-from stages.synthetic.seeds import clip_seed
 from stages.synthetic.truth import JointReader
+from stages.training.face_shape import PEOPLE, people_seeds
 
-PEOPLE = 24
 _NEAR = 0.07  # chord on the unit ball within which a vertex speaks for a direction
 _DOWN, _AHEAD = (-0.62, -0.35), (-0.02, -0.3)  # in radii: from the hairline to the brows; from the ears to the face
 _JAW = (1.12, 0.95)  # in radii downwards: from the neck to the chin
@@ -23,8 +21,7 @@ _JAW = (1.12, 0.95)  # in radii downwards: from the neck to the chin
 def measure_relief(assets: Assets, people: int = PEOPLE) -> np.ndarray:
     """Return float [ROWS, COLUMNS]: length of the skin along each direction of `directions`, where there is a face;
     1, the ellipsoid itself, where hair is. A mean over people of the training split."""
-    seeds = numpy_rng(0, "train", "face shape", "people").integers(0, 100_000, people)
-    mean = np.mean([_skin(assets, clip_seed("train", int(seed))) for seed in seeds], 0)  # one mesh: point by point
+    mean = np.mean([_skin(assets, seed) for seed in people_seeds(people)], 0)  # one mesh: point by point
     stretched = mean / ellipsoid.AXES
     length = np.linalg.norm(stretched, axis=1)
     outer = _outermost(stretched / length[:, None], length)

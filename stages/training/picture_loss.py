@@ -69,9 +69,7 @@ def picture_loss(
         loss = loss + _over_time(made, truth, weight, frames, weights)
     if reading is not None:
         read = reading(made, truth, face_px)
-        loss = loss + weights.reading * read.sum() / len(
-            made
-        )  # so that a batch with one face does not learn for it alone
+        loss = loss + weights.reading * read.sum() / len(made)  # a batch with one face does not learn for it alone
     if perceptual is not None:
         top, left = cut_px
         loss = loss + weights.perceptual * perceptual(made[..., top:, left:], truth[..., top:, left:]).mean()
@@ -105,18 +103,22 @@ def heads_cut_out(pictures: Tensor, head: Tensor, side_px: int = _HEAD_PX) -> Te
     pictures, head = pictures[there], head[there, 0]
     if not len(pictures):
         return pictures.new_zeros(0, pictures.shape[1], side_px, side_px)
-    centres, reach = [], []
+    middles, reach = [], []
     for line, length in ((head.amax(1), width), (head.amax(2), height)):  # columns, then rows that the sphere touches
         at = torch.arange(length, device=head.device, dtype=head.dtype).expand(len(line), -1)
         low = torch.where(line > 0, at, torch.full_like(at, float(length))).amin(1)
         high = torch.where(line > 0, at, torch.full_like(at, -1.0)).amax(1) + 1.0
-        centres.append((low + high) / length - 1.0)
+        middles.append((low + high - 1.0) / 2.0)
         reach.append(high - low)
-    side = _HEAD_SIDE * torch.stack(reach).amax(0)
-    zero = torch.zeros_like(side)
-    affine = torch.stack(
-        [torch.stack([side / width, zero, centres[0]], 1), torch.stack([zero, side / height, centres[1]], 1)], 1
-    )
+    half = _HEAD_SIDE * torch.stack(reach).amax(0) / 2.0
+    return squares_cut_out(pictures, torch.stack([*middles, half], 1), side_px)
+
+
+def squares_cut_out(pictures: Tensor, square_px: Tensor, side_px: int) -> Tensor:
+    """Squares [N, C, side, side] of pictures [N, C, H, W]; square_px float [N, 3]: middle x, y and half a side, px."""
+    size = pictures.new_tensor([pictures.shape[-1], pictures.shape[-2]])
+    scale, middle = 2.0 * square_px[:, 2:] / size, (2.0 * square_px[:, :2] + 1.0) / size - 1.0
+    affine = torch.cat([torch.diag_embed(scale), middle[:, :, None]], 2)
     grid = F.affine_grid(affine, [len(pictures), 1, side_px, side_px], align_corners=False)
     return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
