@@ -1,7 +1,7 @@
 """The rigid pieces of a person on the canvas: where they are in one frame, how far a pixel is from each, and where a
 pixel of a piece lies in another frame.
 
-Limbs are capsules from bone to bone, the torso moves by the affine map of its corners, the head is an ellipsoid.
+Limbs are capsules from bone to bone, the torso is a tube of ellipses, the head is an ellipsoid.
 """
 
 from dataclasses import dataclass
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stages.body import ellipsoid, relief
+from stages.body import ellipsoid, relief, trunk
 from stages.body.place import Performance
-from stages.core.skeleton import BODY_INDEX
+from stages.core.geometry import project_px
+from stages.core.skeleton import BODY_INDEX, HAND_BONES, HAND_INDEX
 
 # (upper joint, lower joint, radius in head radii); our choice, generous enough for sleeves.
 _LIMBS = (
@@ -23,8 +24,11 @@ _LIMBS = (
 )  # fmt: skip
 _TORSO = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")  # around its outline
 _THIGH, _THIGH_RADIUS = 3.2, 0.62  # of a thigh whose knee is not drawn, in head radii
+_TUBE = 0.5  # of the torso's tube, what belongs to it as surely as what lies between the joints
 _TORSO_RADIUS, _NECK_RADIUS, _HAND_RADIUS, _HAIR = 0.5, 0.5, 0.36, 1.3
 _JAW = 1.3  # how much narrower a head gets towards the chin, a head radius below its middle
+_FINGERS = [(HAND_INDEX[start], HAND_INDEX[end]) for start, end in HAND_BONES]
+_FINGER = 0.1  # radius of a finger, in head radii
 _PALM = (8, 12, 16)  # hand points whose middle a hand points to
 _RIM = 0.15  # cosine between surface and camera, turned away, to which it is still seen
 _OBLIQUE = -0.15  # cosine from which on the other half of a face is asked
@@ -42,6 +46,7 @@ class Part:
     reach_px: float
     depth_m: float
     rotation: np.ndarray | None = None
+    tube: trunk.Trunk | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,8 @@ def parts_of(who: Performance, frame: int, rotation) -> dict[str, Part]:
     if drawn["left_shoulder"] and drawn["right_shoulder"]:
         corners = {name: at[name] for name in _TORSO if drawn[name]}
         body_depth = float(np.mean([depth[name] for name in corners]))
-        parts["torso"] = Part("torso", corners, _TORSO_RADIUS * unit, body_depth)
+        solid = trunk.Trunk(_corners_px(who, frame))
+        parts["torso"] = Part("torso", corners, _TORSO_RADIUS * unit, body_depth, tube=solid)
         parts |= _thighs_below(at, drawn, unit, body_depth)
     if np.isfinite(who.head_px[frame]).all() and np.isfinite(rotation).all():
         middle = {"middle": np.asarray(who.head_px[frame], np.float64)}
@@ -95,6 +101,22 @@ def parts_of(who: Performance, frame: int, rotation) -> dict[str, Part]:
             ends = {"upper": middle["middle"], "lower": 0.5 * (at["left_shoulder"] + at["right_shoulder"])}
             parts["neck"] = Part("limb", ends, _NECK_RADIUS * unit, body_depth - 0.02)
     return parts
+
+
+def _corners_px(who: Performance, frame: int) -> np.ndarray:
+    """Corners of the torso float [4, 3] for `trunk.Trunk`: px of the canvas, and how far along the ray to it."""
+    index = [BODY_INDEX[name] for name in _TORSO]
+    points, flat = who.points_m[frame], np.asarray(who.joints_px[frame], np.float64)
+    known = np.isfinite(points).all(1) & np.isfinite(flat).all(1) & (points[:, 2] > 0)
+    corners = np.full((4, 3), np.nan)
+    corners[:, :2] = flat[index]
+    corners[~(who.drawn[frame, index] & known[index])] = np.nan
+    middle = points[index[:2]].mean(0)
+    before = project_px(points[known], who.K_px)
+    zoom = np.linalg.norm(flat[known] - flat[known].mean(0)) / max(np.linalg.norm(before - before.mean(0)), 1e-9)
+    away = (points[index] - middle) @ middle / np.linalg.norm(middle)  # farther along the ray
+    corners[:, 2] = np.where(np.isfinite(corners[:, 0]), zoom * who.K_px[0, 0] / middle[2] * away, np.nan)
+    return corners
 
 
 def _thighs_below(at, drawn, unit: float, depth_m: float) -> dict[str, Part]:
@@ -126,10 +148,28 @@ def distance_px(part: Part, x, y):
         left, right = part.points["left_shoulder"], part.points["right_shoulder"]
         down = np.array([0.0, 2.2 * max(np.linalg.norm(left - right), 2.0 * part.reach_px)])
         corners = [left, right, right + down, left + down]
-    away = np.minimum.reduce([_to_segment(x, y, corners[i - 1], corners[i]) for i in range(4)])
-    outline = cv2.convexHull(np.rint(np.clip(corners, -8192, 8192) * np.float64(16)).astype(np.int32))
-    inside = cv2.fillConvexPoly(np.zeros(x.shape, np.uint8), outline, 1, shift=4) > 0
+    corners = np.concatenate([corners, trunk.outline_px(part.tube, _TUBE)])
+    outline = cv2.convexHull(np.clip(corners, -8192, 8192).astype(np.float32))[:, 0].astype(np.float64)
+    pairs = list(zip(np.roll(outline, 1, 0), outline, strict=True))
+    away = np.minimum.reduce([_to_segment(x, y, start, end) for start, end in pairs])
+    sides = [(end[0] - start[0]) * (y - start[1]) - (end[1] - start[1]) * (x - start[0]) for start, end in pairs]
+    inside = (np.minimum.reduce(sides) >= 0) | (np.maximum.reduce(sides) <= 0)
     return np.where(inside, 0.0, away)
+
+
+def fingers_in(who: Performance, frame: int, x, y) -> dict[str, np.ndarray]:
+    """Which pixels the fingers of each hand cover, bool as x and y, by the name of the hand's part.
+
+    A hand is carried as one short capsule; its fingers reach out of it and would be taken for what lies behind them.
+    """
+    found = {}
+    unit = float(who.head_radius_px[frame])
+    for hand, wrist in enumerate(("left_wrist", "right_wrist")):
+        points = np.asarray(who.hands_px[frame, hand], np.float64)
+        if who.hands_drawn[frame, hand] and np.isfinite(points).all() and np.isfinite(unit):
+            away = [_to_segment(x, y, points[start], points[end]) for start, end in _FINGERS]
+            found[f"{wrist}-hand"] = np.minimum.reduce(away) < _FINGER * unit
+    return found
 
 
 def _to_segment(x, y, start, end):
@@ -145,7 +185,7 @@ def place_in(there: Part, here: Part, x, y) -> Place:
     if there.kind == "head":
         return _in_head(there, here, x, y)
     if there.kind == "torso":
-        return _in_torso(there, here, x, y, scale)
+        return _in_torso(there, here, x, y)
     start, begin = there.points["upper"], here.points["upper"]
     bone, other = there.points["lower"] - start, here.points["lower"] - begin
     length, other_length = np.linalg.norm(bone) + 1e-6, np.linalg.norm(other) + 1e-6
@@ -196,19 +236,9 @@ def on_picture(head: Part, places):
     return np.asarray(head.points["middle"]) + (head.reach_px / _HAIR) * places
 
 
-def _in_torso(there: Part, here: Part, x, y, scale) -> Place:
-    """An affine move from the corners both show, held near plain scaling where they hardly span an area."""
-    names = [name for name in _TORSO if name in there.points and name in here.points]
-    from_px, to_px = (np.array([part.points[name] for name in names]) for part in (there, here))
-    middle, target = from_px.mean(0), to_px.mean(0)
-    spread = from_px - middle
-    firm = (0.35 * there.reach_px) ** 2 * np.eye(2)
-    matrix = np.linalg.solve(spread.T @ spread + firm, spread.T @ (to_px - target) + scale * firm)
-    moved = np.stack([x - middle[0], y - middle[1]], -1) @ matrix + target
-
-    def across(part):
-        return part.points["left_shoulder"][0] - part.points["right_shoulder"][0]
-
-    same_side = across(there) * across(here) > 0
-    back = moved[..., 0], moved[..., 1]
-    return Place(*back, back, np.full(x.shape, same_side), np.zeros(x.shape, bool))
+def _in_torso(there: Part, here: Part, x, y) -> Place:
+    """On the tube of both (stages.body.trunk)."""
+    colour, outline, sees = trunk.turned(there.tube, here.tube, np.ravel(x), np.ravel(y))
+    colour, outline = colour.reshape(*x.shape, 2), outline.reshape(*x.shape, 2)
+    ask = outline[..., 0], outline[..., 1]
+    return Place(colour[..., 0], colour[..., 1], ask, sees.reshape(x.shape), np.zeros(x.shape, bool))

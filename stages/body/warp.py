@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from stages.body.camera import STILL
-from stages.body.parts import Part, Place, distance_px, parts_of, place_in
+from stages.body.parts import Part, Place, distance_px, fingers_in, parts_of, place_in
 from stages.body.place import Performance
 from stages.body.plate import Plate, moved_by, with_rim
 from stages.body.smooth import fill, sampled
@@ -50,6 +50,9 @@ class ReferenceWarp:
             nearest = away.argmin(0) if len(away) else np.zeros((height, width), int)
             loose = (self._labels < 0) & (away.min(0, initial=np.inf) < _LOOSE) & (solid > 0.05)
             self._labels = np.where(loose, nearest, self._labels).astype(np.int8)
+        for name, fingers in fingers_in(still, 0, self._x, self._y).items():
+            if name in self._names:
+                self._labels[fingers & (solid > 0.5)] = self._names.index(name)
         self._solid = np.where(self._labels >= 0, solid, 0.0).astype(np.float32)
         self._hidden = with_rim(self._solid > 0.1)
         self._plate = Plate(self.picture_u8, self._hidden)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stages.body import ellipsoid
-from stages.body.parts import parts_of
+from stages.body.parts import fingers_in, parts_of
 from stages.body.person import make_person
 from stages.body.place import own_performance
 from stages.body.warp import ReferenceWarp, fill, warp_reference
@@ -223,3 +223,22 @@ def test_thighs_go_on_below_the_picture_where_no_knee_is_drawn():
         assert f"{side}_knee-{side}_ankle" not in below
     cut_off.drawn[:, BODY_INDEX["left_hip"]] = False
     assert "right_hip-right_knee" not in parts_of(cut_off, 0, rotation[0])
+
+
+def test_fingers_before_a_shirt_are_not_printed_on_it():
+    """They reach out of the hand's capsule; what they hid gets the shirt's colour when the hand has gone."""
+    act, rotation = performance(wave=1.0)
+    up, down = 12, 0
+    hands, pelvis = act.hands_px.copy(), act.joints_px[down, BODY_INDEX["pelvis"]]
+    fingers = np.arange(21) % 4
+    spread = np.stack([10.0 * (np.arange(21) // 4 - 2), -6.0 * fingers], -1)
+    hands[down, 0] = pelvis - [0.0, 50.0] + spread  # before the belly
+    act = dataclasses.replace(act, hands_px=hands)
+    picture = np.full((*SIZE, 3), (20, 60, 200), np.uint8)
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]].astype(float)
+    drawn = fingers_in(one(act, down), 0, x, y)["left_wrist-hand"]
+    picture[drawn] = (250, 10, 10)
+    assert drawn.sum() > 300
+    carried, _ = ReferenceWarp(picture, one(act, down), rotation[down]).to_pose(act, up, rotation[up])
+    torso = (np.abs(x - pelvis[0]) < 25) & (np.abs(y - pelvis[1] + 50) < 40)
+    assert (carried[torso][:, 0] < 60).mean() > 0.98
