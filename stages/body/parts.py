@@ -25,6 +25,7 @@ _LIMBS = (
 _TORSO = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")  # around its outline
 _THIGH, _THIGH_RADIUS = 3.2, 0.62  # of a thigh whose knee is not drawn, in head radii
 _TUBE = 0.5  # of the torso's tube, what belongs to it as surely as what lies between the joints
+_NECK = 0.5  # of the way from the middle of the head to the shoulders: below is the collar, which goes with the torso
 _TORSO_RADIUS, _NECK_RADIUS, _HAND_RADIUS, _HAIR = 0.5, 0.5, 0.36, 1.3
 _JAW = 1.3  # how much narrower a head gets towards the chin, a head radius below its middle
 _FINGERS = [(HAND_INDEX[start], HAND_INDEX[end]) for start, end in HAND_BONES]
@@ -98,7 +99,8 @@ def parts_of(who: Performance, frame: int, rotation) -> dict[str, Part]:
         middle = {"middle": np.asarray(who.head_px[frame], np.float64)}
         parts["head"] = Part("head", middle, _HAIR * unit, body_depth - 0.05, np.asarray(rotation, np.float64))
         if drawn["left_shoulder"] and drawn["right_shoulder"]:
-            ends = {"upper": middle["middle"], "lower": 0.5 * (at["left_shoulder"] + at["right_shoulder"])}
+            down = 0.5 * (at["left_shoulder"] + at["right_shoulder"]) - middle["middle"]
+            ends = {"upper": middle["middle"], "lower": middle["middle"] + _NECK * down}
             parts["neck"] = Part("limb", ends, _NECK_RADIUS * unit, body_depth - 0.02)
     return parts
 
