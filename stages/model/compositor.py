@@ -6,7 +6,9 @@ photo cannot know (what was hidden, what turned away, another expression) it tak
 maps, to know where the head and the limbs should be, and may first move both photos by a few pixels: carried limbs lie
 a pixel or two beside where they belong, and mixing what does not lie on each other blurs. Heads it may not move: it
 took open lips for lips that lie wrong, and half of what mouths lost between carried photo and film was lost here. What
-the reference shows of a head is taken from there alone: what is made of a stranger's face is a stranger's.
+the reference shows of a head is taken from there alone: what is made of a stranger's face is a stranger's. So is a
+mouth that stages.face.carry has painted open, though no photo saw its inside: what is made there is a blurred chin, and
+shuts it. And so is a chin, which stands out below the sphere of a head that is bent or opens its mouth.
 Source: our own; decoders that look at the conditioning pictures are usual since ToonCrafter (Xing et al. 2024), fields
 that warp the source picture since FOMM (Siarohin et al. 2019).
 """
@@ -21,6 +23,9 @@ SOURCES = 3  # made, still, carried
 INPUTS = 3 * SOURCES + 4  # pictures; figure and seen (stages.body.warp); both keep probabilities
 MAPS = 6  # skeleton and sphere
 _KNOWN = 6.0  # less, in logits, of all but the carried photo where that shows a head that the reference saw
+_MOUTH = (0.0, 0.57, -0.8)  # where the sphere has its mouth, in head axes (stages.head.sphere, stages.face.carry)
+_OPEN, _JAW = 0.35, 0.6  # how far around it, in radii, a mouth is painted open; the jaw reaches
+_BEYOND = 1.15  # times the sphere's radius: as far as a jaw stands out of it
 
 
 class _Block(nn.Module):
@@ -79,8 +84,9 @@ class Compositor(nn.Module):
         out = F.pixel_shuffle(self.head(x), 2).float()
         # before training: mostly what was made, but where both agree that it is the photo's, the photo
         prior = torch.cat([torch.full_like(keep[:, :1], 0.35), keep], 1).clamp(1e-3, 1.0).log() * 2.0
-        head = (maps_01[:, 3:] > 0).float().amax(1, keepdim=True)
-        known = head * state_01.prod(1, keepdim=True)
+        head, mouth = head_and_mouth(maps_01[:, 3:].float())
+        figure, seen = state_01.split(1, 1)
+        known = figure * torch.maximum(head * seen, mouth)
         prior = prior - _KNOWN * torch.cat([known, known, torch.zeros_like(known)], 1)
         share = torch.softmax(prior + out[:, :SOURCES], 1)[:, :, None]
         if self.config.shift_px:
@@ -89,6 +95,22 @@ class Compositor(nn.Module):
             photos = shifted(pictures_pm1[:, 1:].flatten(0, 1), shift.unflatten(1, (-1, 2)).flatten(0, 1))
             pictures_pm1 = torch.cat([pictures_pm1[:, :1], photos.unflatten(0, (len(shift), -1))], 1)
         return (share * pictures_pm1).sum(1) + 0.5 * out[:, SOURCES:]
+
+
+def head_and_mouth(sphere_01: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what is head with its jaw and what an open mouth can be, 0 or 1, float [N, 1, H, W], of [N, 3, H, W]."""
+    inside = (sphere_01 > 0).float().amax(1, keepdim=True)
+    rows, columns = (torch.arange(side, device=inside.device, dtype=inside.dtype) for side in inside.shape[-2:])
+    places = torch.stack(torch.meshgrid(columns, rows, indexing="xy"))  # [2, H, W]
+    middle = (inside * places).sum((-2, -1), keepdim=True) / inside.sum((-2, -1), keepdim=True).clamp_min(1.0)
+    larger = shifted(sphere_01, (places - middle) * (1.0 / _BEYOND - 1.0))
+    return torch.maximum(inside, _near_mouth(larger, _JAW)), _near_mouth(sphere_01, _OPEN)
+
+
+def _near_mouth(sphere_01: Tensor, reach: float) -> Tensor:
+    """Where the head's direction [N, 3, H, W] (0..1) is within `reach` of the mouth's, 0 or 1, float [N, 1, H, W]."""
+    mouth = torch.tensor(_MOUTH, device=sphere_01.device)[:, None, None]
+    return ((2.0 * sphere_01 - 1.0 - mouth).square().sum(1, keepdim=True) < reach**2).float()
 
 
 def shifted(pictures: Tensor, shift_px: Tensor) -> Tensor:

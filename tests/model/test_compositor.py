@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from stages.core.errors import WeightsError
+from stages.face.carry import face_shape
+from stages.head.sphere import draw_sphere
 from stages.model.animator import Animator, warp_state
 from stages.model.compositor import Compositor, add_new_parts, shifted
 from stages.weights.checkpoint import load_strictly
@@ -168,3 +170,38 @@ def test_a_head_that_the_reference_saw_is_the_carried_photo():
     ) for x in (made, carried)]  # fmt: skip
     assert near[1] < 0.02 < near[0], "seen head"
     assert near[2] == pytest.approx(near[4], rel=0.3) and near[3] > 0.05, "hidden head, as elsewhere"
+
+
+def rotated(pitch_deg, yaw_deg):
+    """R_cam_head of a head that is bent and turned."""
+    (a, c), (b, d) = ((np.cos(angle), np.sin(angle)) for angle in np.deg2rad([pitch_deg, yaw_deg]))
+    return np.array([[1, 0, 0], [0, a, -c], [0, c, a]]) @ np.array([[b, 0, d], [0, 1, 0], [-d, 0, b]])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("pitch", "yaw"), [(0.0, 0.0), (-25.0, 0.0), (15.0, 40.0), (10.0, -40.0)])
+@pytest.mark.parametrize("radius", [14.0, 40.0])
+def test_a_mouth_painted_open_is_not_shut_by_what_is_made_bug(pitch, yaw, radius):
+    """Films of turned heads had their mouths shut: the carried photo's, painted open, counts as not seen."""
+    network = Compositor(replace(TINY.compositor, shift_px=4.0))
+    network.head_shift.bias += 10.0
+    rotation, middle, side = rotated(pitch, yaw), np.array([62.0, 58.0]), 128
+    sphere = draw_sphere(middle, radius, rotation, side, side)
+    maps = torch.zeros(1, 6, side, side)
+    maps[:, 3:] = torch.from_numpy(sphere).permute(2, 0, 1) / 255.0
+    torch.manual_seed(0)
+    pictures, keep = torch.rand(1, 3, 3, side, side), torch.full((1, 2, side // 2, side // 2), 0.1)
+    state = torch.ones(1, 2, side, side)
+    state[:, 1] = 0.0  # the figure, not seen
+    out, points = network(pictures, state, keep, maps), face_shape().neutral @ rotation.T
+
+    def away(picture, head_points):
+        x, y = np.rint(middle[:, None] + radius * head_points[:, :2].T).astype(int)
+        return (out - pictures[:, picture])[0][:, y, x].abs().mean().item()
+
+    inner_lips, eyes = points[60:68], points[36:48]
+    assert away(2, inner_lips) < 0.02 < 0.2 < away(0, inner_lips)
+    assert away(0, eyes) < away(2, eyes), "not seen and no mouth: made"
+    state[:, 1] = 1.0
+    out, chin = network(pictures, state, keep, maps), points[7:10]
+    assert away(2, chin) < 0.02, "a jaw is head beyond the sphere too, and is not moved"
