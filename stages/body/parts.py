@@ -151,7 +151,7 @@ def distance_px(part: Part, x, y):
         down = np.array([0.0, 2.2 * max(np.linalg.norm(left - right), 2.0 * part.reach_px)])
         corners = [left, right, right + down, left + down]
     corners = np.concatenate([corners, trunk.outline_px(part.tube, _TUBE)])
-    outline = cv2.convexHull(np.clip(corners, -8192, 8192).astype(np.float32))[:, 0].astype(np.float64)
+    outline = cv2.convexHull(np.clip(corners, -8192, 8192).astype(np.float32))[:, 0]
     pairs = list(zip(np.roll(outline, 1, 0), outline, strict=True))
     away = np.minimum.reduce([_to_segment(x, y, start, end) for start, end in pairs])
     sides = [(end[0] - start[0]) * (y - start[1]) - (end[1] - start[1]) * (x - start[0]) for start, end in pairs]

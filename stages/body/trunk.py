@@ -140,10 +140,15 @@ def _axes(trunk: Trunk, hips: bool) -> _Axes:
 
 def _ellipses(axes: _Axes, height: np.ndarray) -> _Ellipses:
     share = np.clip(height, 0.0, 1.0)[:, None]
-    wide = (1.0 - share) * axes.across[0] + share * axes.across[1]
-    wide = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-6)
-    deep = np.cross(axes.line, wide)
-    deep = deep / np.maximum(np.linalg.norm(deep, axis=1, keepdims=True), 1e-6)
-    half_width, half_depth, ahead = (np.interp(height, _HEIGHT, of) for of in (_HALF_WIDTH, _HALF_DEPTH, _AHEAD))
-    middle = axes.top + height[:, None] * axes.line + (axes.size * ahead)[:, None] * deep
-    return _Ellipses(middle, (axes.size * half_width)[:, None] * wide, (axes.size * half_depth)[:, None] * deep)
+    wide, deep = (
+        _unit((1.0 - share) * above + share * below)
+        for above, below in (axes.across, tuple(np.cross(axes.line, across) for across in axes.across))
+    )
+    half_width, half_depth, ahead = (
+        axes.size * np.interp(height, _HEIGHT, of)[:, None] for of in (_HALF_WIDTH, _HALF_DEPTH, _AHEAD)
+    )
+    return _Ellipses(axes.top + height[:, None] * axes.line + ahead * deep, half_width * wide, half_depth * deep)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.sqrt(np.einsum("ij,ij->i", vectors, vectors)), 1e-6)[:, None]
