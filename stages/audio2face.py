@@ -3,7 +3,8 @@
 Reads   a bundle: the sound of its `clip`, or a sound file; `pose`, where it is there, for the crops.
         Or a sound file alone: then a bundle is begun. With a photo it gets `clip` and `pose` as well, the photo held
         still for as long as the sound lasts, so that photo and sound are enough for a talking portrait.
-Writes  `face`: tokens, valid, crop_affine and the encoder's name as encode-face does; attrs also say `sound` and `fps`.
+Writes  `face`: tokens, valid, crop_affine and the encoder's name as encode-face does; attrs also say `sound`,
+        `fps` and `voice_gate` (which network said where nobody speaks; null = none).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "audio2face"
 LAYER = "face"
-VERSION = 2
+VERSION = 3
 _FPS = "25"
 _MAX_SIDE = (64, 8192)
 _BLOCK = 1024  # frames written at once
@@ -43,6 +44,7 @@ class Params:
     max_side   of the held photo in the clip, px
     strength   of the mouth's movements; 1 = as heard
     offset     seconds by which the face comes later than it is heard (negative: sooner)
+    voice_gate  the mouth rests where a voice detector hears nobody: in music, for example
     blinks     lids close now and then
     head_motion  how much the head moves along, 1 = as people do; only with a sound file and --ref
     seed       of blinks and head motion
@@ -58,6 +60,7 @@ class Params:
     max_side: int = 768
     strength: float = 1.0
     offset: float = 0.0
+    voice_gate: bool = True
     blinks: bool = True
     head_motion: float = 0.0
     seed: int = 0
@@ -87,6 +90,7 @@ def run(item: str | os.PathLike[str], params: Params, progress: Progress | None 
         return Record(STAGE, str(job.path), "skipped", job.plan.key, time.monotonic() - started)
     from stages.audio.network import load_speech_face
     from stages.audio.predict import frame_count, hear
+    from stages.audio.voice import load_voice_net
     from stages.face.encoder import load_face_encoder
     from stages.media.sound import sound_blocks
     from stages.talking.performance import Manner, Performance
@@ -94,7 +98,8 @@ def run(item: str | os.PathLike[str], params: Params, progress: Progress | None 
     from stages.talking.sitter import sit
 
     with ExitStack() as stack:
-        heard = hear(load_speech_face(params.network).network, sound_blocks(_sound_file(job, stack)))
+        gate = load_voice_net() if params.voice_gate else None
+        heard = hear(load_speech_face(params.network).network, sound_blocks(_sound_file(job, stack)), gate)
         frames = job.frames or frame_count(heard.samples, job.fps)
         encoder = load_face_encoder(params.encoder)
         sitter = sit(params.ref, params.max_side, encoder) if params.ref else None
@@ -143,8 +148,9 @@ class _Job:
 
 
 def _job(item: str | os.PathLike[str], params: Params) -> _Job:
-    from stages.audio import speech_file
+    from stages.audio import VOICE_NET, speech_file
     from stages.face import encoder_file
+    from stages.weights import SOURCES
     from stages.weights.checkpoint import file_sha256
 
     _check(params)
@@ -152,6 +158,8 @@ def _job(item: str | os.PathLike[str], params: Params) -> _Job:
         "speech": file_sha256(speech_file(params.network)),
         "face_encoder": file_sha256(encoder_file(params.encoder)),
     }
+    if params.voice_gate:
+        weights[VOICE_NET] = SOURCES[VOICE_NET].identity
     if Path(item).is_dir():
         return _job_of_bundle(item, params, weights)
     return _job_of_sound(item, params, weights)
@@ -236,9 +244,11 @@ def _write_face(job: _Job, params: Params, performance, frames: int, progress: P
     """The status of the layer `face`."""
     import numpy as np
 
+    from stages.audio import VOICE_NET
     from stages.bundle import LayerWriter
     from stages.face.crop import CROP_PX
     from stages.face.layer import face_specs
+    from stages.weights import describe
 
     crops, layout = _crops(job, performance, frames)
     attrs = {
@@ -248,6 +258,7 @@ def _write_face(job: _Job, params: Params, performance, frames: int, progress: P
         "crop_px": CROP_PX,
         "fps": _text(job.fps),
         "sound": {"path": str(job.sound or job.path), "seconds": round(performance.heard.seconds, 4)},
+        "voice_gate": describe(VOICE_NET) if params.voice_gate else None,
     }
     options, specs = _options(job, LAYER, _face_decides(params), params), face_specs()
     with LayerWriter(job.path, LAYER, attrs=attrs, **options) as writer:
@@ -287,6 +298,8 @@ def _warnings(job: _Job, heard) -> list[str]:
     out = []
     if not len(heard.level_db) or float(heard.level_db.max()) < _SILENT_DB:
         out.append("the sound is silent: the mouth stays closed")
+    elif heard.gate is not None and not heard.gate.any():
+        out.append("nobody is heard speaking: the mouth stays closed. --no-voice-gate lets it follow any sound")
     shown_s = job.frames / job.fps if job.frames else None
     if shown_s is not None and abs(heard.seconds - float(shown_s)) > max(0.1, 2 / float(job.fps)):
         out.append(f"the sound lasts {heard.seconds:.2f} s, the clip {float(shown_s):.2f} s: cut, or silent at the end")
@@ -294,7 +307,7 @@ def _warnings(job: _Job, heard) -> list[str]:
 
 
 def _face_decides(params: Params) -> dict[str, Any]:
-    names = ("strength", "offset", "blinks", "seed")
+    names = ("strength", "offset", "voice_gate", "blinks", "seed")
     return {name: getattr(params, name) for name in names}
 
 

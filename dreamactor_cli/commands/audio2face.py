@@ -27,6 +27,7 @@ def command(
     max_side: Annotated[int, typer.Option(help="Of the held photo in the clip, px.")] = Params.max_side,
     strength: Annotated[float, typer.Option(help="Of the mouth's movements; 1 = as heard.")] = Params.strength,
     offset: Annotated[float, typer.Option(help="Seconds the face comes later than heard.")] = Params.offset,
+    voice_gate: Annotated[bool, typer.Option(help="Rest the mouth where nobody speaks.")] = Params.voice_gate,
     blinks: Annotated[bool, typer.Option(help="Close the lids now and then.")] = Params.blinks,
     head_motion: Annotated[
         float, typer.Option(help="How much the head moves along, 1 = as people do; with --ref and a sound file.")
@@ -53,6 +54,7 @@ def command(
         max_side=max_side,
         strength=strength,
         offset=offset,
+        voice_gate=voice_gate,
         blinks=blinks,
         head_motion=head_motion,
         seed=seed,

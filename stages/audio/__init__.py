@@ -1,8 +1,10 @@
-"""Sound into what a face does: log-mel features, the network that reads mouths off them, and life beyond the mouth."""
+"""Sound into what a face does: log-mel features, networks that read mouths and tell voices, life beyond the mouth."""
 
 from pathlib import Path
 
 from stages.core.errors import WeightsError
+
+VOICE_NET = "silero_vad"  # in stages.weights.SOURCES: what says whether anybody speaks
 
 
 def speech_file(source: str = "default") -> Path:

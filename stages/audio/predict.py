@@ -11,6 +11,7 @@ import torch
 
 from stages.audio.mel import HOP, RATE_HZ, log_mel
 from stages.audio.network import FRAMES_PER_S, STRIDE, UNITS, SpeechFaceNet, unit_columns
+from stages.audio.voice import VoiceListener, VoiceNet, gate_01
 from stages.core.arkit import ARKIT_NAMES
 
 _STEP = HOP * STRIDE  # samples a frame of the network
@@ -21,25 +22,29 @@ _CHUNK = 500  # frames the network is asked for at once; 10 s
 class Heard:
     """What was heard, 50 frames a second, frame i at i / 50 s.
 
-    units      float32 [N, 12] in 0..1, see stages.audio.network.UNITS
+    units      float32 [N, 12] in 0..1, see stages.audio.network.UNITS; at rest where the gate is closed
     level_db   float32 [N]   loudness of the 20 ms about the frame, dB of full scale; -100 where there is nothing
     samples    int   of the sound at 16 kHz
+    gate       float32 [N] in 0..1, how far somebody may be speaking; None = nobody asked
     """
 
     units: np.ndarray
     level_db: np.ndarray
     samples: int
+    gate: np.ndarray | None = None
 
     @property
     def seconds(self) -> float:
         return self.samples / RATE_HZ
 
 
-def hear(network: SpeechFaceNet, blocks: Iterable[np.ndarray]) -> Heard:
+def hear(network: SpeechFaceNet, blocks: Iterable[np.ndarray], voice: VoiceNet | None = None) -> Heard:
     """What the network says of a whole sound; how it was cut into blocks changes nothing.
 
     blocks  int16 [n] each, 16 kHz
+    voice   lets the mouth rest where nobody speaks; None = the mouth moves as the speech network says
     """
+    listener = None if voice is None else VoiceListener(voice)
     past, ahead = network.config.reach_past, network.config.reach_ahead
     margin = 2  # frames: the windows of the spectra reach a little further
     held = np.zeros((past + margin) * _STEP, np.float32)  # silence before the first sample
@@ -57,6 +62,8 @@ def hear(network: SpeechFaceNet, blocks: Iterable[np.ndarray]) -> Heard:
 
     for block in blocks:
         total += len(block)
+        if listener is not None:
+            listener.listen(block)
         held = np.concatenate([held, block.astype(np.float32) / 32768.0])
         while len(held) >= (past + ahead + 2 * margin + _CHUNK) * _STEP:
             take(_CHUNK)
@@ -65,7 +72,11 @@ def hear(network: SpeechFaceNet, blocks: Iterable[np.ndarray]) -> Heard:
     while (missing := wanted - sum(map(len, units))) > 0:
         take(min(_CHUNK, missing))
         held = np.concatenate([held, np.zeros(_CHUNK * _STEP, np.float32)])
-    return Heard(np.concatenate(units), np.concatenate(levels).astype(np.float32), total)
+    said, level_db = np.concatenate(units), np.concatenate(levels).astype(np.float32)
+    if listener is None:
+        return Heard(said, level_db, total)
+    gate = gate_01(listener.end(), len(said))
+    return Heard(said * gate[:, None], level_db, total, gate)
 
 
 @torch.no_grad()

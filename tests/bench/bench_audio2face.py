@@ -1,6 +1,7 @@
 """How well mouths follow voices: held-out synthetic speech with exact truth, real films, silence, music, speed.
 
-    python tests/bench/bench_audio2face.py --pool RUN/pool [--aligner] [--assets DIR] [--json FILE]
+    python tests/bench/bench_audio2face.py --pool RUN/pool [--aligner] [--assets DIR] [--music DIR] [--json FILE]
+        [--no-voice-gate]
 
 Held-out means both: other voices and other words than were trained on (stages/training/speech_pool.py, HELD_OUT).
 Mouth opening is how far the inner lips of an average head are apart (stages/face/weights/shape.safetensors), in head
@@ -21,6 +22,7 @@ import numpy as np
 
 from stages.audio.network import FRAMES_PER_S, load_speech_face
 from stages.audio.predict import at_frames, expressions_of, hear
+from stages.audio.voice import load_voice_net
 from stages.face.carry import face_shape
 from stages.training.speech_align import ROUGH
 from stages.training.speech_loop import true_units
@@ -57,9 +59,9 @@ def interval(values: list[float]) -> str:
     return f"{mean:.3f} ({mean - half:.3f} to {mean + half:.3f}; {len(values)})"
 
 
-def measure_programme(network, programme: Programme, wide: float) -> dict:
+def measure_programme(network, programme: Programme, wide: float, voice=None) -> dict:
     """Correlation, closures hit and vowels missed of one held-out programme; `wide` is the opening of an aa."""
-    said = hear(network, [programme.sound]).units
+    said = hear(network, [programme.sound], voice).units
     truth, _ = true_units(programme.timeline, len(said))
     heard, true = opening(expressions_of(said)), opening(expressions_of(truth))
     hits, shut, vowels = [], [], []
@@ -83,14 +85,14 @@ def measure_programme(network, programme: Programme, wide: float) -> dict:
     }  # fmt: skip
 
 
-def held_out(network, pool: Path, aligner: bool) -> dict:
+def held_out(network, pool: Path, aligner: bool, voice=None) -> dict:
     """Everything about the programmes of held-out voices, and about music.
 
     aligner  measure voices that know their times only roughly against those of pocketsphinx, and say so beside it
     """
     wide = float(opening(expressions_of(true_units(((0.0, 1.0, "AA"),), 50)[0]))[25])
     programmes = read_programmes(pool, "test")
-    rows = [measure_programme(network, programme, wide) for programme in programmes if programme.timeline]
+    rows = [measure_programme(network, programme, wide, voice) for programme in programmes if programme.timeline]
     if aligner:
         rough = [row for row in rows if row["engine"] in ROUGH]
         print(f"  rough     {summary(rough)}")
@@ -98,12 +100,12 @@ def held_out(network, pool: Path, aligner: bool) -> dict:
         print(f"  aligned   {100 * np.mean([share for _, share in found]):.0f}% of the sounds of these voices")
         rows = [row for row in rows if row["engine"] not in ROUGH]
         print(f"  exact     {summary(rows)}")
-        rows += [measure_programme(network, programme, wide) for programme, _ in found]
+        rows += [measure_programme(network, programme, wide, voice) for programme, _ in found]
     for engine in dict.fromkeys(row["engine"] for row in rows):
         some = [row for row in rows if row["engine"] == engine]
         print(f"  {engine:9} {summary(some)}")
     print(f"  {'all':9} {summary(rows)}")
-    quiet = [chatter(network, programme.sound, wide) for programme in programmes if not programme.timeline]
+    quiet = [chatter(network, programme.sound, wide, voice) for programme in programmes if not programme.timeline]
     print(f"  music    {quiet_summary(quiet)}")
     for row in rows:
         row["hits"], row["shut"] = [int(np.sum(row["hits"])), len(row["hits"])], int(np.sum(row["shut"]))
@@ -120,9 +122,9 @@ def summary(rows: list[dict]) -> str:
     )
 
 
-def chatter(network, sound: np.ndarray, wide: float) -> dict:
+def chatter(network, sound: np.ndarray, wide: float, voice=None) -> dict:
     """How much a mouth moves to a sound nobody speaks in, in openings of an aa."""
-    gap = opening(expressions_of(hear(network, [sound]).units)) / wide
+    gap = opening(expressions_of(hear(network, [sound], voice).units)) / wide
     opened = (gap[1:] > 0.35) & (gap[:-1] <= 0.35)
     return {
         "mean": float(gap.mean()), "p95": float(np.percentile(gap, 95)), "std": float(gap.std()),
@@ -151,7 +153,7 @@ def quiet_sounds() -> dict[str, np.ndarray]:
     return {name: np.clip(sound * 32767, -32768, 32767).astype(np.int16) for name, sound in made.items()}
 
 
-def real_film(path: Path, folder: Path) -> dict:
+def real_film(path: Path, folder: Path, gated: bool = True) -> dict:
     """Correlation of the heard opening with the face mesh's, and by how much the heard one is late."""
     from stages import audio2face, extract_pose
     from stages.bundle import open_bundle
@@ -159,7 +161,7 @@ def real_film(path: Path, folder: Path) -> dict:
 
     item = folder / f"{path.stem}.zarr"
     extract_pose.run(path, extract_pose.Params(output=str(item), smooth=False))
-    audio2face.run(item, audio2face.Params(blinks=False))
+    audio2face.run(item, audio2face.Params(blinks=False, voice_gate=gated))
     bundle = open_bundle(item)
     seen, points = bundle.read("pose", "face_valid"), bundle.read("pose", "face_px").astype(np.float64)
     lips = np.linalg.norm(points[:, _LOWER_LIP] - points[:, _UPPER_LIP], axis=-1)
@@ -220,6 +222,8 @@ def main() -> None:
     parser.add_argument("--pool", type=Path, help="pool of a train-speech run: its held-out voices")
     parser.add_argument("--aligner", action="store_true", help="neural voices at the times pocketsphinx finds")
     parser.add_argument("--assets", type=Path, help="folder with audio/ and videos/ of real speech and music")
+    parser.add_argument("--music", type=Path, help="folder of further music: 15 s from the middle of each")
+    parser.add_argument("--voice-gate", action=argparse.BooleanOptionalAction, default=True, help="as in audio2face")
     parser.add_argument("--film", type=Path, nargs=3, metavar=("MP4", "BUNDLE", "SOUND"), help="a talking portrait")
     parser.add_argument("--network", default="default")
     parser.add_argument("--json", type=Path)
@@ -229,38 +233,56 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     network = load_speech_face(args.network).network
-    found: dict = {}
+    voice = load_voice_net() if args.voice_gate else None
+    found: dict = {"voice_gate": args.voice_gate}
     if args.film:
         found["film"] = film_sync(*args.film)
         print(found["film"])
         return
     if args.pool:
         print("held-out voices and words")
-        found["held_out"] = held_out(network, args.pool, args.aligner)
+        found["held_out"] = held_out(network, args.pool, args.aligner, voice)
     wide = float(opening(expressions_of(true_units(((0.0, 1.0, "AA"),), 50)[0]))[25])
     print("nobody speaks")
     for name, sound in quiet_sounds().items():
-        found.setdefault("quiet", {})[name] = row = chatter(network, sound, wide)
+        found.setdefault("quiet", {})[name] = row = chatter(network, sound, wide, voice)
         print(f"  {name:12} {quiet_summary([row])}")
+    if args.music:
+        found["more_music"] = more_music(network, args.music, wide, voice)
     if args.assets:
-        real(network, args.assets, wide, found)
+        real(network, args.assets, wide, found, voice)
     if args.json:
         args.json.write_text(json.dumps(found, indent=1))
 
 
-def real(network, assets: Path, wide: float, found: dict) -> None:
+def more_music(network, folder: Path, wide: float, voice=None) -> dict[str, dict]:
+    """How much the mouth moves to the files of a folder, and of how many it leaves the mouth quite at rest."""
+    from stages.media.sound import sound_blocks
+
+    rows = {}
+    for file in sorted(file for file in folder.rglob("*") if file.suffix in (".mp3", ".ogg", ".flac", ".wav")):
+        sound = np.concatenate(list(sound_blocks(file)))
+        middle = sound[max(0, len(sound) // 2 - 120_000) :][:240_000]
+        if len(middle) == 240_000:
+            rows[f"{file.parent.name}/{file.name}"] = chatter(network, middle, wide, voice)
+    still = sum(row["opens_per_s"] == 0 for row in rows.values())
+    print(f"  further music {quiet_summary(list(rows.values()))}; {still} never open the mouth")
+    return rows
+
+
+def real(network, assets: Path, wide: float, found: dict, voice=None) -> None:
     from stages.media.sound import sound_blocks
 
     for name in _MUSIC:
         file = next((assets / part / name for part in ("videos", "edge") if (assets / part / name).is_file()), None)
         if file is not None:
             sound = np.concatenate(list(sound_blocks(file)))
-            found.setdefault("real_music", {})[name] = row = chatter(network, sound, wide)
+            found.setdefault("real_music", {})[name] = row = chatter(network, sound, wide, voice)
             print(f"  {name:28} {quiet_summary([row])}")
     print("real speech: how the mouth moves, and speed")
     for name in _SPEECH:
         started = time.perf_counter()
-        heard = hear(network, sound_blocks(assets / "audio" / name))
+        heard = hear(network, sound_blocks(assets / "audio" / name), voice)
         at_frames(heard.units, 0, int(heard.seconds * 25), Fraction(25))
         spent = time.perf_counter() - started
         gap = opening(expressions_of(heard.units)) / wide
@@ -270,7 +292,7 @@ def real(network, assets: Path, wide: float, found: dict) -> None:
     print("real films: against the face mesh")
     with tempfile.TemporaryDirectory(prefix="dreamactor-") as folder:
         for name in _TALKING:
-            row = real_film(assets / "videos" / name, Path(folder))
+            row = real_film(assets / "videos" / name, Path(folder), voice is not None)
             found.setdefault("films", []).append(row)
             print(f"  {name:28} r {row['r']:.3f}, best {row['r_best']:.3f} when heard is {row['late_ms']:.0f} ms late")
 

@@ -12,7 +12,7 @@ import torch
 
 from stages.core.errors import WeightsError
 from stages.weights import SOURCES, adopt, cache, describe, is_here, load_tensors, package, resolve
-from stages.weights.layouts import lpips, normed
+from stages.weights.layouts import lpips, normed, silero
 from stages.weights.registry import Sdist, Source
 from stages.weights.tensors import read_tensors, tensors_sha256
 
@@ -217,3 +217,23 @@ def test_archives_with_tricks_are_refused(tmp_path, monkeypatch):
     path.write_bytes(b"\x1f\x8b" + b"junk")
     with pytest.raises(WeightsError, match="not the expected archive"):
         package.extract_members(path, {"pack/net.ckpt": (target, "0" * 64)})
+
+
+def test_the_voice_detector_is_the_one_for_16_khz_and_fits_its_network():
+    from stages.audio.voice import VoiceNet
+
+    net = VoiceNet()
+    theirs = {"stft.weight": "stft.forward_basis_buffer"}
+    arrays = {"_state": numbers(1), "_model_8k.decoder.decoder.2.weight": numbers(1, 128, 1)}
+    for name, value in net.state_dict().items():
+        old = theirs.get(name) or name.removesuffix("_l0")
+        old = old.replace("voice.", "decoder.decoder.2.").replace("memory.", "decoder.rnn.")
+        for at in range(4):
+            old = old.replace(f"encoder.{at}.", f"encoder.{at}.reparam_conv.")
+        arrays[f"_model.{old}"] = value.numpy()
+    named = silero(arrays)
+    assert set(named) == set(net.state_dict())
+    assert all(np.array_equal(named[name], value.numpy()) for name, value in net.state_dict().items())
+    del arrays["_model.decoder.rnn.bias_hh"]
+    with pytest.raises(WeightsError, match="decoder.rnn.bias_hh, expected Silero VAD"):
+        silero(arrays)
