@@ -34,6 +34,7 @@ _PALM = (8, 12, 16)  # hand points whose middle a hand points to
 _RIM = 0.15  # cosine between surface and camera, turned away, to which it is still seen
 _OBLIQUE = -0.15  # cosine from which on the other half of a face is asked
 _EDGEWISE = 0.15  # cosine up to which what the reference shows is as much of what is behind the head
+_FACE = 0.2  # cosine between where a face and where the camera looks, from which chin and jaw are before the neck
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 _SKIN_RIM, _HAIR_PULL = 0.8, 1.5  # where, in radii, the colour of what no half shows is taken from; how far upwards
 
@@ -58,6 +59,7 @@ class Place:
     outline  x, y of the same shape: where to ask whether the piece reaches so far
     sees     bool [n], False where that side of the piece is turned away there
     free     bool [n], True where the piece surely does not reach
+    skin     bool [n], True where the piece surely does: the surface of a head whose face is turned to the camera
     """
 
     x: np.ndarray
@@ -65,6 +67,7 @@ class Place:
     outline: tuple[np.ndarray, np.ndarray]
     sees: np.ndarray
     free: np.ndarray
+    skin: np.ndarray
 
 
 def parts_of(who: Performance, frame: int, rotation) -> dict[str, Part]:
@@ -201,7 +204,8 @@ def place_in(there: Part, here: Part, x, y) -> Place:
         along = on_bone * (other_length / length) + (along - on_bone) * scale
     back_x = begin[0] + along * other[0] - aside * other[1]
     back_y = begin[1] + along * other[1] + aside * other[0]
-    return Place(back_x, back_y, (back_x, back_y), np.ones(x.shape, bool), np.zeros(x.shape, bool))
+    nowhere = np.zeros(x.shape, bool)
+    return Place(back_x, back_y, (back_x, back_y), np.ones(x.shape, bool), nowhere, nowhere)
 
 
 def _in_head(there: Part, here: Part, x, y) -> Place:
@@ -221,7 +225,8 @@ def _in_head(there: Part, here: Part, x, y) -> Place:
     outline = np.where(inside[..., None], here.points["middle"], back)  # a head has no holes
     edgewise = level < _EDGEWISE
     sees = np.where(inside, ~(other_half | hidden | edgewise), there.rotation[2] @ here.rotation[2] > 0)
-    return Place(back[..., 0], back[..., 1], (outline[..., 0], outline[..., 1]), sees, free)
+    skin = inside & (there.rotation[2, 2] > _FACE)
+    return Place(back[..., 0], back[..., 1], (outline[..., 0], outline[..., 1]), sees, free, skin)
 
 
 def head_surface(there: Part, here: Part, x, y):
@@ -243,4 +248,5 @@ def _in_torso(there: Part, here: Part, x, y) -> Place:
     colour, outline, sees = trunk.turned(there.tube, here.tube, np.ravel(x), np.ravel(y))
     colour, outline = colour.reshape(*x.shape, 2), outline.reshape(*x.shape, 2)
     ask = outline[..., 0], outline[..., 1]
-    return Place(colour[..., 0], colour[..., 1], ask, sees.reshape(x.shape), np.zeros(x.shape, bool))
+    nowhere = np.zeros(x.shape, bool)
+    return Place(colour[..., 0], colour[..., 1], ask, sees.reshape(x.shape), nowhere, nowhere)

@@ -18,7 +18,7 @@ from stages.body.smooth import fill, sampled
 from stages.core.carried import DOUBTFUL_FIGURE, HIDDEN_BACKGROUND, SEEN_BACKGROUND
 
 _SURE, _REACH = 0.85, 1.15  # of a part's radius: surely the part; the part's without a matte
-_SURE_HEAD = 0.8  # the same of the head with its hair: below the chin the neck begins
+_SURE_HEAD, _SKIN = 0.8, 0.5  # the same of the head with its hair: below the chin the neck begins; of its skin
 _LOOSE = 1.7  # of a part's radius: hair and cloth this far out are still its, where the matte shows somebody
 _BONE, _SHOWN = 0.5, 0.75  # of a part's radius: its bone; share of that which the matte must show to be believed there
 _INSIDE = 0.8  # of the matte, from which a pixel has the person's colour alone
@@ -45,6 +45,11 @@ class ReferenceWarp:
         away = self._away(self._parts)
         self.matted = matte_01 is not None and _shows(matte_01, away)
         solid = _trusted(matte_01, away) if self.matted else np.ones((height, width), np.float32)
+        if "head" in self._parts:
+            head = self._names.index("head")
+            near = away[head] < _REACH
+            place = place_in(self._parts["head"], self._parts["head"], self._x[near], self._y[near])
+            away[head][near] = _nearer(away[head][near], place)
         self._labels = self._label(away, self._parts, np.broadcast_to(solid > 0.5, away.shape))
         if self.matted:  # soft edges, hair and loose cloth belong to what is nearest
             nearest = away.argmin(0) if len(away) else np.zeros((height, width), int)
@@ -70,6 +75,9 @@ class ReferenceWarp:
         there = {name: part for name, part in parts_of(act, frame, rotation).items() if name in self._parts}
         away = self._away(there)
         places = [self._placed(number, there, away) for number in range(len(self._names))]
+        for number, (near, _, place, _) in enumerate(places):
+            if place is not None:
+                away[number][near] = _nearer(away[number][near], place)
         solid = np.stack([place[1] for place in places]) if places else np.zeros((0, *self._x.shape), np.float32)
         labels = self._label(away, there, solid > 0.3, reach=_LOOSE)
         picture, hidden = self._plate.at(move)
@@ -153,6 +161,11 @@ def warp_reference(picture_u8, still, still_rotation, act, act_rotation, matte_0
     warp = ReferenceWarp(picture_u8, still, still_rotation, matte_01)
     for frame in range(len(act.drawn)):
         yield warp.to_pose(act, frame, act_rotation[frame], None if moves is None else moves[frame])
+
+
+def _nearer(away, place: Place) -> np.ndarray:
+    """Distances float [n] of a part's pixels, but surely the part's where its skin is: chins are before collars."""
+    return np.where(place.skin, np.minimum(away, _SKIN), away)
 
 
 def _trusted(matte_01, away) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stages.body import ellipsoid
-from stages.body.parts import fingers_in, parts_of
+from stages.body.parts import fingers_in, parts_of, place_in
 from stages.body.person import make_person
 from stages.body.place import own_performance
 from stages.body.warp import ReferenceWarp, fill, warp_reference
@@ -242,3 +242,21 @@ def test_fingers_before_a_shirt_are_not_printed_on_it():
     carried, _ = ReferenceWarp(picture, one(act, down), rotation[down]).to_pose(act, up, rotation[up])
     torso = (np.abs(x - pelvis[0]) < 25) & (np.abs(y - pelvis[1] + 50) < 40)
     assert (carried[torso][:, 0] < 60).mean() > 0.98
+
+
+def test_a_bent_head_keeps_its_chin_before_the_collar():
+    """What of a face reaches below the sphere is drawn before the torso, in the colours of the face."""
+    act, _ = performance(2)
+    rotation = rotvec_to_matrix(np.array([0.6, 0.0, 0.0]))  # looking down
+    shoulders = act.joints_px[0, [BODY_INDEX["left_shoulder"], BODY_INDEX["right_shoulder"]]].mean(0)
+    heads = np.stack([shoulders - [0.0, 1.6 * HEAD_PX], shoulders - [0.0, 0.4 * HEAD_PX]])
+    act = dataclasses.replace(act, head_px=heads)
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]].astype(float)
+    picture = np.full((*SIZE, 3), (20, 60, 200), np.uint8)
+    face = {frame: parts_of(act, frame, rotation)["head"] for frame in (0, 1)}
+    skin = {frame: place_in(part, part, x, y).skin for frame, part in face.items()}
+    picture[skin[0]] = (250, 200, 170)
+    chin = skin[1] & (y > heads[1, 1] + 0.8 * HEAD_PX) & (y > shoulders[1] + 2)
+    assert chin.sum() > 40
+    carried, _ = ReferenceWarp(picture, one(act, 0), rotation).to_pose(act, 1, rotation)
+    assert (carried[chin][:, 0] > 200).mean() > 0.9
