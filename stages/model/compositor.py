@@ -8,7 +8,8 @@ a pixel or two beside where they belong, and mixing what does not lie on each ot
 took open lips for lips that lie wrong, and half of what mouths lost between carried photo and film was lost here. What
 the reference shows of a head is taken from there alone: what is made of a stranger's face is a stranger's. So is a
 mouth that stages.face.carry has painted open, though no photo saw its inside: what is made there is a blurred chin, and
-shuts it. And so is a chin, which stands out below the sphere of a head that is bent or opens its mouth.
+shuts it. And so is a chin, which stands out below the sphere of a head that is bent or opens its mouth. Clothes that
+the reference shows lean the same way, less far: mixed with what is made of them, stripes turn to streaks.
 Source: our own; decoders that look at the conditioning pictures are usual since ToonCrafter (Xing et al. 2024), fields
 that warp the source picture since FOMM (Siarohin et al. 2019).
 """
@@ -23,6 +24,7 @@ SOURCES = 3  # made, still, carried
 INPUTS = 3 * SOURCES + 4  # pictures; figure and seen (stages.body.warp); both keep probabilities
 MAPS = 6  # skeleton and sphere
 _KNOWN = 6.0  # less, in logits, of all but the carried photo where that shows a head that the reference saw
+_SHOWN = 3.0  # the same where it shows what the reference saw of the rest of the person; our choice
 _MOUTH = (0.0, 0.57, -0.8)  # where the sphere has its mouth, in head axes (stages.head.sphere, stages.face.carry)
 _OPEN, _JAW = 0.35, 0.6  # how far around it, in radii, a mouth is painted open; the jaw reaches
 _BEYOND = 1.15  # times the sphere's radius: as far as a jaw stands out of it
@@ -87,7 +89,8 @@ class Compositor(nn.Module):
         head, mouth = head_and_mouth(maps_01[:, 3:].float())
         figure, seen = state_01.split(1, 1)
         known = figure * torch.maximum(head * seen, mouth)
-        prior = prior - _KNOWN * torch.cat([known, known, torch.zeros_like(known)], 1)
+        less = torch.maximum(_KNOWN * known, _SHOWN * figure * seen)
+        prior = prior - torch.cat([less, less, torch.zeros_like(less)], 1)
         share = torch.softmax(prior + out[:, :SOURCES], 1)[:, :, None]
         if self.config.shift_px:
             shift = torch.tanh(self.head_shift(x).float()) * self.config.shift_px  # [N, 4, H/2, W/2]

@@ -163,6 +163,7 @@ def test_a_head_that_the_reference_saw_is_the_carried_photo():
     maps[:, 4, 8:24] = 0.5
     state[:, 1, :, 16:] = 0.0  # not seen there
     keep[:, 1] = 0.3
+    state[:, 0, :6] = 0.0  # background there
     out = network(pictures, state, keep, maps)
     made, carried = pictures[:, 0], pictures[:, 2]
     near = [(out[..., rows, columns] - x[..., rows, columns]).abs().mean().item() for rows, columns in (
@@ -170,6 +171,23 @@ def test_a_head_that_the_reference_saw_is_the_carried_photo():
     ) for x in (made, carried)]  # fmt: skip
     assert near[1] < 0.02 < near[0], "seen head"
     assert near[2] == pytest.approx(near[4], rel=0.3) and near[3] > 0.05, "hidden head, as elsewhere"
+
+
+@torch.no_grad()
+def test_clothes_that_the_reference_saw_lean_to_the_carried_photo():
+    """Where both would count alike, nine tenths are the photo's on what it saw of the person, and half elsewhere."""
+    network = tiny_compositor()
+    network.head.weight.zero_()
+    network.head.bias.zero_()
+    pictures = torch.zeros(1, 3, 3, 32, 32)
+    pictures[:, 2] = 1.0
+    state, keep = torch.ones(1, 2, 32, 32), torch.zeros(1, 2, 16, 16)
+    keep[:, 1] = 0.35  # what is made counts that much as well
+    state[:, 1, :16], state[:, 0, :, 16:] = 0.0, 0.0  # not seen above, no person at the right
+    share = network(pictures, state, keep, torch.zeros(1, 6, 32, 32))[0, 0]
+    assert share[20:30, 2:14].min() > 0.9
+    for rows, columns in ((slice(2, 14), slice(2, 14)), (slice(20, 30), slice(18, 30))):
+        assert share[rows, columns].mean().item() == pytest.approx(0.5, abs=0.02)
 
 
 def rotated(pitch_deg, yaw_deg):
