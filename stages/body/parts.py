@@ -109,13 +109,17 @@ def parts_of(who: Performance, frame: int, rotation) -> dict[str, Part]:
 
 
 def _corners_px(who: Performance, frame: int) -> np.ndarray:
-    """Corners of the torso float [4, 3] for `trunk.Trunk`: px of the canvas, and how far along the ray to it."""
+    """Corners of the torso float [4, 3] for `trunk.Trunk`: px of the canvas, and how far along the ray to it.
+
+    Where depths are not known the torso is taken to be flat before the camera.
+    """
     index = [BODY_INDEX[name] for name in _TORSO]
     points, flat = who.points_m[frame], np.asarray(who.joints_px[frame], np.float64)
+    corners = np.concatenate([flat[index], np.zeros((4, 1))], 1)
+    corners[~who.drawn[frame, index]] = np.nan
     known = np.isfinite(points).all(1) & np.isfinite(flat).all(1) & (points[:, 2] > 0)
-    corners = np.full((4, 3), np.nan)
-    corners[:, :2] = flat[index]
-    corners[~(who.drawn[frame, index] & known[index])] = np.nan
+    if not known[index][who.drawn[frame, index]].all():
+        return corners
     middle = points[index[:2]].mean(0)
     before = project_px(points[known], who.K_px)
     zoom = np.linalg.norm(flat[known] - flat[known].mean(0)) / max(np.linalg.norm(before - before.mean(0)), 1e-9)

@@ -11,10 +11,12 @@ from stages.body.camera import camera_moves, view_of
 from stages.body.matte import figure_matte
 from stages.body.place import Performance
 from stages.body.warp import warp_reference
+from stages.core.skeleton import BODY_INDEX
 from stages.face.carry import carry_expressions
 from stages.training.pool import REFERENCE_FRAMES
 from stages.training.variety import drawn_flags
 
+_HEAD_RADIUS_M = 0.113  # mean of 24 training people, spread 0.010
 WARPS = 2  # references of each clip that are carried
 
 
@@ -35,15 +37,23 @@ class Slips:
 
 
 def truth_performance(truth: dict[str, np.ndarray], frames) -> tuple[Performance, np.ndarray]:
-    """Return the Performance of some frames of a pool clip, less its hidden joints, and its R_cam_head [n, 3, 3]."""
+    """Return the Performance of some frames of a pool clip, less its hidden joints, and its R_cam_head [n, 3, 3].
+
+    A pool knows no camera: one for all frames is taken that looks at the head, and whose focal length makes heads as
+    large as people's are on average.
+    """
     joints = np.asarray(truth["joints_px"][frames], np.float64)
-    points = np.zeros((*joints.shape[:2], 3))
-    points[..., 2] = truth["joints_z_m"][frames]
+    depth_m = np.asarray(truth["joints_z_m"][frames], np.float64)
+    every_px = truth["head_radius_px"] * truth["joints_z_m"][:, BODY_INDEX["neck"]]
+    focal_px = float(np.nanmedian(every_px)) / _HEAD_RADIUS_M
+    middle_px = np.nanmedian(truth["head_center_px"], axis=0).astype(np.float64)
+    K_px = np.array([[focal_px, 0.0, middle_px[0]], [0.0, focal_px, middle_px[1]], [0.0, 0.0, 1.0]])
+    points = np.concatenate([(joints - middle_px) / focal_px * depth_m[..., None], depth_m[..., None]], -1)
     drawn, hands_drawn = (flags[frames] for flags in drawn_flags(truth))
     performance = Performance(
         joints, points, drawn & np.isfinite(joints).all(-1), np.asarray(truth["hands_px"][frames], np.float64),
         hands_drawn, np.asarray(truth["head_center_px"][frames], np.float64),
-        np.asarray(truth["head_radius_px"][frames], np.float64), np.eye(3), np.ones(24), -1,
+        np.asarray(truth["head_radius_px"][frames], np.float64), K_px, np.ones(24), -1,
     )  # fmt: skip
     return performance, np.asarray(truth["R_cam_head"][frames], np.float64)
 
