@@ -7,6 +7,8 @@ hidden: the transformer sees it beside its other signals, and says square by squ
 Source: our own; the same idea as the deformable skips of Siarohin et al. 2018 (one affine move a body part).
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -22,6 +24,7 @@ _SURE_HEAD, _SKIN = 0.8, 0.5  # the same of the head with its hair: below the ch
 _LOOSE = 1.7  # of a part's radius: hair and cloth this far out are still its, where the matte shows somebody
 _BONE, _SHOWN = 0.5, 0.75  # of a part's radius: its bone; share of that which the matte must show to be believed there
 _INSIDE = 0.8  # of the matte, from which a pixel has the person's colour alone
+_BEND = (0.35, 0.85)  # of the neck's length: it goes with the head above, with the torso below
 _SEAM = 1 / 128  # of the canvas: half the width of gaps between parts that are closed
 _LEAST_COVERED = 0.4  # share of the surest pixels of the limbs that a matte must show, else it is of something else
 
@@ -42,6 +45,7 @@ class ReferenceWarp:
         self._seam = np.ones((2 * max(1, round(_SEAM * max(height, width))) + 1,) * 2, np.uint8)
         self._parts = parts_of(still, 0, rotation)
         self._names = sorted(self._parts)
+        self._bends = {"neck", "torso"} <= self._parts.keys()
         away = self._away(self._parts)
         self.matted = matte_01 is not None and _shows(matte_01, away)
         solid = _trusted(matte_01, away) if self.matted else np.ones((height, width), np.float32)
@@ -106,13 +110,34 @@ class ReferenceWarp:
         if name not in there or not near.any():
             return near, share, None, np.zeros(0, bool)
         place = place_in(there[name], self._parts[name], self._x[near], self._y[near])
+        if name == "neck" and self._bends and "torso" in there:
+            place = self._bent(place, there, near)
         x, y = place.outline
         height, width = self._x.shape
         inside = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
-        own = self._label_at(x, y) == number
+        own = self._of(self._label_at(x, y), number)
         close = away[number][near] < (_SURE_HEAD if there[name].kind == "head" else _REACH)
         share[near] = np.where(inside, sampled(self._solid, x, y) * (own | close), close) * ~place.free
-        return near, share, place, place.sees & inside & (self._label_at(place.x, place.y) == number)
+        return near, share, place, place.sees & inside & self._of(self._label_at(place.x, place.y), number)
+
+    def _bent(self, place: Place, there: dict[str, Part], near) -> Place:
+        """The neck between head and torso, so that no seam runs around the throat: `place` is the head's move of it."""
+        x, y = self._x[near], self._y[near]
+        below, start = place_in(there["torso"], self._parts["torso"], x, y), there["neck"].points["upper"]
+        bone = there["neck"].points["lower"] - start
+        along = ((x - start[0]) * bone[0] + (y - start[1]) * bone[1]) / (bone @ bone + 1e-6)
+        share = np.clip((along - _BEND[0]) / (_BEND[1] - _BEND[0]), 0.0, 1.0)
+        share = share * share * (3.0 - 2.0 * share)
+        above, under = (np.array([at.x, at.y, *at.outline]) for at in (place, below))
+        mixed = (1.0 - share) * above + share * under
+        return replace(place, x=mixed[0], y=mixed[1], outline=(mixed[2], mixed[3]))
+
+    def _of(self, labels, number: int) -> np.ndarray:
+        """Where labels are of a part; throat and collar are the neck's as well as the torso's."""
+        own = labels == number
+        if self._names[number] == "neck" and self._bends:
+            own = own | (labels == self._names.index("torso"))
+        return own
 
     def _label_at(self, x, y) -> np.ndarray:
         """Number of the part that the reference shows nearest to places float [n]."""
@@ -149,7 +174,7 @@ class ReferenceWarp:
 
     def _layer(self, number: int, solid) -> np.ndarray:
         """The picture float32 [H, W, 3] as if only this part were in it, its own colours going on all around."""
-        own = (self._labels == number) & (solid > _INSIDE)
+        own = self._of(self._labels, number) & (solid > _INSIDE)
         return (fill(self.picture_u8, ~own) if own.sum() > 8 else self.picture_u8).astype(np.float32)
 
 
