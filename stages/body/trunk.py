@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 # Ellipses by height, 0 at the shoulder joints, 1 at the hips: half axes and how far the middle lies before the line,
-# in distances of the shoulder joints. Means of 24 training people (stages.synthetic.torso), and 0.03 of cloth; people
-# spread by 0.02 to 0.05. Above the shoulders it goes on.
-_HEIGHT = np.array([-0.05, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0])
-_HALF_WIDTH = np.array([0.53, 0.525, 0.51, 0.46, 0.42, 0.445, 0.47, 0.435])
-_HALF_DEPTH = np.array([0.31, 0.355, 0.365, 0.34, 0.315, 0.325, 0.36, 0.355])
-_AHEAD = np.array([-0.015, 0.03, 0.055, 0.075, 0.09, 0.085, 0.055, 0.04])
+# in distances of the shoulder joints. Means of 24 training people, and 0.03 of cloth, as printed by
+# python -m stages.training.trunk_shape (but for the first half depth: 0.305 there); people spread by 0.02 to 0.05.
+# Above the shoulders it goes on.
+HEIGHT = np.array([-0.05, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0])
+HALF_WIDTH = np.array([0.53, 0.525, 0.51, 0.46, 0.42, 0.445, 0.47, 0.435])
+HALF_DEPTH = np.array([0.31, 0.355, 0.365, 0.34, 0.315, 0.325, 0.36, 0.355])
+AHEAD = np.array([-0.015, 0.03, 0.055, 0.075, 0.09, 0.085, 0.055, 0.04])
 _LENGTH = 1.3  # of a torso whose hips are not drawn, in distances of the shoulder joints
 _PASSES = 3  # of the search for the height that a pixel shows
 _LEAST = 0.3  # of the line from shoulders to hips in the picture, in distances of the shoulder joints
@@ -145,7 +146,7 @@ def _ellipses(axes: _Axes, height: np.ndarray) -> _Ellipses:
         for above, below in (axes.across, tuple(np.cross(axes.line, across) for across in axes.across))
     )
     half_width, half_depth, ahead = (
-        axes.size * np.interp(height, _HEIGHT, of)[:, None] for of in (_HALF_WIDTH, _HALF_DEPTH, _AHEAD)
+        axes.size * np.interp(height, HEIGHT, of)[:, None] for of in (HALF_WIDTH, HALF_DEPTH, AHEAD)
     )
     return _Ellipses(axes.top + height[:, None] * axes.line + ahead * deep, half_width * wide, half_depth * deep)
 
