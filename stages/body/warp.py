@@ -16,7 +16,7 @@ from stages.body.camera import STILL
 from stages.body.parts import Part, Place, distance_px, fingers_in, parts_of, place_in
 from stages.body.place import Performance
 from stages.body.plate import Plate, moved_by, with_rim
-from stages.body.smooth import fill, sampled
+from stages.body.smooth import fill, sampled, smoothstep
 from stages.core.carried import DOUBTFUL_FIGURE, HIDDEN_BACKGROUND, SEEN_BACKGROUND
 
 _SURE, _REACH = 0.85, 1.15  # of a part's radius: surely the part; the part's without a matte
@@ -126,8 +126,7 @@ class ReferenceWarp:
         below, start = place_in(there["torso"], self._parts["torso"], x, y), there["neck"].points["upper"]
         bone = there["neck"].points["lower"] - start
         along = ((x - start[0]) * bone[0] + (y - start[1]) * bone[1]) / (bone @ bone + 1e-6)
-        share = np.clip((along - _BEND[0]) / (_BEND[1] - _BEND[0]), 0.0, 1.0)
-        share = share * share * (3.0 - 2.0 * share)
+        share = smoothstep(along, *_BEND)
         above, under = (np.array([at.x, at.y, *at.outline]) for at in (place, below))
         mixed = (1.0 - share) * above + share * under
         return replace(place, x=mixed[0], y=mixed[1], outline=(mixed[2], mixed[3]))

@@ -7,6 +7,7 @@ import numpy as np
 
 from stages.body import ellipsoid
 from stages.body.relief import COLUMNS, ROWS, directions
+from stages.body.smooth import smoothstep
 from stages.synthetic.assets import Assets, load_assets
 from stages.synthetic.character import BODY_VERTICES
 from stages.synthetic.identity import identity
@@ -26,7 +27,7 @@ def measure_relief(assets: Assets, people: int = PEOPLE) -> np.ndarray:
     length = np.linalg.norm(stretched, axis=1)
     outer = _outermost(stretched / length[:, None], length)
     at = directions() * outer[..., None] * ellipsoid.AXES
-    share = _ramp(at[..., 1], *_DOWN) * _ramp(at[..., 2], *_AHEAD) * _ramp(at[..., 1], *_JAW)
+    share = smoothstep(at[..., 1], *_DOWN) * smoothstep(at[..., 2], *_AHEAD) * smoothstep(at[..., 1], *_JAW)
     return 1.0 + share * (outer - 1.0)
 
 
@@ -51,11 +52,6 @@ def _outermost(unit: np.ndarray, length: np.ndarray) -> np.ndarray:
         weight = np.exp(-np.square(unit[near] - wanted[number]).sum(1) / (2 * (0.35 * _NEAR) ** 2))[surface] + 1e-6
         out[number] = (weight * found[surface]).sum() / weight.sum()
     return out.reshape(ROWS, COLUMNS)
-
-
-def _ramp(value: np.ndarray, nothing: float, whole: float) -> np.ndarray:
-    share = np.clip((value - nothing) / (whole - nothing), 0.0, 1.0)
-    return share * share * (3.0 - 2.0 * share)
 
 
 def main() -> None:
