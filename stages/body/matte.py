@@ -27,7 +27,7 @@ def figure_matte(picture_u8: np.ndarray) -> np.ndarray:
 
 
 def _whole_inside(matte_01: np.ndarray) -> np.ndarray:
-    """The matte, but 1 deep inside: only edges and hair are half a person, and a shirt that is doubtful is still one."""
+    """The matte, but 1 deep inside: edges and hair are half a person, a doubtful shirt is all of one."""
     reach = 2 * max(1, round(_SOFT * max(matte_01.shape))) + 1
     inside = cv2.erode((matte_01 > 0.5).astype(np.uint8), np.ones((reach, reach), np.uint8))  # goes on at the border
     return np.where(inside > 0, np.float32(1.0), matte_01)

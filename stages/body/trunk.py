@@ -18,6 +18,7 @@ HEIGHT = np.array([-0.05, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0])
 HALF_WIDTH = np.array([0.53, 0.525, 0.51, 0.46, 0.42, 0.445, 0.47, 0.435])
 HALF_DEPTH = np.array([0.31, 0.355, 0.365, 0.34, 0.315, 0.325, 0.36, 0.355])
 AHEAD = np.array([-0.015, 0.03, 0.055, 0.075, 0.09, 0.085, 0.055, 0.04])
+_NAPE, _NAPE_WIDTH = -0.08, 0.6  # height up to which shoulders rise beside the neck; share of the width there
 _LENGTH = 1.3  # of a torso whose hips are not drawn, in distances of the shoulder joints
 _PASSES = 3  # of the search for the height that a pixel shows
 _LEAST = 0.3  # of the line from shoulders to hips in the picture, in distances of the shoulder joints
@@ -110,10 +111,12 @@ def turned(there: Trunk, here: Trunk, x, y):
 
 
 def outline_px(trunk: Trunk, share: float) -> np.ndarray:
-    """px [n, 2]: both sides of a tube of a share of the width, from the shoulders to the hips."""
+    """px [n, 2]: both sides of a tube of a share of the width, from the shoulders to the hips, and where they rise to
+    the neck."""
     axes = _axes(trunk, trunk.has_hips)
-    tube = _ellipses(axes, np.linspace(0.0, 1.0, 5))
+    tube = _ellipses(axes, np.append(_NAPE, np.linspace(0.0, 1.0, 5)))
     width = share * tube.rim(axes.aside)[0]
+    width[0] *= _NAPE_WIDTH
     return np.concatenate([tube.middle[:, :2] + side * width[:, None] * axes.aside for side in (-1.0, 1.0)])
 
 

@@ -39,3 +39,12 @@ def test_a_small_person_is_looked_at_again():
     inside = found[300:428, 400:528]
     assert (inside & wanted).sum() / (inside | wanted).sum() > 0.85
     assert found.sum() - inside.sum() < 0.02 * wanted.sum()
+
+
+def test_only_the_outline_of_a_figure_is_half_there():
+    """A shirt of which the network is not sure would be carried as glass."""
+    picture = sample_rgb()
+    matte = figure_matte(picture)
+    inside = cv2.erode((matte > 0.5).astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(matte.shape) // 32)
+    assert inside.sum() > 0.3 * (matte > 0.5).sum() and (matte[inside > 0] == 1.0).all()
+    assert ((matte > 0.2) & (matte < 0.8)).any(), "its outline is"

@@ -77,3 +77,11 @@ def test_a_place_is_never_unknown():
         for found in turned(trunk, turned_by(30), x, y)[:2] + turned(turned_by(30), trunk, x, y)[:2]:
             assert np.isfinite(found).all()
         assert np.isfinite(outline_px(trunk, 0.5)).all()
+
+
+def test_shoulders_rise_to_the_neck():
+    trunk = turned_by(0)
+    outline, top = outline_px(trunk, 0.5), trunk.corners[:2, 1].mean()
+    nape, shoulders = outline[outline[:, 1] < top - 0.05 * SHOULDERS], outline[np.abs(outline[:, 1] - top) < 1.0]
+    assert len(nape) == 2 and len(shoulders) == 2
+    assert np.ptp(nape[:, 0]) < 0.7 * np.ptp(shoulders[:, 0])
