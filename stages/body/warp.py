@@ -25,6 +25,7 @@ _LOOSE = 1.7  # of a part's radius: hair and cloth this far out are still its, w
 _BONE, _SHOWN = 0.5, 0.75  # of a part's radius: its bone; share of that which the matte must show to be believed there
 _INSIDE = 0.8  # of the matte, from which a pixel has the person's colour alone
 _BEND = (0.35, 0.85)  # of the neck's length: it goes with the head above, with the torso below
+_THROAT = ("neck", "torso")
 _SEAM = 1 / 128  # of the canvas: half the width of gaps between parts that are closed
 _LEAST_COVERED = 0.4  # share of the surest pixels of the limbs that a matte must show, else it is of something else
 
@@ -134,8 +135,8 @@ class ReferenceWarp:
     def _of(self, labels, number: int) -> np.ndarray:
         """Where labels are of a part; throat and collar are the neck's as well as the torso's."""
         own = labels == number
-        if self._names[number] == "neck" and self._bends:
-            own = own | (labels == self._names.index("torso"))
+        if self._bends and self._names[number] in _THROAT:
+            own = np.isin(labels, [self._names.index(name) for name in _THROAT])
         return own
 
     def _label_at(self, x, y) -> np.ndarray:

@@ -260,3 +260,17 @@ def test_a_bent_head_keeps_its_chin_before_the_collar():
     assert chin.sum() > 40
     carried, _ = ReferenceWarp(picture, one(act, 0), rotation).to_pose(act, 1, rotation)
     assert (carried[chin][:, 0] > 200).mean() > 0.9
+
+
+def test_a_chest_that_the_neck_leaves_is_the_photos():
+    """Where the neck's pixels lie on the torso they are the torso's as well: a head that moves aside bares no blur."""
+    act, rotation = performance()
+    act = one(act, 0)
+    aside = dataclasses.replace(act, head_px=act.head_px + (40, 0))
+    picture = noise_picture()
+    carried, kind = ReferenceWarp(picture, act, rotation[0]).to_pose(aside, 0, rotation[0])
+    shoulders = act.joints_px[0, [BODY_INDEX["left_shoulder"], BODY_INDEX["right_shoulder"]]].mean(0)
+    column, row = np.rint(shoulders).astype(int)
+    chest = slice(row - 8, row + 3), slice(column - 14, column + 1)
+    same = np.abs(carried[chest].astype(int) - picture[chest]).max(-1) <= 2
+    assert (same & (kind[chest] == SEEN_FIGURE)).mean() > 0.9
