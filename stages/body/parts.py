@@ -22,6 +22,9 @@ _LIMBS = (
     ("left_knee", "left_ankle", 0.45), ("right_knee", "right_ankle", 0.45),
     ("left_ankle", "left_big_toe", 0.4), ("right_ankle", "right_big_toe", 0.4),
 )  # fmt: skip
+UPPER_ARMS = ("left_shoulder-left_elbow", "right_shoulder-right_elbow")
+FOREARMS = ("left_elbow-left_wrist", "right_elbow-right_wrist")
+HANDS = ("left_wrist-hand", "right_wrist-hand")
 _TORSO = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")  # around its outline
 _THIGH, _THIGH_RADIUS = 3.2, 0.62  # of a thigh whose knee is not drawn, in head radii
 _TUBE = 0.5  # of the torso's tube, what belongs to it as surely as what lies between the joints
@@ -59,7 +62,8 @@ class Place:
     outline  x, y of the same shape: where to ask whether the piece reaches so far
     sees     bool [n], False where that side of the piece is turned away there
     free     bool [n], True where the piece surely does not reach
-    skin     bool [n], True where the piece surely does: the surface of a head whose face is turned to the camera
+    skin     bool [n], True where the piece surely does: the surface of a head whose face is turned to the camera, and
+             (stages.body.warp) forearms and hands as far as the other picture shows them
     """
 
     x: np.ndarray

@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 
 from stages.body.camera import STILL
-from stages.body.parts import Part, Place, distance_px, fingers_in, parts_of, place_in
+from stages.body.parts import FOREARMS, HANDS, Part, Place, distance_px, fingers_in, parts_of, place_in
 from stages.body.place import Performance
 from stages.body.plate import Plate, moved_by, with_rim
+from stages.body.sleeves import with_rims
 from stages.body.smooth import fill, sampled, smoothstep
 from stages.core.carried import DOUBTFUL_FIGURE, HIDDEN_BACKGROUND, SEEN_BACKGROUND
 
@@ -63,6 +64,7 @@ class ReferenceWarp:
         for name, fingers in fingers_in(still, 0, self._x, self._y).items():
             if name in self._names:
                 self._labels[fingers & (solid > 0.5)] = self._names.index(name)
+        self._labels = with_rims(self.picture_u8, self._labels, self._parts, away, solid > _INSIDE)
         self._solid = np.where(self._labels >= 0, solid, 0.0).astype(np.float32)
         self._hidden = with_rim(self._solid > 0.1)
         self._plate = Plate(self.picture_u8, self._hidden)
@@ -117,6 +119,8 @@ class ReferenceWarp:
         height, width = self._x.shape
         inside = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
         own = self._of(self._label_at(x, y), number)
+        if name in FOREARMS or name in HANDS:  # fingers and sleeves too, which their capsules do not cover
+            place = replace(place, skin=inside & own & (sampled(self._solid, x, y) > 0.5))
         close = away[number][near] < (_SURE_HEAD if there[name].kind == "head" else _REACH)
         share[near] = np.where(inside, sampled(self._solid, x, y) * (own | close), close) * ~place.free
         return near, share, place, place.sees & inside & self._of(self._label_at(place.x, place.y), number)
@@ -189,7 +193,8 @@ def warp_reference(picture_u8, still, still_rotation, act, act_rotation, matte_0
 
 
 def _nearer(away, place: Place) -> np.ndarray:
-    """Distances float [n] of a part's pixels, but surely the part's where its skin is: chins are before collars."""
+    """Distances float [n] of a part's pixels, but surely the part's where its skin is: chins and hands are before
+    collars and shirts."""
     return np.where(place.skin, np.minimum(away, _SKIN), away)
 
 
