@@ -61,6 +61,8 @@ class Place:
     x, y     float [n]
     outline  x, y of the same shape: where to ask whether the piece reaches so far
     sees     bool [n], False where that side of the piece is turned away there
+    towards  float [n], cosine between the surface and that frame's camera; 1 or 0, as `sees`, for limbs and torso
+    inside   bool [n], the surface of a head, not the air beside it; False for other pieces
     free     bool [n], True where the piece surely does not reach
     skin     bool [n], True where the piece surely does: the surface of a head whose face is turned to the camera, and
              (stages.body.warp) forearms and hands as far as the other picture shows them
@@ -70,6 +72,8 @@ class Place:
     y: np.ndarray
     outline: tuple[np.ndarray, np.ndarray]
     sees: np.ndarray
+    towards: np.ndarray
+    inside: np.ndarray
     free: np.ndarray
     skin: np.ndarray
 
@@ -212,8 +216,8 @@ def place_in(there: Part, here: Part, x, y) -> Place:
         along = on_bone * (other_length / length) + (along - on_bone) * scale
     back_x = begin[0] + along * other[0] - aside * other[1]
     back_y = begin[1] + along * other[1] + aside * other[0]
-    nowhere = np.zeros(x.shape, bool)
-    return Place(back_x, back_y, (back_x, back_y), np.ones(x.shape, bool), nowhere, nowhere)
+    nowhere, everywhere = np.zeros(x.shape, bool), np.ones(x.shape, bool)
+    return Place(back_x, back_y, (back_x, back_y), everywhere, everywhere.astype(float), nowhere, nowhere, nowhere)
 
 
 def _in_head(there: Part, here: Part, x, y) -> Place:
@@ -231,10 +235,11 @@ def _in_head(there: Part, here: Part, x, y) -> Place:
     found = np.where(hidden[..., None], at_rim, found)
     back = on_picture(here, np.where(inside[..., None], found, outside))
     outline = np.where(inside[..., None], here.points["middle"], back)  # a head has no holes
-    edgewise = level < _EDGEWISE
-    sees = np.where(inside, ~(other_half | hidden | edgewise), there.rotation[2] @ here.rotation[2] > 0)
+    edgewise, alike = level < _EDGEWISE, there.rotation[2] @ here.rotation[2]
+    sees, towards = np.where(inside, ~(other_half | hidden | edgewise), alike > 0), np.where(inside, level, alike)
     skin = inside & (there.rotation[2, 2] > _FACE)
-    return Place(back[..., 0], back[..., 1], (outline[..., 0], outline[..., 1]), sees, free, skin)
+    ask = outline[..., 0], outline[..., 1]
+    return Place(back[..., 0], back[..., 1], ask, sees, towards, inside, free, skin)
 
 
 def head_surface(there: Part, here: Part, x, y):
@@ -257,4 +262,5 @@ def _in_torso(there: Part, here: Part, x, y) -> Place:
     colour, outline = colour.reshape(*x.shape, 2), outline.reshape(*x.shape, 2)
     ask = outline[..., 0], outline[..., 1]
     nowhere = np.zeros(x.shape, bool)
-    return Place(colour[..., 0], colour[..., 1], ask, sees.reshape(x.shape), nowhere, nowhere)
+    sees = sees.reshape(x.shape)
+    return Place(colour[..., 0], colour[..., 1], ask, sees, sees.astype(float), nowhere, nowhere, nowhere)

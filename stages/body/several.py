@@ -13,15 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from stages.body.camera import STILL
+from stages.body.labels import LOOSE, finished, nearer, part_distances, part_labels
 from stages.body.parts import parts_of
 from stages.body.place import Performance
-from stages.body.plate import Plate, moved_by
-from stages.body.smooth import fill
-from stages.body.source import Source, part_labels, shown_from
+from stages.body.plate import Plate, moved_by, with_rim
+from stages.body.smooth import fill, sampled
+from stages.body.source import Source
 from stages.core.carried import DOUBTFUL_FIGURE, HIDDEN_BACKGROUND, SEEN_BACKGROUND
 from stages.core.skeleton import BODY_INDEX
 
@@ -33,8 +33,8 @@ _HIDDEN = 60.0  # degrees for a part that the reference hides wholly
 _SHORTER = 60.0  # degrees for each factor e in foreshortening
 _NEVER = 1e4
 _SPARE, _SPARE_DEG = 0.1, 45.0  # weight of what is not chosen, and the degrees over which it falls to a third
-_LEAST_PX, _GENTLE, _MOST_GAIN = 60, 0.8, 0.25  # colours: pixels to compare, share corrected, most of it (log)
-_FACING_BOTH = 0.45  # cosine from which a surface's colour says something in both pictures
+_KNOWN_PX = 60  # from so many pixels what no reference shows of a head is guessed
+_LEAST = 1e-4  # of the weights of all references together, else none shows it
 _GRAZING = (-0.1, 0.35)  # cosine between surface and camera in the reference: from useless to as good as any
 
 
@@ -55,6 +55,21 @@ class Choice:
         return self.shares.get("head", only_first)
 
 
+@dataclass(frozen=True)
+class Mix:
+    """What several references show together at n pixels of a part.
+
+    colour  float [n, 3];  seen  bool [n], one of them shows it;  cover  float [n] 0..1 they are the person's
+    inside, skin  bool [n] as of stages.body.parts.Place
+    """
+
+    colour: np.ndarray
+    seen: np.ndarray
+    cover: np.ndarray
+    inside: np.ndarray
+    skin: np.ndarray
+
+
 class SeveralWarps:
     """References on one canvas, the first of which gives the background.
 
@@ -70,7 +85,8 @@ class SeveralWarps:
         self.stills, self.rotations = list(stills), np.asarray(rotations, np.float64)
         self.head_only = list(head_only) or [False] * len(self.warps)
         self._shown = [warp.shown_shares() for warp in self.warps]
-        self._hidden = cv2.dilate((self.warps[0].cover > 0.1).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        self._hidden = with_rim(self.warps[0].solid > 0.1)
+        self._layers = [{name: source.layer_u8(name) for name in source.names} for source in self.warps]
         self._plate = Plate(self.warps[0].picture_u8, self._hidden)
 
     def choose(self, act: Performance, rotations) -> Choice:
@@ -117,57 +133,60 @@ class SeveralWarps:
         if not there:
             return self._nobody(move)
         names = sorted(there)
-        labels = part_labels(there, names, first.shape)
-        picture, hidden = self._plate.at(move)
-        figure, seen = np.zeros(first.shape, bool), ~hidden
+        away = part_distances(there, names, first.x, first.y)
+        alpha, mixes = np.zeros(away.shape, np.float32), {}
         for number, name in enumerate(names):
+            near = np.any([source.near(away[number]) for source in self.warps], 0)
+            if near.any():
+                shares = choice.shares[name][frame], choice.spares[name][frame]
+                mix = self._mixed(name, there, near, away[number][near], *shares)
+                mixes[number], alpha[number][near] = (near, mix), mix.cover
+                away[number][near] = nearer(away[number][near], mix.skin)
+        labels = part_labels(away, there, names, alpha > 0.3, reach=LOOSE)
+        picture, hidden = self._plate.at(move)
+        seen, cover = ~hidden, np.zeros(first.shape, np.float32)
+        for number, (near, mix) in mixes.items():
             here = labels == number
-            if not here.any():
-                continue
-            shares = choice.shares[name][frame], choice.spares[name][frame]
-            colour, surely, cover, inside = self._part(there[name], name, here, *shares)
-            picture[here] += cover * (colour - picture[here])  # beside the hair stands the first one's background
-            shows = cover[:, 0] >= 0.5
-            figure[here], seen[here] = shows, np.where(shows, surely, seen[here])
-            if name == "head":  # what no reference shows: a guess from the colours around, not from another place
+            chosen, share = here[near], alpha[number][here]
+            picture[here] += share[:, None] * (mix.colour[chosen] - picture[here])
+            cover[here], seen[here] = share, mix.seen[chosen]
+            if names[number] == "head":  # what no reference shows: a guess from the colours around
                 surface = np.zeros(first.shape, bool)
-                surface[here] = inside
-                _guess(picture, surface & ~seen, here & figure & seen)
-        return np.rint(np.clip(picture, 0, 255)).astype(np.uint8), (2 * figure + seen).astype(np.uint8)
+                surface[here] = mix.inside[chosen]
+                _guess(picture, surface & ~seen, here & (cover > 0.5) & seen)
+        return finished(picture, cover, seen, hidden, labels)
 
     def _nobody(self, move) -> tuple[np.ndarray, np.ndarray]:
         kinds = np.where(self._hidden, DOUBTFUL_FIGURE, SEEN_BACKGROUND).astype(np.uint8)
         return moved_by(STILL if move is None else move, self.warps[0].picture_u8, kinds, border=HIDDEN_BACKGROUND)
 
-    def _part(self, part, name: str, here, shares, spares) -> tuple[np.ndarray, ...]:
-        """Colours float32 [n, 3], whether they were seen bool [n], how far they are the figure's float32 [n, 1], and
-        whether there is a head's surface bool [n], of the pixels of one part."""
-        inside = np.zeros(int(here.sum()), bool)
-        total = np.zeros((int(here.sum()), 1), np.float32)
-        colour, seen, rough, cover = (np.zeros((len(total), n), np.float32) for n in (3, 1, 3, 1))
-        for number, (warp, share, spare) in enumerate(zip(self.warps, shares, spares, strict=True)):
-            if name not in warp.parts or (self.head_only[number] and name != "head"):
+    def _mixed(self, name: str, there, near, away, shares, spares) -> Mix:
+        """What the references show of one part at the pixels bool [H, W] `near`, float [n] `away` from it."""
+        total, seen, cover = (np.zeros(len(away)) for _ in range(3))
+        colour, rough = (np.zeros((len(away), 3)) for _ in range(2))
+        low, high = _GRAZING
+        for number, (source, share, spare) in enumerate(zip(self.warps, shares, spares, strict=True)):
+            if name not in source.parts or (self.head_only[number] and name != "head") or share + spare < _LEAST:
                 continue
-            back = shown_from(warp, part, name, here)
-            inside = back.inside
-            low, high = _GRAZING
-            good = np.clip((back.towards - low) / (high - low), 0.0, 1.0) * np.maximum(back.seen, 0.02 * share)
-            good = np.where(back.inside, good * np.clip(2.0 * back.cover - 1.0, 0.0, 1.0), good)  # a face has no holes
-            weight = ((float(share) + float(spare)) * good)[:, None].astype(np.float32)
+            shown = source.shown(name, there, near, away)
+            place = shown.place
+            pixels = sampled(self._layers[number][name], place.x, place.y)
+            good = np.clip((place.towards - low) / (high - low), 0.0, 1.0) * np.maximum(shown.seen, 0.02 * share)
+            surface = np.clip(2.0 * source.solid_at(place) - 1.0, 0.0, 1.0)  # a face has no holes
+            weight = (share + spare) * np.where(place.inside, good * surface, good)
             total += weight
-            colour += weight * back.pixels
-            seen += weight * back.seen[:, None]
-            cover += weight * np.where(back.inside, 1.0, back.cover)[:, None]
-            rough += float(share) * back.pixels
-        surely = total > 1e-4
-        share_of = np.maximum(total, 1e-4)
-        mixed = np.where(surely, colour / share_of, rough)
-        return mixed, (surely & (seen > 0.5 * total))[:, 0], np.where(surely, cover / share_of, 1.0), inside
+            colour += weight[:, None] * pixels
+            seen += weight * shown.seen
+            cover += share * shown.cover
+            rough += share * pixels
+        surely, share_of = total > _LEAST, np.maximum(total, _LEAST)
+        mixed = np.where(surely[:, None], colour / share_of[:, None], rough)
+        return Mix(mixed, surely & (seen > 0.5 * total), cover, place.inside, place.skin)
 
 
 def _guess(picture, unknown, known) -> None:
     """Fill bool [H, W] `unknown` smoothly from the `known` pixels alone. Works in place on float32 [H, W, 3]."""
-    if not (unknown.any() and known.sum() >= _LEAST_PX):
+    if not (unknown.any() and known.sum() >= _KNOWN_PX):
         return
     rows, columns = np.nonzero(unknown | known)
     window = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
@@ -233,50 +252,3 @@ def _cheapest_path(cost: np.ndarray) -> np.ndarray:
     for frame in range(frames - 1, 0, -1):
         path[frame - 1] = came[frame, path[frame]]
     return path
-
-
-def like_first(warps: SeveralWarps) -> tuple[np.ndarray, np.ndarray]:
-    """How the light of each reference differs from the first's, and its clothes.
-
-    returns  gain float [R, 3] to multiply colours with, 1 where too little is seen in both; clothes float [R], the
-             median difference of the torso's colours after that, in Lab units, NaN where too little of it is seen
-    Each reference is carried to the first one's pose, so that the same skin and cloth are compared.
-    """
-    first = warps.warps[0]
-    gains, clothes = np.ones((len(warps.warps), 3)), np.full(len(warps.warps), np.nan)
-    wanted = first.picture_u8.astype(np.float64)
-    labels = first.labels
-    for number in range(1, len(warps.warps)):
-        carried, both = _shown_alike(warps, number)
-        if both.sum() < _LEAST_PX:
-            continue
-        ratio = np.log((wanted[both] + 8.0) / (carried[both] + 8.0))
-        gains[number] = np.exp(np.clip(_GENTLE * np.median(ratio, 0), -_MOST_GAIN, _MOST_GAIN))
-        torso = both & (labels == first.number_of("torso"))
-        if torso.sum() >= _LEAST_PX:
-            matched = np.clip(carried * gains[number], 0, 255).astype(np.uint8)
-            away = _lab(first.picture_u8)[torso].mean(0) - _lab(matched)[torso].mean(0)
-            clothes[number] = float(np.linalg.norm(away))
-    return gains, clothes
-
-
-def _shown_alike(warps: SeveralWarps, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """A reference carried to the first one's pose, float32 [H, W, 3], and bool [H, W] where both show the same surface,
-    facing both cameras."""
-    first, warp, still = warps.warps[0], warps.warps[number], warps.stills[0]
-    carried, both = np.zeros((*first.shape, 3), np.float32), np.zeros(first.shape, bool)
-    for name, part in parts_of(still, 0, warps.rotations[0]).items():
-        here = first.labels == first.number_of(name)
-        if name not in warp.parts or not here.any():
-            continue
-        theirs = shown_from(warp, part, name, here)
-        own = shown_from(first, part, name, here)
-        carried[here] = theirs.pixels
-        surface = (theirs.inside & own.inside) if part.kind == "head" else True
-        facing = np.minimum(theirs.towards, own.towards) >= _FACING_BOTH
-        both[here] = theirs.seen & facing & surface & (np.minimum(theirs.cover, own.cover) > 0.9)
-    return carried, both
-
-
-def _lab(picture_u8) -> np.ndarray:
-    return cv2.cvtColor(picture_u8.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from stages.body.alike import like_first
 from stages.body.matte import figure_matte
-from stages.body.several import SeveralWarps, like_first
+from stages.body.several import SeveralWarps
 from stages.bundle import ArraySpec, LayerWriter, layer_key, make_provenance, plan_layer
 from stages.core.errors import InputError
 from stages.references.canvas import Placed, check_same_person, film_of, first_of, most_useful, place

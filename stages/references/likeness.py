@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from stages.body.labels import grid, part_distances, part_labels
 from stages.body.parts import parts_of
 from stages.body.person import Person
 from stages.body.place import own_performance
-from stages.body.source import part_labels
 from stages.metrics.faces import EMBEDDING, FaceEmbedder, FaceFinder, distances
 from stages.weights import SOURCES
 
@@ -258,7 +258,7 @@ def part_colours(picture_u8, act, rotation) -> np.ndarray:
     moved = _moved(act, scale, affine[:, 2])
     parts = parts_of(moved, 0, rotation)
     names = sorted(parts)
-    labels = part_labels(parts, names, shape)
+    labels = part_labels(part_distances(parts, names, *grid(shape)), parts, names)
     y, x = np.mgrid[: shape[0], : shape[1]]
     up = np.stack([x, y], -1) - moved.head_px[0]
     above = (up @ rotation[:2, 1]) < -0.45 * moved.head_radius_px[0]

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from stages.body.several import SeveralWarps, carry_several, like_first
+from stages.body.alike import like_first
+from stages.body.several import SeveralWarps, carry_several
 from stages.core.carried import SEEN_FIGURE
 from stages.core.geometry import yaw_pitch_roll_to_matrix
 from stages.core.skeleton import BODY_INDEX

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from stages.body import ellipsoid
-from stages.body.parts import fingers_in, parts_of, place_in
+from stages.body.parts import parts_of
 from stages.body.person import make_person
 from stages.body.place import own_performance
-from stages.body.warp import ReferenceWarp, fill, warp_reference
+from stages.body.smooth import fill
+from stages.body.warp import ReferenceWarp, warp_reference
 from stages.core.carried import DOUBTFUL_FIGURE, HIDDEN_BACKGROUND, SEEN_BACKGROUND, SEEN_FIGURE
 from stages.core.geometry import rotvec_to_matrix
 from stages.core.skeleton import BODY_INDEX
@@ -161,22 +162,6 @@ def matte_of(act, hair_px):
     return (body | ((away < hair_px) & (y < act.head_px[0, 1] + HEAD_PX))).astype(np.float32)
 
 
-@pytest.mark.parametrize("hair_px", [1.05 * HEAD_PX, 2.2 * HEAD_PX])
-def test_what_moves_along_with_a_head_is_what_the_matte_shows(hair_px):
-    act = shifted_right(performance(2)[0], 60)
-    picture = np.full((*SIZE, 3), 40, np.uint8)
-    matte = matte_of(act, hair_px)
-    picture[matte > 0.5] = 200
-    carried, kind = ReferenceWarp(picture, one(act, 0), np.eye(3), matte).to_pose(act, 1, np.eye(3))
-    column, row = np.rint(act.head_px[1]).astype(int)
-    for reach in (1.2, 1.9):  # above the head: hair or background, by the matte alone
-        place = row - int(reach * HEAD_PX), column
-        wanted = 200 if reach * HEAD_PX < hair_px else 40
-        assert abs(int(carried[place][0]) - wanted) < 8 and (kind[place] >= DOUBTFUL_FIGURE) == (wanted == 200)
-    before = np.rint(act.head_px[0]).astype(int)
-    assert np.abs(carried[before[1], before[0]].astype(int) - 40).max() < 8, "and leaves background behind"
-
-
 def test_a_matte_of_somebody_else_is_not_believed():
     act, rotation = performance(2)
     elsewhere = np.zeros(SIZE, np.float32)
@@ -223,43 +208,6 @@ def test_thighs_go_on_below_the_picture_where_no_knee_is_drawn():
         assert f"{side}_knee-{side}_ankle" not in below
     cut_off.drawn[:, BODY_INDEX["left_hip"]] = False
     assert "right_hip-right_knee" not in parts_of(cut_off, 0, rotation[0])
-
-
-def test_fingers_before_a_shirt_are_not_printed_on_it():
-    """They reach out of the hand's capsule; what they hid gets the shirt's colour when the hand has gone."""
-    act, rotation = performance(wave=1.0)
-    up, down = 12, 0
-    hands, pelvis = act.hands_px.copy(), act.joints_px[down, BODY_INDEX["pelvis"]]
-    fingers = np.arange(21) % 4
-    spread = np.stack([10.0 * (np.arange(21) // 4 - 2), -6.0 * fingers], -1)
-    hands[down, 0] = pelvis - [0.0, 50.0] + spread  # before the belly
-    act = dataclasses.replace(act, hands_px=hands)
-    picture = np.full((*SIZE, 3), (20, 60, 200), np.uint8)
-    y, x = np.mgrid[: SIZE[0], : SIZE[1]].astype(float)
-    drawn = fingers_in(one(act, down), 0, x, y)["left_wrist-hand"]
-    picture[drawn] = (250, 10, 10)
-    assert drawn.sum() > 300
-    carried, _ = ReferenceWarp(picture, one(act, down), rotation[down]).to_pose(act, up, rotation[up])
-    torso = (np.abs(x - pelvis[0]) < 25) & (np.abs(y - pelvis[1] + 50) < 40)
-    assert (carried[torso][:, 0] < 60).mean() > 0.98
-
-
-def test_a_bent_head_keeps_its_chin_before_the_collar():
-    """What of a face reaches below the sphere is drawn before the torso, in the colours of the face."""
-    act, _ = performance(2)
-    rotation = rotvec_to_matrix(np.array([0.6, 0.0, 0.0]))  # looking down
-    shoulders = act.joints_px[0, [BODY_INDEX["left_shoulder"], BODY_INDEX["right_shoulder"]]].mean(0)
-    heads = np.stack([shoulders - [0.0, 1.6 * HEAD_PX], shoulders - [0.0, 0.4 * HEAD_PX]])
-    act = dataclasses.replace(act, head_px=heads)
-    y, x = np.mgrid[: SIZE[0], : SIZE[1]].astype(float)
-    picture = np.full((*SIZE, 3), (20, 60, 200), np.uint8)
-    face = {frame: parts_of(act, frame, rotation)["head"] for frame in (0, 1)}
-    skin = {frame: place_in(part, part, x, y).skin for frame, part in face.items()}
-    picture[skin[0]] = (250, 200, 170)
-    chin = skin[1] & (y > heads[1, 1] + 0.8 * HEAD_PX) & (y > shoulders[1] + 2)
-    assert chin.sum() > 40
-    carried, _ = ReferenceWarp(picture, one(act, 0), rotation).to_pose(act, 1, rotation)
-    assert (carried[chin][:, 0] > 200).mean() > 0.9
 
 
 def test_a_chest_that_the_neck_leaves_is_the_photos():
