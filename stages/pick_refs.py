@@ -22,7 +22,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "pick-refs"
 LAYER = "refs"
-VERSION = 2
+VERSION = 3
 _MOST_IN_ATLAS = 48
 
 
