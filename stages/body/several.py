@@ -162,7 +162,7 @@ class SeveralWarps:
 
     def _mixed(self, name: str, there, near, away, shares, spares) -> Mix:
         """What the references show of one part at the pixels bool [H, W] `near`, float [n] `away` from it."""
-        total, seen, cover = (np.zeros(len(away)) for _ in range(3))
+        total, seen, cover, skin = (np.zeros(len(away)) for _ in range(4))
         colour, rough = (np.zeros((len(away), 3)) for _ in range(2))
         low, high = _GRAZING
         for number, (source, share, spare) in enumerate(zip(self.warps, shares, spares, strict=True)):
@@ -178,10 +178,11 @@ class SeveralWarps:
             colour += weight[:, None] * pixels
             seen += weight * shown.seen
             cover += share * shown.cover
+            skin += share * place.skin
             rough += share * pixels
         surely, share_of = total > _LEAST, np.maximum(total, _LEAST)
         mixed = np.where(surely[:, None], colour / share_of[:, None], rough)
-        return Mix(mixed, surely & (seen > 0.5 * total), cover, place.inside, place.skin)
+        return Mix(mixed, surely & (seen > 0.5 * total), cover, place.inside, skin > 0.5)
 
 
 def _guess(picture, unknown, known) -> None:
