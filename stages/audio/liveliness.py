@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from stages.audio.network import FRAMES_PER_S
+from stages.core.geometry import smoothstep
 
 _PAUSE_S = (2.0, 7.0)  # between blinks
 _SNAP_S = 0.6  # a blink waits this long for the voice to fall
@@ -39,7 +40,7 @@ def blink_lids(rng: np.random.Generator, voice: np.ndarray) -> np.ndarray:
         first = round(moment * FRAMES_PER_S)
         moment = times[first] + np.argmin(voice[first : first + reach]) / FRAMES_PER_S
         gap = (times - moment) / rng.uniform(0.85, 1.2)
-        shape = _ease(gap / _CLOSE_S) * (1 - _ease((gap - _CLOSE_S - _CLOSED_S) / _OPEN_S))
+        shape = smoothstep(gap, 0.0, _CLOSE_S) * (1 - smoothstep((gap - _CLOSE_S - _CLOSED_S) / _OPEN_S, 0.0, 1.0))
         lids = np.maximum(lids, rng.uniform(0.9, 1.0) * shape)
         moment += rng.uniform(*_PAUSE_S)
     return lids
@@ -55,9 +56,3 @@ def head_turns_deg(rng: np.random.Generator, voice: np.ndarray) -> np.ndarray:
     turns = sway * lively[:, None]
     turns[:, 0] += np.minimum(nods, 2 * _NOD_DEG)
     return turns
-
-
-def _ease(share: np.ndarray) -> np.ndarray:
-    """0 before 0, 1 after 1, smooth between."""
-    x = np.clip(share, 0.0, 1.0)
-    return x * x * (3 - 2 * x)

@@ -1,11 +1,11 @@
 """How the light and the clothes of further references differ from the first one's."""
 
-import cv2
 import numpy as np
 
 from stages.body.parts import distance_px, parts_of
 from stages.body.several import SeveralWarps
 from stages.body.smooth import sampled
+from stages.core.pictures import lab
 
 _LEAST_PX, _GENTLE, _MOST_GAIN = 60, 0.8, 0.25  # colours: pixels to compare, share corrected, most of it (log)
 _FACING_BOTH = 0.45  # cosine from which a surface's colour says something in both pictures
@@ -31,7 +31,7 @@ def like_first(warps: SeveralWarps) -> tuple[np.ndarray, np.ndarray]:
         torso = both & (first.labels == first.number_of("torso"))
         if torso.sum() >= _LEAST_PX:
             matched = np.clip(carried * gains[number], 0, 255).astype(np.uint8)
-            away = _lab(first.picture_u8)[torso].mean(0) - _lab(matched)[torso].mean(0)
+            away = lab(first.picture_u8)[torso].mean(0) - lab(matched)[torso].mean(0)
             clothes[number] = float(np.linalg.norm(away))
     return gains, clothes
 
@@ -54,7 +54,3 @@ def _shown_alike(warps: SeveralWarps, number: int) -> tuple[np.ndarray, np.ndarr
         person = np.minimum(other.solid_at(theirs.place), first.solid_at(own.place)) > _SURELY
         both[here] = theirs.seen & facing & surface & person
     return carried, both
-
-
-def _lab(picture_u8) -> np.ndarray:
-    return cv2.cvtColor(picture_u8.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)

@@ -10,10 +10,12 @@ import numpy as np
 
 from stages.body.parts import Part, Place, distance_px, fingers_in, place_in
 from stages.body.place import Performance
-from stages.body.smooth import fill, smoothstep
+from stages.body.smooth import fill
+from stages.core.geometry import smoothstep
 
 SURE, REACH = 0.85, 1.15  # of a part's radius: surely the part; the part's without a matte
 LOOSE = 1.7  # of a part's radius: hair and cloth this far out are still its, where the matte shows somebody
+_SOLID = 0.3  # of a part's cover in a pose, from which it may be there
 _SURE_HEAD, _SKIN = 0.8, 0.5  # the same of the head with its hair: below the chin the neck begins; of its skin
 _BEND = (0.35, 0.85)  # of the neck's length: it goes with the head above, with the torso below
 _SEAM = 1 / 128  # of the canvas: half the width of gaps between parts that are closed
@@ -62,6 +64,11 @@ def part_labels(away, parts: dict[str, Part], names: list[str], solid=None, reac
         before = (away[number] < sure_of(parts[name])) & there & (parts[name].depth_m < front)
         labels[before], front[before] = number, parts[name].depth_m
     return np.where((labels < 0) & (least < reach), nearest, labels)
+
+
+def pose_labels(away, parts: dict[str, Part], names: list[str], cover) -> np.ndarray:
+    """`part_labels` of a pose, whose parts cover float [parts, H, W] 0..1 of its pixels."""
+    return part_labels(away, parts, names, cover > _SOLID, reach=LOOSE)
 
 
 def reference_labels(still: Performance, parts: dict[str, Part], names: list[str], away, solid, matted: bool):

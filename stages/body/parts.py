@@ -65,7 +65,7 @@ class Place:
     inside   bool [n], the surface of a head, not the air beside it; False for other pieces
     free     bool [n], True where the piece surely does not reach
     skin     bool [n], True where the piece surely does: the surface of a head whose face is turned to the camera, and
-             (stages.body.warp) forearms and hands as far as the other picture shows them
+             (stages.body.source) forearms and hands as far as the other picture shows them
     """
 
     x: np.ndarray

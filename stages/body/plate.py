@@ -3,7 +3,9 @@
 import cv2
 import numpy as np
 
+from stages.body.camera import STILL
 from stages.body.regrow import grown, regrown
+from stages.core.carried import DOUBTFUL_FIGURE, HIDDEN_BACKGROUND, SEEN_BACKGROUND
 
 _RIM = 1 / 64  # of the canvas: so far beyond its matte the person still colours the background
 _BEYOND = 0.25  # of its sides: how far the background is made up beyond the reference
@@ -43,6 +45,12 @@ class Plate:
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         moved = cv2.warpAffine(self._wide, shifted, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
         return moved.astype(np.float32), hidden > 0
+
+
+def nobody(picture_u8, hidden, move=None) -> tuple[np.ndarray, np.ndarray]:
+    """The reference uint8 [H, W, 3] as it is, moved, for frames without a driver, and its kinds uint8 [H, W]."""
+    kinds = np.where(hidden, DOUBTFUL_FIGURE, SEEN_BACKGROUND).astype(np.uint8)
+    return moved_by(STILL if move is None else move, picture_u8, kinds, border=HIDDEN_BACKGROUND)
 
 
 def with_rim(covered) -> np.ndarray:

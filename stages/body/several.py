@@ -15,14 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.body.camera import STILL
-from stages.body.labels import LOOSE, finished, nearer, part_distances, part_labels
+from stages.body.labels import finished, nearer, part_distances, pose_labels
 from stages.body.parts import parts_of
 from stages.body.place import Performance
-from stages.body.plate import Plate, moved_by, with_rim
+from stages.body.plate import Plate, nobody, with_rim
 from stages.body.smooth import fill, sampled
 from stages.body.source import Source
-from stages.core.carried import DOUBTFUL_FIGURE, HIDDEN_BACKGROUND, SEEN_BACKGROUND
 from stages.core.skeleton import BODY_INDEX
 
 _OTHERS = 3.0  # degrees by which another reference must be nearer than the first: the user's photo is the surest
@@ -131,7 +129,7 @@ class SeveralWarps:
         first = self.warps[0]
         there = {name: part for name, part in parts_of(act, frame, rotation).items() if name in choice.shares}
         if not there:
-            return self._nobody(move)
+            return nobody(first.picture_u8, self._hidden, move)
         names = sorted(there)
         away = part_distances(there, names, first.x, first.y)
         alpha, mixes = np.zeros(away.shape, np.float32), {}
@@ -142,7 +140,7 @@ class SeveralWarps:
                 mix = self._mixed(name, there, near, away[number][near], *shares)
                 mixes[number], alpha[number][near] = (near, mix), mix.cover
                 away[number][near] = nearer(away[number][near], mix.skin)
-        labels = part_labels(away, there, names, alpha > 0.3, reach=LOOSE)
+        labels = pose_labels(away, there, names, alpha)
         picture, hidden = self._plate.at(move)
         seen, cover = ~hidden, np.zeros(first.shape, np.float32)
         for number, (near, mix) in mixes.items():
@@ -156,20 +154,17 @@ class SeveralWarps:
                 _guess(picture, surface & ~seen, here & (cover > 0.5) & seen)
         return finished(picture, cover, seen, hidden, labels)
 
-    def _nobody(self, move) -> tuple[np.ndarray, np.ndarray]:
-        kinds = np.where(self._hidden, DOUBTFUL_FIGURE, SEEN_BACKGROUND).astype(np.uint8)
-        return moved_by(STILL if move is None else move, self.warps[0].picture_u8, kinds, border=HIDDEN_BACKGROUND)
-
     def _mixed(self, name: str, there, near, away, shares, spares) -> Mix:
         """What the references show of one part at the pixels bool [H, W] `near`, float [n] `away` from it."""
         total, seen, cover, skin = (np.zeros(len(away)) for _ in range(4))
         colour, rough = (np.zeros((len(away), 3)) for _ in range(2))
+        inside = np.zeros(len(away), bool)
         low, high = _GRAZING
         for number, (source, share, spare) in enumerate(zip(self.warps, shares, spares, strict=True)):
             if name not in source.parts or (self.head_only[number] and name != "head") or share + spare < _LEAST:
                 continue
             shown = source.shown(name, there, near, away)
-            place = shown.place
+            place, inside = shown.place, shown.place.inside  # the same of all references
             pixels = sampled(self._layers[number][name], place.x, place.y)
             good = np.clip((place.towards - low) / (high - low), 0.0, 1.0) * np.maximum(shown.seen, 0.02 * share)
             surface = np.clip(2.0 * source.solid_at(place) - 1.0, 0.0, 1.0)  # a face has no holes
@@ -182,7 +177,7 @@ class SeveralWarps:
             rough += share * pixels
         surely, share_of = total > _LEAST, np.maximum(total, _LEAST)
         mixed = np.where(surely[:, None], colour / share_of[:, None], rough)
-        return Mix(mixed, surely & (seen > 0.5 * total), cover, place.inside, skin > 0.5)
+        return Mix(mixed, surely & (seen > 0.5 * total), cover, inside, skin > 0.5)
 
 
 def _guess(picture, unknown, known) -> None:

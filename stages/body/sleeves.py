@@ -12,6 +12,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from stages.body.parts import FOREARMS, HANDS, UPPER_ARMS, Part
+from stages.core.pictures import lab
 
 _BESIDE = 1.5  # radii of forearm or hand within which its rim is looked for
 _SHOULDER = 1.3  # radii of an upper arm within which cloth stays cloth: bare shoulders have the arm's own colour
@@ -70,8 +71,7 @@ def _before_torso(names: list[str], parts: dict[str, Part], away) -> _Arms:
 
 def _binned(picture_u8) -> tuple[np.ndarray, ...]:
     """The bin of every pixel's colour: three int [H, W]."""
-    lab = cv2.cvtColor(picture_u8.astype(np.float32) / 255.0, cv2.COLOR_RGB2Lab)
-    bins = np.rint((lab + (0.0, _MOST_AB, _MOST_AB)) / _BIN).astype(int)
+    bins = np.rint((lab(picture_u8) + (0.0, _MOST_AB, _MOST_AB)) / _BIN).astype(int)
     return tuple(np.clip(bins[..., axis], 0, most - 1) for axis, most in enumerate(_BINS))
 
 

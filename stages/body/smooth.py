@@ -1,4 +1,4 @@
-"""Pictures between and beyond their pixels: holes filled smoothly from around them, places looked up, soft borders.
+"""Pictures between and beyond their pixels: holes filled smoothly from around them, and places looked up.
 
 Filling is push-pull: colours go on, texture does not.
 """
@@ -36,9 +36,3 @@ def sampled(picture, x, y) -> np.ndarray:
     maps[0, : len(x)], maps[1, : len(x)] = x, y
     found = cv2.remap(picture, *maps.reshape(2, rows, width), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return found.reshape(rows * width, *found.shape[2:])[: len(x)]
-
-
-def smoothstep(value, nothing: float, whole: float):
-    """0 up to `nothing`, 1 from `whole` on (it may be the less), between them the cubic that is level at both ends."""
-    share = np.clip((value - nothing) / (whole - nothing), 0.0, 1.0)
-    return share * share * (3.0 - 2.0 * share)

@@ -17,6 +17,7 @@ from stages.body.smooth import fill, sampled
 
 _BONE, _SHOWN = 0.5, 0.75  # of a part's radius: its bone; share of that which the matte must show to be believed there
 _INSIDE = 0.8  # of the matte, from which a pixel has the person's colour alone
+_SOME_PX = 8  # of a part, from which its colours are known
 _THROAT = ("neck", "torso")
 _LEAST_COVERED = 0.4  # share of the surest pixels of the limbs that a matte must show, else it is of something else
 
@@ -53,7 +54,7 @@ class Source:
     def layer_u8(self, name: str) -> np.ndarray:
         """The picture uint8 [H, W, 3] as if only one part were in it, its own colours going on all around."""
         own = self.of(self.labels, name) & (self._matte > _INSIDE)
-        return fill(self.picture_u8, ~own) if own.sum() > 8 else self.picture_u8
+        return fill(self.picture_u8, ~own) if own.sum() > _SOME_PX else self.picture_u8
 
     def of(self, labels, name: str) -> np.ndarray:
         """Where labels are of a part; throat and collar are the neck's as well as the torso's."""
@@ -71,8 +72,7 @@ class Source:
         if name == "neck" and self._bends and "torso" in there:
             place = bent(place, place_in(there["torso"], self.parts["torso"], x, y), there["neck"], x, y)
         x, y = place.outline
-        height, width = self.shape
-        inside = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
+        inside = self._on_canvas(x, y)
         own = self.of(self._label_at(x, y), name)
         if name in FOREARMS or name in HANDS:  # fingers and sleeves too, which their capsules do not cover
             place = replace(place, skin=inside & own & (sampled(self.solid, x, y) > 0.5))
@@ -87,7 +87,6 @@ class Source:
     def shown_shares(self) -> dict[str, float]:
         """Which share of each part's outline shows the part, not one before it and not beyond the picture."""
         shares = {}
-        height, width = self.shape
         for name in self.names:
             part = self.parts[name]
             middle = np.mean(list(part.points.values()), axis=0)
@@ -96,14 +95,17 @@ class Source:
             x, y = middle[0] + spread[0] * x, middle[1] + spread[1] * y
             away = distance_px(part, x, y)
             inside = away <= (0.0 if part.kind == "torso" else SURE * part.reach_px)
-            on_canvas = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
             found = self.of(self._label_at(x, y), name)
-            shares[name] = float((found & on_canvas & inside).sum() / max(inside.sum(), 1))
+            shares[name] = float((found & self._on_canvas(x, y) & inside).sum() / max(inside.sum(), 1))
         return shares
 
     def near(self, away) -> np.ndarray:
         """bool: pixels at these distances from a part may be its."""
         return away < (LOOSE if self.matted else REACH)
+
+    def _on_canvas(self, x, y) -> np.ndarray:
+        height, width = self.shape
+        return (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
 
     def _label_at(self, x, y) -> np.ndarray:
         """Number of the part that the reference shows nearest to places float [n]."""

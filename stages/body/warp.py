@@ -9,14 +9,12 @@ Source: our own; the same idea as the deformable skips of Siarohin et al. 2018 (
 
 import numpy as np
 
-from stages.body.camera import STILL
-from stages.body.labels import LOOSE, finished, nearer, part_distances, part_labels
+from stages.body.labels import finished, nearer, part_distances, pose_labels
 from stages.body.parts import parts_of
 from stages.body.place import Performance
-from stages.body.plate import Plate, moved_by, with_rim
+from stages.body.plate import Plate, nobody, with_rim
 from stages.body.smooth import sampled
 from stages.body.source import Source
-from stages.core.carried import DOUBTFUL_FIGURE, HIDDEN_BACKGROUND, SEEN_BACKGROUND
 
 
 class ReferenceWarp:
@@ -39,8 +37,7 @@ class ReferenceWarp:
         """
         somebody = act.drawn[frame].any() or np.isfinite(act.head_px[frame]).all()
         if not somebody or not np.isfinite(act.head_radius_px).any():
-            kinds = np.where(self._hidden, DOUBTFUL_FIGURE, SEEN_BACKGROUND).astype(np.uint8)
-            return moved_by(STILL if move is None else move, self.picture_u8, kinds, border=HIDDEN_BACKGROUND)
+            return nobody(self.picture_u8, self._hidden, move)
         source = self._source
         there = {name: part for name, part in parts_of(act, frame, rotation).items() if name in source.parts}
         away = part_distances(there, source.names, source.x, source.y)
@@ -52,7 +49,7 @@ class ReferenceWarp:
                 shown = source.shown(name, there, near, away[number][near])
                 found[number], alpha[number][near] = (near, shown), shown.cover
                 away[number][near] = nearer(away[number][near], shown.place.skin)
-        labels = part_labels(away, there, source.names, alpha > 0.3, reach=LOOSE)
+        labels = pose_labels(away, there, source.names, alpha)
         picture, hidden = self._plate.at(move)
         seen, cover = ~hidden, np.zeros(source.shape, np.float32)
         for number, (near, shown) in found.items():

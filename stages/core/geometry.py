@@ -163,3 +163,9 @@ def _skew(vector: np.ndarray) -> np.ndarray:
     zero = np.zeros_like(x)
     rows = [np.stack([zero, -z, y], -1), np.stack([z, zero, -x], -1), np.stack([-y, x, zero], -1)]
     return np.stack(rows, axis=-2)
+
+
+def smoothstep(value, nothing: float, whole: float):
+    """0 up to `nothing`, 1 from `whole` on (it may be the less), between them the cubic that is level at both ends."""
+    share = np.clip((value - nothing) / (whole - nothing), 0.0, 1.0)
+    return share * share * (3.0 - 2.0 * share)

@@ -1,5 +1,6 @@
-"""Pictures made smaller by a whole number."""
+"""Pictures made smaller by a whole number, and their colours in Lab."""
 
+import cv2
 import numpy as np
 
 
@@ -12,3 +13,8 @@ def averaged(pictures_u8: np.ndarray, times: int) -> np.ndarray:
         for column in range(times):
             total = total + pictures_u8[..., row::times, column::times, :]
     return ((total + times * times // 2) // (times * times)).astype(np.uint8)
+
+
+def lab(picture_u8: np.ndarray) -> np.ndarray:
+    """float32 [H, W, 3] CIE Lab (lightness 0..100) of a picture uint8 [H, W, 3] RGB."""
+    return cv2.cvtColor(picture_u8.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)

@@ -19,6 +19,7 @@ from stages.body.labels import grid, part_distances, part_labels
 from stages.body.parts import parts_of
 from stages.body.person import Person
 from stages.body.place import own_performance
+from stages.core.pictures import lab
 from stages.metrics.faces import EMBEDDING, FaceEmbedder, FaceFinder, distances
 from stages.weights import SOURCES
 
@@ -253,7 +254,7 @@ def part_colours(picture_u8, act, rotation) -> np.ndarray:
     affine = np.array([[scale, 0.0, 4 - scale * low[0]], [0.0, scale, 4 - scale * low[1]]])
     shape = tuple(int(n) for n in np.clip(np.ceil((high - low) * scale) + 8, 16, 2 * _COLOUR_SIDE)[::-1])
     small = cv2.warpAffine(picture_u8, affine, shape[::-1], flags=cv2.INTER_AREA)
-    lab = cv2.cvtColor(small.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
+    in_lab = lab(small)
     inside = cv2.warpAffine(np.ones(picture_u8.shape[:2], np.uint8), affine, shape[::-1]) > 0
     moved = _moved(act, scale, affine[:, 2])
     parts = parts_of(moved, 0, rotation)
@@ -269,7 +270,7 @@ def part_colours(picture_u8, act, rotation) -> np.ndarray:
         mask = np.isin(labels, chosen) & inside
         mask &= (above & near) if row == 0 else True
         if mask.sum() >= 12:
-            colours[row] = np.median(lab[mask], axis=0)
+            colours[row] = np.median(in_lab[mask], axis=0)
     return colours
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from stages.body import ellipsoid
 from stages.body.relief import COLUMNS, ROWS, directions
-from stages.body.smooth import smoothstep
+from stages.core.geometry import smoothstep
 from stages.synthetic.assets import Assets, load_assets
 from stages.synthetic.character import BODY_VERTICES
 from stages.synthetic.identity import identity
