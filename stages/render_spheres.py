@@ -20,7 +20,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "render-spheres"
 LAYERS = ("body", "head")
-VERSION = 12
+VERSION = 13
 FRAMINGS = ("reference", "driver")
 CAMERAS = ("driver", "still")
 _MULTIPLE = 16
@@ -227,8 +227,9 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
     specs = body_specs()
     ref_frame = cut(scene.picture, composition.ref_window)
     matte_01 = figure_matte(ref_frame)
-    ref_frame = surrounded(ref_frame, outside_px(composition.ref_window, *scene.picture.shape[:2]) > 0, matte_01)
-    reference = ReferenceWarp(ref_frame, still, scene.ref_head.R_cam_head[0], matte_01)
+    known = outside_px(composition.ref_window, *scene.picture.shape[:2]) <= 0
+    ref_frame = surrounded(ref_frame, ~known, matte_01)
+    reference = ReferenceWarp(ref_frame, still, scene.ref_head.R_cam_head[0], matte_01, known)
     attrs = {
         "canvas": {
             "size": list(size),
@@ -271,6 +272,7 @@ def _write_body(item, scene, key, provenance, params, progress) -> str:
             "ref_hands_valid": still.hands_drawn,
             "ref_frame": ref_frame[None],
             "ref_matte": np.rint(255.0 * matte_01).astype(np.uint8)[None],
+            "ref_known": known[None],
             "ref_map": draw_body(still, 0, size)[None],
         }
         for name, array in arrays.items():

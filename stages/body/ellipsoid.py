@@ -32,6 +32,15 @@ def towards(points, rotation):
     return -(normal @ rotation[2]) / np.maximum(np.linalg.norm(normal, axis=-1), 1e-6)
 
 
+def turned_to(points, rotation, cosine: float):
+    """Points [..., 3] of the unit ball on the way to the camera from points [..., 3], facing it by this cosine."""
+    ray = rotation[2] / AXES
+    ray = ray / np.linalg.norm(ray)
+    aside = points - (points @ ray)[..., None] * ray
+    aside = aside / np.maximum(np.linalg.norm(aside, axis=-1, keepdims=True), 1e-6)
+    return np.sqrt(1.0 - cosine**2) * aside - cosine * ray
+
+
 def to_rim(ahead, rotation):
     """Directions [..., 2] in the picture, made as long as the outline is far that way."""
     across = (rotation * AXES)[:2]

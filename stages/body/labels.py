@@ -66,9 +66,14 @@ def part_labels(away, parts: dict[str, Part], names: list[str], solid=None, reac
     return np.where((labels < 0) & (least < reach), nearest, labels)
 
 
-def pose_labels(away, parts: dict[str, Part], names: list[str], cover) -> np.ndarray:
-    """`part_labels` of a pose, whose parts cover float [parts, H, W] 0..1 of its pixels."""
-    return part_labels(away, parts, names, cover > _SOLID, reach=LOOSE)
+def pose_labels(away, parts: dict[str, Part], names: list[str], cover, guesses=frozenset()) -> np.ndarray:
+    """`part_labels` of a pose, whose parts cover float [parts, H, W] 0..1 of its pixels.
+
+    guesses  names of parts that no reference shows: they are behind all that one shows
+    """
+    known, guessed = ({name: parts[name] for name in parts if (name in guesses) is guess} for guess in (False, True))
+    labels = part_labels(away, known, names, cover > _SOLID, reach=LOOSE)
+    return np.where(labels < 0, part_labels(away, guessed, names, cover > _SOLID), labels) if guessed else labels
 
 
 def reference_labels(still: Performance, parts: dict[str, Part], names: list[str], away, solid, matted: bool):

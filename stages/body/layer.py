@@ -23,6 +23,7 @@ def body_specs() -> dict[str, ArraySpec]:
         "ref_hands_valid": ArraySpec("bool", ("one", "hand"), meaning="the reference's hand is drawn"),
         "ref_joints_valid": ArraySpec("bool", ("one", "J"), meaning="the reference's joint is drawn"),
         "ref_frame": ArraySpec("uint8", ("one", "H", "W", "rgb"), "u8", meaning="the reference cut to the canvas"),
+        "ref_known": ArraySpec("bool", ("one", "H", "W"), meaning="the photo reaches there; else made up"),
         "ref_matte": ArraySpec("uint8", ("one", "H", "W"), "u8", meaning="how surely a pixel of it is a person"),
         "warp": ArraySpec("uint8", picture, "u8", meaning="the reference's pixels carried to the driver's pose"),
         "warp_kind": ArraySpec(

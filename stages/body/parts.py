@@ -38,13 +38,18 @@ _RIM = 0.15  # cosine between surface and camera, turned away, to which it is st
 _OBLIQUE = -0.15  # cosine from which on the other half of a face is asked
 _EDGEWISE = 0.15  # cosine up to which what the reference shows is as much of what is behind the head
 _FACE = 0.2  # cosine between where a face and where the camera looks, from which chin and jaw are before the neck
+_HAIRLINE = (0.35, 0.8), (-0.1, 0.5)  # how far back, how far down: below it is skin, stretched head axes
+_JUST_SEEN = 0.45  # cosine between surface and camera where the colour of a jaw that is not seen is taken from
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 _SKIN_RIM, _HAIR_PULL = 0.8, 1.5  # where, in radii, the colour of what no half shows is taken from; how far upwards
 
 
 @dataclass(frozen=True)
 class Part:
-    """One rigid piece. `points` are its two ends, its corners, or its middle; `reach_px` its radius."""
+    """One rigid piece. `points` are its two ends, its corners, or its middle; `reach_px` its radius.
+
+    fingers_px  float [21, 2] of a hand
+    """
 
     kind: str  # "limb" | "torso" | "head"
     points: dict
@@ -52,6 +57,7 @@ class Part:
     depth_m: float
     rotation: np.ndarray | None = None
     tube: trunk.Trunk | None = None
+    fingers_px: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def parts_of(who: Performance, frame: int, rotation) -> dict[str, Part]:
         points = who.hands_px[frame, hand]
         if drawn[wrist] and who.hands_drawn[frame, hand] and np.isfinite(points).all():
             ends = {"upper": points[0], "lower": points[list(_PALM)].mean(0)}
-            parts[f"{wrist}-hand"] = Part("limb", ends, _HAND_RADIUS * unit, depth[wrist] - 0.02)
+            parts[f"{wrist}-hand"] = Part("limb", ends, _HAND_RADIUS * unit, depth[wrist] - 0.02, fingers_px=points)
     body_depth = 0.0
     if drawn["left_shoulder"] and drawn["right_shoulder"]:
         corners = {name: at[name] for name in _TORSO if drawn[name]}
@@ -184,9 +190,18 @@ def fingers_in(who: Performance, frame: int, x, y) -> dict[str, np.ndarray]:
     for hand, wrist in enumerate(("left_wrist", "right_wrist")):
         points = np.asarray(who.hands_px[frame, hand], np.float64)
         if who.hands_drawn[frame, hand] and np.isfinite(points).all() and np.isfinite(unit):
-            away = [_to_segment(x, y, points[start], points[end]) for start, end in _FINGERS]
-            found[f"{wrist}-hand"] = np.minimum.reduce(away) < _FINGER * unit
+            found[f"{wrist}-hand"] = _to_fingers(points, x, y) < _FINGER * unit
     return found
+
+
+def fingers_of(hand: Part, x, y) -> np.ndarray:
+    """bool as x and y: which pixels the fingers of a hand cover."""
+    return _to_fingers(hand.fingers_px, x, y) < _FINGER * hand.reach_px / _HAND_RADIUS
+
+
+def _to_fingers(points, x, y):
+    """Distance in px of every pixel from the nearest bone of a hand, points float [21, 2]."""
+    return np.minimum.reduce([_to_segment(x, y, points[start], points[end]) for start, end in _FINGERS])
 
 
 def _to_segment(x, y, start, end):
@@ -223,16 +238,20 @@ def place_in(there: Part, here: Part, x, y) -> Place:
 def _in_head(there: Part, here: Part, x, y) -> Place:
     """Over the ellipsoid with a face on it (stages.body.relief).
 
-    What is turned away there is taken from the other half of the face, or else, being hair mostly, from the upper rim.
+    What is turned away there is taken from the other half of the face, or else from the rim: a jaw from beside it, the
+    rest, being hair mostly, from above.
     Beside the head is hair or what is behind it, but not the other picture's face, which stands out in a profile.
     """
     point, inside, outside, free = head_surface(there, here, x, y)
     level, other_level = (relief.towards(at, here.rotation) for at in (point, point * _MIRROR))
     other_half = inside & (level < _OBLIQUE) & (other_level > level + 0.1)
-    found = ellipsoid.seen_at(np.where(other_half[..., None], point * _MIRROR, point), here.rotation)
+    asked = np.where(other_half[..., None], point * _MIRROR, point)
+    found = ellipsoid.seen_at(asked, here.rotation)
     hidden = inside & (np.where(other_half, other_level, level) < -_RIM)
     at_rim = _SKIN_RIM * ellipsoid.to_rim(found - _HAIR_PULL * here.rotation[:2, 1], here.rotation)
-    found = np.where(hidden[..., None], at_rim, found)
+    beside = ellipsoid.seen_at(ellipsoid.turned_to(asked, here.rotation, _JUST_SEEN), here.rotation)
+    jaw = point[..., 1] > np.interp(point[..., 2], *_HAIRLINE)
+    found = np.where(hidden[..., None], np.where(jaw[..., None], beside, at_rim), found)
     back = on_picture(here, np.where(inside[..., None], found, outside))
     outline = np.where(inside[..., None], here.points["middle"], back)  # a head has no holes
     edgewise, alike = level < _EDGEWISE, there.rotation[2] @ here.rotation[2]

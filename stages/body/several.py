@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.body.labels import finished, nearer, part_distances, pose_labels
-from stages.body.parts import parts_of
+from stages.body.parts import UPPER_ARMS, parts_of
 from stages.body.place import Performance
 from stages.body.plate import Plate, nobody, with_rim
 from stages.body.smooth import fill, sampled
@@ -28,6 +28,7 @@ _CHANGE = 20.0  # price of a change, degrees times frames
 _HAND_OVER = 2  # frames before and after a change over which two references are mixed
 _BLUR = 20.0  # degrees an octave of enlargement counts as
 _HIDDEN = 60.0  # degrees for a part that the reference hides wholly
+_ONE_COLOUR = 180.0  # degrees for a limb whose colour is a guess
 _SHORTER = 60.0  # degrees for each factor e in foreshortening
 _NEVER = 1e4
 _SPARE, _SPARE_DEG = 0.1, 45.0  # weight of what is not chosen, and the degrees over which it falls to a third
@@ -73,16 +74,16 @@ class SeveralWarps:
 
     stills     one Performance of one frame each, on the canvas;  rotations  R_cam_head float [R, 3, 3]
     mattes     float [H, W] each (stages.body.matte), or None: parts are cut out by their outlines
+    known      bool [H, W] each, as of `stages.body.source.Source`, or None
     head_only  bool [R]: nothing but the head may be taken from it (other clothes); never the first
     """
 
-    def __init__(self, pictures_u8, stills, rotations, mattes=None, head_only: Sequence[bool] = ()) -> None:
-        self.warps = [
-            Source(*one) for one in zip(pictures_u8, stills, rotations, mattes or [None] * len(stills), strict=True)
-        ]
+    def __init__(self, pictures_u8, stills, rotations, mattes=None, head_only: Sequence[bool] = (), known=None) -> None:
+        unsaid = [None] * len(stills)
+        each = zip(pictures_u8, stills, rotations, mattes or unsaid, known or unsaid, strict=True)
+        self.warps = [Source(*one) for one in each]
         self.stills, self.rotations = list(stills), np.asarray(rotations, np.float64)
         self.head_only = list(head_only) or [False] * len(self.warps)
-        self._shown = [warp.shown_shares() for warp in self.warps]
         self._hidden = with_rim(self.warps[0].solid > 0.1)
         self._layers = [{name: source.layer_u8(name) for name in source.names} for source in self.warps]
         self._plate = Plate(self.warps[0].picture_u8, self._hidden)
@@ -105,15 +106,18 @@ class SeveralWarps:
 
     def _cost(self, number: int, name: str, part, facing: float) -> float:
         """How badly reference `number` shows a part, in degrees of view."""
-        here = self.warps[number].parts.get(name)
-        if here is None or (self.head_only[number] and name != "head"):
+        source = self.warps[number]
+        here = source.part(name)
+        if not source.carries(name) or (self.head_only[number] and name != "head"):
             return _NEVER
+        if here is None:
+            return _ONE_COLOUR + _OTHERS * (number > 0)
         cost = _OTHERS * (number > 0) + _BLUR * max(0.0, float(np.log2(part.reach_px / here.reach_px)))
         if name == "head":
             return cost + _view_angle_deg(part.rotation, here.rotation)
         turned = abs(_wrapped(facing - _shoulder_angle(self.stills[number], 0)))
         turned = 0.0 if np.isnan(turned) else turned
-        cost += _HIDDEN * (1.0 - self._shown[number][name])
+        cost += _HIDDEN * (1.0 - source.shares.get(name, 0.0))
         if part.kind == "torso":
             return cost + turned
         lengths = [max(np.linalg.norm(p.points["lower"] - p.points["upper"]) / p.reach_px, 0.3) for p in (part, here)]
@@ -140,7 +144,8 @@ class SeveralWarps:
                 mix = self._mixed(name, there, near, away[number][near], *shares)
                 mixes[number], alpha[number][near] = (near, mix), mix.cover
                 away[number][near] = nearer(away[number][near], mix.skin)
-        labels = pose_labels(away, there, names, alpha)
+        guesses = {name for name in there if name in UPPER_ARMS and all(w.part(name) is None for w in self.warps)}
+        labels = pose_labels(away, there, names, alpha, guesses)
         picture, hidden = self._plate.at(move)
         seen, cover = ~hidden, np.zeros(first.shape, np.float32)
         for number, (near, mix) in mixes.items():
@@ -161,7 +166,7 @@ class SeveralWarps:
         inside = np.zeros(len(away), bool)
         low, high = _GRAZING
         for number, (source, share, spare) in enumerate(zip(self.warps, shares, spares, strict=True)):
-            if name not in source.parts or (self.head_only[number] and name != "head") or share + spare < _LEAST:
+            if not source.carries(name) or (self.head_only[number] and name != "head") or share + spare < _LEAST:
                 continue
             shown = source.shown(name, there, near, away)
             place, inside = shown.place, shown.place.inside  # the same of all references

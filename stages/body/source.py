@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stages.body.labels import LOOSE, REACH, SURE, bent, grid, part_distances, reference_labels, sure_of
+from stages.body.lent import Loan, covered, loans, mirrored
 from stages.body.parts import FOREARMS, HANDS, Part, Place, distance_px, parts_of, place_in
 from stages.body.place import Performance
+from stages.body.regrow import grown
 from stages.body.sleeves import with_rims
 from stages.body.smooth import fill, sampled
 
@@ -19,6 +21,8 @@ _BONE, _SHOWN = 0.5, 0.75  # of a part's radius: its bone; share of that which t
 _INSIDE = 0.8  # of the matte, from which a pixel has the person's colour alone
 _SOME_PX = 8  # of a part, from which its colours are known
 _THROAT = ("neck", "torso")
+_CHIN_RIM = 0.03  # of a head: so far below the chin its own edge colours the throat
+_BEYOND = 0.3  # share of a part's outline on the photo below which it lies beyond
 _LEAST_COVERED = 0.4  # share of the surest pixels of the limbs that a matte must show, else it is of something else
 
 
@@ -28,33 +32,75 @@ class Source:
     picture_u8  uint8 [H, W, 3] on the canvas;  still  Performance of one frame in its px
     rotation    R_cam_head float [3, 3], NaN where no head is known
     matte_01    float [H, W] stages.body.matte of the picture; None: parts are cut out by their plain outlines
+    known       bool [H, W] the photo reaches there; elsewhere the canvas is made up, nobody's colours. None: everywhere
     matted      False where no matte was given, or where the given one does not show the person the skeleton shows
-    parts       of the person by name;  names  of them in order
+    parts       of the person by name;  names  of all that can be carried: of those, then of limbs with lent colours
     labels      int8 [H, W] number of the part shown, -1 = none;  solid  float32 [H, W] 0..1 the pixel shows the person
     """
 
-    def __init__(self, picture_u8, still: Performance, rotation, matte_01=None) -> None:
+    def __init__(self, picture_u8, still: Performance, rotation, matte_01=None, known=None) -> None:
         self.picture_u8 = np.ascontiguousarray(picture_u8)
         self.shape: tuple[int, int] = self.picture_u8.shape[:2]
         self.parts = parts_of(still, 0, rotation)
-        self.names = sorted(self.parts)
+        names = sorted(self.parts)
         self._bends = {"neck", "torso"} <= self.parts.keys()
         self.x, self.y = grid(self.shape)
-        away = part_distances(self.parts, self.names, self.x, self.y)
+        away = part_distances(self.parts, names, self.x, self.y)
         self.matted = matte_01 is not None and _shows(matte_01, away)
         self._matte = _trusted(matte_01, away) if self.matted else np.ones(self.shape, np.float32)
-        labels = reference_labels(still, self.parts, self.names, away, self._matte, self.matted)
+        labels = reference_labels(still, self.parts, names, away, self._matte, self.matted)
         self.labels = with_rims(self.picture_u8, labels, self.parts, away, self._matte > _INSIDE)
         self.solid = np.where(self.labels >= 0, self._matte, 0.0).astype(np.float32)
+        self._known = np.ones(self.shape, bool) if known is None else known
+        self._told = np.where(self._known, self.labels, -1)
+        self.names = names
+        self.shares, beyond = self._shown_shares()
+        inside = (self._matte > _INSIDE) & self._known & (self.labels >= 0)
+
+        def within(name: str) -> np.ndarray:
+            return inside & (away[names.index(name)] < SURE)
+
+        self._lent = loans(self.picture_u8, self.parts, self.shares, beyond, self._own, within)
+        self.names = names + sorted(self._lent.keys() - self.parts.keys())
 
     def number_of(self, name: str) -> int:
         """What a part is called in `labels`; -2 for one that is not there."""
         return self.names.index(name) if name in self.parts else -2
 
+    def carries(self, name: str) -> bool:
+        """Whether a part can be carried: it is there, or its colours are lent."""
+        return name in self.parts or name in self._lent
+
+    def part(self, name: str) -> Part | None:
+        """The part that tells the colours of `name`; None where none does."""
+        return self.parts.get(self._loan(name).name)
+
     def layer_u8(self, name: str) -> np.ndarray:
         """The picture uint8 [H, W, 3] as if only one part were in it, its own colours going on all around."""
-        own = self.of(self.labels, name) & (self._matte > _INSIDE)
+        loan = self._loan(name)
+        own = self.of(self._told, loan.name) & (self._matte > _INSIDE)
+        if loan.colour_u8 is not None:
+            return np.where(own[..., None], self.picture_u8, loan.colour_u8)
+        if name == "neck":
+            return self._throat(own)
         return fill(self.picture_u8, ~own) if own.sum() > _SOME_PX else self.picture_u8
+
+    def _throat(self, own) -> np.ndarray:
+        """The layer of the neck: what the chin hides goes on as the throat below it does, not as the chin's rim."""
+        head = self.parts.get("head")
+        if head is not None:
+            chin = grown(self.labels == self.number_of("head"), max(1, round(_CHIN_RIM * head.reach_px)))
+            throat = own & ~chin & (self.labels == self.number_of("neck"))
+            if throat.sum() > _SOME_PX:
+                return np.where((chin & ~own)[..., None], fill(self.picture_u8, ~throat), fill(self.picture_u8, ~own))
+        return fill(self.picture_u8, ~own) if own.sum() > _SOME_PX else self.picture_u8
+
+    def _loan(self, name: str) -> Loan:
+        return self._lent.get(name) or Loan(name=name)
+
+    def _own(self, name: str) -> np.ndarray:
+        """bool [H, W]: the photo shows the part there, and nothing else."""
+        return (self._told == self.number_of(name)) & (self._matte > _INSIDE)
 
     def of(self, labels, name: str) -> np.ndarray:
         """Where labels are of a part; throat and collar are the neck's as well as the torso's."""
@@ -68,52 +114,64 @@ class Source:
         there  the parts of that pose;  away  distance float [n] of those pixels from the part
         """
         x, y = self.x[near], self.y[near]
-        place = place_in(there[name], self.parts[name], x, y)
+        loan, close = self._loan(name), away < (sure_of(there[name]) if there[name].kind == "head" else REACH)
+        if loan.colour_u8 is not None:
+            close = covered(name, there[name], x, y, away)
+        if not loan.name:
+            place = place_in(there[name], there[name], x, y)
+            return Shown(place, close * 1.0, np.zeros(len(x), bool))
+        if loan.name != name:
+            x, y = mirrored(there[name], x, y)
+        place = place_in(there[name], self.parts[loan.name], x, y)
         if name == "neck" and self._bends and "torso" in there:
             place = bent(place, place_in(there["torso"], self.parts["torso"], x, y), there["neck"], x, y)
         x, y = place.outline
-        inside = self._on_canvas(x, y)
-        own = self.of(self._label_at(x, y), name)
+        inside = self._on_photo(x, y)
+        own = self.of(self._at(self.labels, x, y), loan.name)
         if name in FOREARMS or name in HANDS:  # fingers and sleeves too, which their capsules do not cover
             place = replace(place, skin=inside & own & (sampled(self.solid, x, y) > 0.5))
-        close = away < (sure_of(there[name]) if there[name].kind == "head" else REACH)
         cover = np.where(inside, sampled(self.solid, x, y) * (own | close), close) * ~place.free
-        return Shown(place, cover, place.sees & inside & self.of(self._label_at(place.x, place.y), name))
+        told = self.of(self._at(self._told, place.x, place.y), loan.name) & (loan.name == name)
+        return Shown(place, cover, place.sees & inside & told)
 
     def solid_at(self, place: Place) -> np.ndarray:
         """float [n] 0..1: the person is where a part's colours are taken from."""
         return sampled(self.solid, place.x, place.y)
 
-    def shown_shares(self) -> dict[str, float]:
-        """Which share of each part's outline shows the part, not one before it and not beyond the picture."""
-        shares = {}
-        for name in self.names:
-            part = self.parts[name]
+    def _shown_shares(self) -> tuple[dict[str, float], set[str]]:
+        """Which share of each part's outline shows the part, not one before it and not beyond the photo; and the names
+        of those that lie beyond it for the most part."""
+        shares, beyond = {}, set()
+        for name, part in self.parts.items():
             middle = np.mean(list(part.points.values()), axis=0)
             spread = np.max([np.abs(point - middle) for point in part.points.values()], axis=0) + 0.7 * part.reach_px
             y, x = np.mgrid[-1:1:24j, -1:1:24j]
             x, y = middle[0] + spread[0] * x, middle[1] + spread[1] * y
             away = distance_px(part, x, y)
             inside = away <= (0.0 if part.kind == "torso" else SURE * part.reach_px)
-            found = self.of(self._label_at(x, y), name)
-            shares[name] = float((found & self._on_canvas(x, y) & inside).sum() / max(inside.sum(), 1))
-        return shares
+            there, most = self._on_photo(x, y) & inside, max(inside.sum(), 1)
+            shares[name] = float((self.of(self._at(self._told, x, y), name) & there).sum() / most)
+            if there.sum() < _BEYOND * most:
+                beyond.add(name)
+        return shares, beyond
 
     def near(self, away) -> np.ndarray:
         """bool: pixels at these distances from a part may be its."""
         return away < (LOOSE if self.matted else REACH)
 
-    def _on_canvas(self, x, y) -> np.ndarray:
+    def _on_photo(self, x, y) -> np.ndarray:
+        """bool [n]: the photo reaches places float [n]."""
         height, width = self.shape
-        return (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
+        on_canvas = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
+        return on_canvas & self._at(self._known, x, y)
 
-    def _label_at(self, x, y) -> np.ndarray:
-        """Number of the part that the reference shows nearest to places float [n]."""
+    def _at(self, labels, x, y) -> np.ndarray:
+        """What labels [H, W] are nearest to places float [n]."""
         height, width = self.shape
         row, column = (
             np.clip(np.rint(np.nan_to_num(at)), 0, most - 1).astype(int) for at, most in ((y, height), (x, width))
         )
-        return self.labels[row, column]
+        return labels[row, column]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ Source: our own; the same idea as the deformable skips of Siarohin et al. 2018 (
 import numpy as np
 
 from stages.body.labels import finished, nearer, part_distances, pose_labels
-from stages.body.parts import parts_of
+from stages.body.parts import UPPER_ARMS, parts_of
 from stages.body.place import Performance
 from stages.body.plate import Plate, nobody, with_rim
 from stages.body.smooth import sampled
@@ -20,11 +20,11 @@ from stages.body.source import Source
 class ReferenceWarp:
     """A reference picture ready to be carried to any pose.
 
-    picture_u8, still, rotation, matte_01, matted  as of `stages.body.source.Source`
+    picture_u8, still, rotation, matte_01, known, matted  as of `stages.body.source.Source`
     """
 
-    def __init__(self, picture_u8, still: Performance, rotation, matte_01=None):
-        self._source = Source(picture_u8, still, rotation, matte_01)
+    def __init__(self, picture_u8, still: Performance, rotation, matte_01=None, known=None):
+        self._source = Source(picture_u8, still, rotation, matte_01, known)
         self.picture_u8, self.matted = self._source.picture_u8, self._source.matted
         self._hidden = with_rim(self._source.solid > 0.1)
         self._plate = Plate(self.picture_u8, self._hidden)
@@ -39,7 +39,7 @@ class ReferenceWarp:
         if not somebody or not np.isfinite(act.head_radius_px).any():
             return nobody(self.picture_u8, self._hidden, move)
         source = self._source
-        there = {name: part for name, part in parts_of(act, frame, rotation).items() if name in source.parts}
+        there = {name: part for name, part in parts_of(act, frame, rotation).items() if source.carries(name)}
         away = part_distances(there, source.names, source.x, source.y)
         found = {}
         alpha = np.zeros(away.shape, np.float32)
@@ -49,7 +49,8 @@ class ReferenceWarp:
                 shown = source.shown(name, there, near, away[number][near])
                 found[number], alpha[number][near] = (near, shown), shown.cover
                 away[number][near] = nearer(away[number][near], shown.place.skin)
-        labels = pose_labels(away, there, source.names, alpha)
+        guesses = {name for name in there if name in UPPER_ARMS and source.part(name) is None}
+        labels = pose_labels(away, there, source.names, alpha, guesses)
         picture, hidden = self._plate.at(move)
         seen, cover = ~hidden, np.zeros(source.shape, np.float32)
         for number, (near, shown) in found.items():
@@ -64,11 +65,11 @@ class ReferenceWarp:
         return finished(picture, cover, seen, hidden, labels)
 
 
-def warp_reference(picture_u8, still, still_rotation, act, act_rotation, matte_01=None, moves=None):
+def warp_reference(picture_u8, still, still_rotation, act, act_rotation, matte_01=None, moves=None, known=None):
     """Yield (picture uint8 [H, W, 3], kind uint8 [H, W]) of every frame of a Performance; see `ReferenceWarp`.
 
     moves  float [T, 2, 3] of the background, or None
     """
-    warp = ReferenceWarp(picture_u8, still, still_rotation, matte_01)
+    warp = ReferenceWarp(picture_u8, still, still_rotation, matte_01, known)
     for frame in range(len(act.drawn)):
         yield warp.to_pose(act, frame, act_rotation[frame], None if moves is None else moves[frame])

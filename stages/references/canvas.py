@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stages.body.compose import draw_body
-from stages.body.framing import Window, content_box, cut, window_around, window_like
+from stages.body.framing import Window, content_box, cut, outside_px, window_around, window_like
 from stages.body.place import Performance, own_performance
 from stages.core.errors import InputError
 from stages.core.skeleton import BODY_INDEX
@@ -24,6 +24,7 @@ class Placed:
 
     frame_u8  uint8 [H, W, 3];  map_u8  uint8 [H, W, 6] skeleton and sphere;  still  Performance of one frame
     rotation  R_cam_head float64 [3, 3];  name, digest  of what it was made from
+    known     bool [H, W] the picture reaches there; elsewhere the canvas is made up
     """
 
     frame_u8: np.ndarray
@@ -32,6 +33,7 @@ class Placed:
     rotation: np.ndarray
     name: str
     digest: str
+    known: np.ndarray
 
 
 def film_of(bundle) -> tuple[Performance, np.ndarray, np.ndarray]:
@@ -51,7 +53,7 @@ def first_of(bundle) -> Placed:
     errors  InputError: drawn by an earlier version
     """
     path = bundle.path
-    if not {"ref_joints_m", "ref_hands_px", "camera_affine"} <= set(bundle.array_names("body")):
+    if not {"ref_joints_m", "ref_hands_px", "ref_known", "camera_affine"} <= set(bundle.array_names("body")):
         raise InputError(
             f"{path}: layer body does not say enough of its reference: an earlier version drew it. Make it again with: "
             f"dreamactor render-spheres {path} --overwrite and the --ref of before"
@@ -62,7 +64,8 @@ def first_of(bundle) -> Placed:
     still = _performance(body, "ref ", [head[0][None], head[1][None], None], np.eye(3), np.ones(24), -1)
     maps = np.concatenate([bundle.read("body", "ref_map")[0], bundle.read("head", "ref_map")[0]], -1)
     ref = bundle.attrs("body").get("ref") or {"path": str(path), "sha256": bundle.key("body")}
-    return Placed(bundle.read("body", "ref_frame")[0], maps, still, head[2], ref["path"], ref["sha256"])
+    frame_u8, known = (bundle.read("body", name)[0] for name in ("ref_frame", "ref_known"))
+    return Placed(frame_u8, maps, still, head[2], ref["path"], ref["sha256"], known)
 
 
 def _performance(body, what, head, K_px, bone_ratio, frame) -> Performance:
@@ -84,7 +87,8 @@ def place(subject: Subject, first: Placed) -> Placed:
     still = _onto(own_performance(subject.person), window)
     sphere = draw_sphere(still.head_px[0], still.head_radius_px[0], subject.rotation, *size)
     maps = np.concatenate([draw_body(still, 0, size), sphere], -1)
-    return Placed(cut(subject.picture_u8, window), maps, still, subject.rotation, subject.name, subject.digest)
+    known = outside_px(window, *subject.picture_u8.shape[:2]) <= 0
+    return Placed(cut(subject.picture_u8, window), maps, still, subject.rotation, subject.name, subject.digest, known)
 
 
 def most_useful(placed: Sequence[Placed], first: Placed, film_rotations, most: int) -> list[int]:

@@ -21,7 +21,7 @@ from stages.references.layer import read_picks
 from stages.references.subject import Subject, subject_of_photo
 
 LAYER = "carried"
-VERSION = 5
+VERSION = 6
 _OTHER_CLOTHES = 16.0  # Lab units by which a torso may differ, light matched, before only the head is taken
 
 
@@ -127,8 +127,9 @@ def _warps(placed: Sequence[Placed]) -> tuple[SeveralWarps, np.ndarray]:
 
     def made(pictures, head_only=()):
         return SeveralWarps(
-            pictures, [one.still for one in placed], [one.rotation for one in placed], mattes, head_only
-        )
+            pictures, [one.still for one in placed], [one.rotation for one in placed], mattes, head_only,
+            [one.known for one in placed],
+        )  # fmt: skip
 
     mattes = [figure_matte(one.frame_u8) for one in placed]
     gains, clothes = like_first(made([one.frame_u8 for one in placed]))

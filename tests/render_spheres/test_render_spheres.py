@@ -79,9 +79,9 @@ def test_everything_has_its_shape_and_the_bundle_is_whole(made):
     expected = {
         "map": (frames, 160, 128, 3), "joints_px": (frames, 25, 2), "joints_m": (frames, 25, 3),
         "joints_valid": (frames, 25), "hands_px": (frames, 2, 21, 2), "hands_valid": (frames, 2), "valid": (frames,),
-        "bone_ratio": (24,), "ref_frame": (1, 160, 128, 3), "ref_matte": (1, 160, 128), "ref_map": (1, 160, 128, 3),
-        "ref_joints_px": (1, 25, 2), "ref_joints_m": (1, 25, 3), "ref_joints_valid": (1, 25),
-        "ref_hands_px": (1, 2, 21, 2), "ref_hands_valid": (1, 2),
+        "bone_ratio": (24,), "ref_frame": (1, 160, 128, 3), "ref_known": (1, 160, 128), "ref_matte": (1, 160, 128),
+        "ref_map": (1, 160, 128, 3), "ref_joints_px": (1, 25, 2), "ref_joints_m": (1, 25, 3),
+        "ref_joints_valid": (1, 25), "ref_hands_px": (1, 2, 21, 2), "ref_hands_valid": (1, 2),
         "warp": (frames, 160, 128, 3), "warp_kind": (frames, 160, 128), "camera_affine": (frames, 2, 3),
     }  # fmt: skip
     assert {name: made.read("body", name).shape for name in made.array_names("body")} == expected
