@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stages.body.labels import LOOSE, REACH, SURE, bent, grid, part_distances, reference_labels, sure_of
+from stages.body.labels import LOOSE, REACH, SURE, bent, grid, nearer, part_distances, reference_labels, sure_of
 from stages.body.lent import Loan, covered, loans, mirrored
 from stages.body.parts import FOREARMS, HANDS, Part, Place, distance_px, parts_of, place_in
 from stages.body.place import Performance
@@ -21,8 +21,8 @@ _BONE, _SHOWN = 0.5, 0.75  # of a part's radius: its bone; share of that which t
 _INSIDE = 0.8  # of the matte, from which a pixel has the person's colour alone
 _SOME_PX = 8  # of a part, from which its colours are known
 _THROAT = ("neck", "torso")
-_CHIN_RIM = 0.03  # of a head: so far below the chin its own edge colours the throat
 _BEYOND = 0.3  # share of a part's outline on the photo below which it lies beyond
+_JAW, _PAST = 0.03, 1.6  # of a head's radius: how wide the edge of a jaw on the throat is; of that, surely beyond it
 _LEAST_COVERED = 0.4  # share of the surest pixels of the limbs that a matte must show, else it is of something else
 
 
@@ -61,6 +61,7 @@ class Source:
             return inside & (away[names.index(name)] < SURE)
 
         self._lent = loans(self.picture_u8, self.parts, self.shares, beyond, self._own, within)
+        self._jaw = self._jaw_edge()
         self.names = names + sorted(self._lent.keys() - self.parts.keys())
 
     def number_of(self, name: str) -> int:
@@ -86,14 +87,37 @@ class Source:
         return fill(self.picture_u8, ~own) if own.sum() > _SOME_PX else self.picture_u8
 
     def _throat(self, own) -> np.ndarray:
-        """The layer of the neck: what the chin hides goes on as the throat below it does, not as the chin's rim."""
-        head = self.parts.get("head")
-        if head is not None:
-            chin = grown(self.labels == self.number_of("head"), max(1, round(_CHIN_RIM * head.reach_px)))
-            throat = own & ~chin & (self.labels == self.number_of("neck"))
-            if throat.sum() > _SOME_PX:
-                return np.where((chin & ~own)[..., None], fill(self.picture_u8, ~throat), fill(self.picture_u8, ~own))
+        """The layer of the neck: what the chin hides goes on as the throat below it does, not as the collar."""
+        chin = self.labels == self.number_of("head")
+        throat = own & (self.labels == self.number_of("neck")) & ~self._jaw
+        if throat.sum() > _SOME_PX:
+            return np.where(chin[..., None], fill(self.picture_u8, ~throat), fill(self.picture_u8, ~own))
         return fill(self.picture_u8, ~own) if own.sum() > _SOME_PX else self.picture_u8
+
+    def _below_jaw(self, place: Place, head: Part, x, y) -> Place:
+        """The neck's Place, but beside the edge of the photo's jaw where the jaw of the pose, `head`, is not near: its
+        beard and the sharpest of its shadow would stay on the throat as a dark arc."""
+        bone = self.parts["neck"].points["lower"] - self.parts["neck"].points["upper"]
+        wide = _PAST * self._jaw_px()
+        down = wide * bone / (np.linalg.norm(bone) + 1e-6)
+        middle = head.points["middle"]
+        out = np.maximum(np.hypot(x - middle[0], y - middle[1]), 1e-6)
+        inwards = np.maximum(1.0 - wide * head.reach_px / self.parts["head"].reach_px / out, 0.0)
+        x, y = middle[0] + inwards * (x - middle[0]), middle[1] + inwards * (y - middle[1])
+        skin = place_in(head, self.parts["head"], x, y).skin
+        beside = nearer(distance_px(head, x, y) / head.reach_px, skin) < sure_of(head)
+        left = self._at(self._jaw, place.x, place.y) & ~beside
+        return replace(place, x=place.x + left * down[0], y=place.y + left * down[1])
+
+    def _jaw_edge(self) -> np.ndarray:
+        """bool [H, W]: neck that is so near to the head that the edge of the jaw colours it."""
+        if not {"head", "neck"} <= self.parts.keys():
+            return np.zeros(self.shape, bool)
+        near = grown(self.labels == self.number_of("head"), self._jaw_px())
+        return near & (self.labels == self.number_of("neck"))
+
+    def _jaw_px(self) -> int:
+        return max(1, round(_JAW * self.parts["head"].reach_px))
 
     def _loan(self, name: str) -> Loan:
         return self._lent.get(name) or Loan(name=name)
@@ -125,6 +149,8 @@ class Source:
         place = place_in(there[name], self.parts[loan.name], x, y)
         if name == "neck" and self._bends and "torso" in there:
             place = bent(place, place_in(there["torso"], self.parts["torso"], x, y), there["neck"], x, y)
+        if name == "neck":
+            place = self._below_jaw(place, there["head"], x, y)
         x, y = place.outline
         inside = self._on_photo(x, y)
         own = self.of(self._at(self.labels, x, y), loan.name)

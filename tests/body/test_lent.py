@@ -7,7 +7,9 @@ import pytest
 
 from stages.body.lent import mirrored, other_side
 from stages.body.parts import UPPER_ARMS, Part, parts_of, place_in
+from stages.body.regrow import grown
 from stages.body.several import SeveralWarps
+from stages.body.source import Source
 from stages.body.warp import ReferenceWarp
 from stages.core.carried import DOUBTFUL_FIGURE
 from stages.core.geometry import rotvec_to_matrix
@@ -48,15 +50,15 @@ def without(act, *names):
     return dataclasses.replace(act, drawn=drawn, hands_drawn=np.zeros_like(act.hands_drawn))
 
 
-def by_one(picture, still, rotation, known=None):
-    """A picture carried to its own moment, all of whose joints are drawn: picture and kinds."""
-    act, *_ = performance(wave=0.0)
-    return ReferenceWarp(picture, still, rotation, None, known).to_pose(one(act, 0), 0, rotation)
+def by_one(picture, still, rotation, known=None, act=None):
+    """A picture carried to its own moment, all of whose joints are drawn, or to `act`: picture and kinds."""
+    act = one(performance(wave=0.0)[0], 0) if act is None else act
+    return ReferenceWarp(picture, still, rotation, None, known).to_pose(act, 0, rotation)
 
 
-def by_several(picture, still, rotation, known=None):
+def by_several(picture, still, rotation, known=None, act=None):
     """The same of two equal references."""
-    act = one(performance(wave=0.0)[0], 0)
+    act = one(performance(wave=0.0)[0], 0) if act is None else act
     warps = SeveralWarps([picture] * 2, [still] * 2, [rotation] * 2, known=None if known is None else [known] * 2)
     return warps.to_pose(act, 0, rotation, warps.choose(act, [rotation]))
 
@@ -150,3 +152,28 @@ def test_mirrored_twice_is_where_it_was():
 def test_twins_are_named_right():
     assert other_side(UPPER_ARMS[0]) == UPPER_ARMS[1] and other_side(UPPER_ARMS[1]) == UPPER_ARMS[0]
     assert other_side("torso") == "torso" and other_side("right_wrist-hand") == "left_wrist-hand"
+
+
+def test_a_raised_chin_leaves_no_dark_arc_on_the_throat(carried_by):
+    act, still = one(performance(wave=0.0)[0], 0), one(performance(wave=0.0)[0], 0)
+    picture = np.full((*SIZE, 3), SKIN, np.uint8)
+    source = Source(picture, still, np.eye(3))
+    edge = grown(source.labels == source.number_of("head"), 1) & (source.labels == source.number_of("neck"))
+    assert edge.sum() > 10
+    picture[edge] = 0
+    own, _ = ReferenceWarp(picture, still, np.eye(3)).to_pose(act, 0, np.eye(3))
+    assert (own[edge].max(1) < 60).mean() > 0.6, "where the chin has not moved its edge is what the photo shows"
+    raised = dataclasses.replace(act, head_px=act.head_px - [0.0, 0.5 * HEAD_PX])
+    carried, _ = carried_by(picture, still, np.eye(3), act=raised)
+    assert (carried.max(2) < 120).sum() < 0.4 * edge.sum(), "but little of it stays where it was"
+
+
+def test_what_a_chin_hides_is_the_throats_colour_and_not_the_collars():
+    still = one(performance(wave=0.0)[0], 0)
+    picture = np.full((*SIZE, 3), SHIRT, np.uint8)
+    source = Source(picture, still, np.eye(3))
+    throat, chin = (source.labels == source.number_of(name) for name in ("neck", "head"))
+    picture[throat | chin] = SKIN
+    layer = Source(picture, still, np.eye(3)).layer_u8("neck")
+    hidden = chin & grown(throat, 6)
+    assert np.abs(layer[hidden].astype(int) - SKIN).max() < 12
