@@ -19,7 +19,7 @@ from stages.body.labels import finished, nearer, part_distances, pose_labels
 from stages.body.parts import UPPER_ARMS, parts_of
 from stages.body.place import Performance
 from stages.body.plate import Plate, nobody, with_rim
-from stages.body.smooth import fill, sampled
+from stages.body.smooth import fill
 from stages.body.source import Source
 from stages.core.skeleton import BODY_INDEX
 
@@ -170,7 +170,7 @@ class SeveralWarps:
                 continue
             shown = source.shown(name, there, near, away)
             place, inside = shown.place, shown.place.inside  # the same of all references
-            pixels = sampled(self._layers[number][name], place.x, place.y)
+            pixels = source.colours(self._layers[number][name], place)
             good = np.clip((place.towards - low) / (high - low), 0.0, 1.0) * np.maximum(shown.seen, 0.02 * share)
             surface = np.clip(2.0 * source.solid_at(place) - 1.0, 0.0, 1.0)  # a face has no holes
             weight = (share + spare) * np.where(place.inside, good * surface, good)

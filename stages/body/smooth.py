@@ -6,11 +6,24 @@ Filling is push-pull: colours go on, texture does not.
 import cv2
 import numpy as np
 
+_SOFT_PX = 3.0
+
 
 def fill(picture_u8, hole):
     """The picture uint8 [H, W, 3] with the pixels of bool [H, W] `hole` filled from around them."""
     filled = spread(picture_u8.astype(np.float32), ~hole)
     return np.where(hole[..., None], np.clip(np.rint(filled), 0, 255).astype(np.uint8), picture_u8)
+
+
+def gone_on(picture_u8, own):
+    """The picture uint8 [H, W, 3], every pixel that is not `own` bool [H, W] as the nearest that is, softly: what is
+    printed in the middle of a shirt does not grey its sides, as it does in `fill`."""
+    hole = (~own).astype(np.uint8)
+    _, nearest = cv2.distanceTransformWithLabels(hole, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL)
+    colours = np.zeros((nearest.max() + 1, 3), np.uint8)
+    colours[nearest[own]] = picture_u8[own]
+    soft = cv2.GaussianBlur(colours[nearest], (0, 0), _SOFT_PX)
+    return np.where(own[..., None], picture_u8, soft)
 
 
 def spread(values, known):
@@ -28,11 +41,12 @@ def spread(values, known):
     return filled
 
 
-def sampled(picture, x, y) -> np.ndarray:
-    """The picture [H, W(, C)] at places float [n], bilinear, the nearest pixel beyond the border: [n(, C)]."""
+def sampled(picture, x, y, border: int = cv2.BORDER_REPLICATE) -> np.ndarray:
+    """The picture [H, W(, C)] at places float [n], bilinear: [n(, C)]; beyond the border the nearest pixel, or as
+    OpenCV's constant `border` says."""
     width = 1 << 14  # OpenCV takes no pictures as wide as a large canvas has pixels
     rows = -(-len(x) // width)
     maps = np.zeros((2, rows * width), np.float32)
     maps[0, : len(x)], maps[1, : len(x)] = x, y
-    found = cv2.remap(picture, *maps.reshape(2, rows, width), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    found = cv2.remap(picture, *maps.reshape(2, rows, width), cv2.INTER_LINEAR, borderMode=border)
     return found.reshape(rows * width, *found.shape[2:])[: len(x)]

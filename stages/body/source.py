@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from stages.body.labels import LOOSE, REACH, SURE, bent, grid, nearer, part_distances, reference_labels, sure_of
 from stages.body.lent import Loan, covered, loans, mirrored
-from stages.body.parts import FOREARMS, HANDS, Part, Place, distance_px, parts_of, place_in
+from stages.body.parts import FOREARMS, HANDS, Part, Place, distance_px, fingers_of, parts_of, place_in
 from stages.body.place import Performance
 from stages.body.regrow import grown
 from stages.body.sleeves import with_rims
-from stages.body.smooth import fill, sampled
+from stages.body.smooth import gone_on, sampled
 
 _BONE, _SHOWN = 0.5, 0.75  # of a part's radius: its bone; share of that which the matte must show to be believed there
 _INSIDE = 0.8  # of the matte, from which a pixel has the person's colour alone
@@ -47,7 +48,11 @@ class Source:
         self.x, self.y = grid(self.shape)
         away = part_distances(self.parts, names, self.x, self.y)
         self.matted = matte_01 is not None and _shows(matte_01, away)
-        self._matte = _trusted(matte_01, away) if self.matted else np.ones(self.shape, np.float32)
+        self._matte = (
+            _trusted(matte_01, [self.parts[name] for name in names], away, self.x, self.y)
+            if self.matted
+            else np.ones(self.shape, np.float32)
+        )
         labels = reference_labels(still, self.parts, names, away, self._matte, self.matted)
         self.labels = with_rims(self.picture_u8, labels, self.parts, away, self._matte > _INSIDE)
         self.solid = np.where(self.labels >= 0, self._matte, 0.0).astype(np.float32)
@@ -84,15 +89,14 @@ class Source:
             return np.where(own[..., None], self.picture_u8, loan.colour_u8)
         if name == "neck":
             return self._throat(own)
-        return fill(self.picture_u8, ~own) if own.sum() > _SOME_PX else self.picture_u8
+        return gone_on(self.picture_u8, own) if own.sum() > _SOME_PX else self.picture_u8
 
     def _throat(self, own) -> np.ndarray:
         """The layer of the neck: what the chin hides goes on as the throat below it does, not as the collar."""
         chin = self.labels == self.number_of("head")
         throat = own & (self.labels == self.number_of("neck")) & ~self._jaw
-        if throat.sum() > _SOME_PX:
-            return np.where(chin[..., None], fill(self.picture_u8, ~throat), fill(self.picture_u8, ~own))
-        return fill(self.picture_u8, ~own) if own.sum() > _SOME_PX else self.picture_u8
+        layer = gone_on(self.picture_u8, own) if own.sum() > _SOME_PX else self.picture_u8
+        return np.where(chin[..., None], gone_on(self.picture_u8, throat), layer) if throat.sum() > _SOME_PX else layer
 
     def _below_jaw(self, place: Place, head: Part, x, y) -> Place:
         """The neck's Place, but beside the edge of the photo's jaw where the jaw of the pose, `head`, is not near: its
@@ -107,7 +111,7 @@ class Source:
         skin = place_in(head, self.parts["head"], x, y).skin
         beside = nearer(distance_px(head, x, y) / head.reach_px, skin) < sure_of(head)
         left = self._at(self._jaw, place.x, place.y) & ~beside
-        return replace(place, x=place.x + left * down[0], y=place.y + left * down[1])
+        return replace(place, x=place.x + left * down[0], y=place.y + left * down[1], sees=place.sees & ~left)
 
     def _jaw_edge(self) -> np.ndarray:
         """bool [H, W]: neck that is so near to the head that the edge of the jaw colours it."""
@@ -159,6 +163,11 @@ class Source:
         cover = np.where(inside, sampled(self.solid, x, y) * (own | close), close) * ~place.free
         told = self.of(self._at(self._told, place.x, place.y), loan.name) & (loan.name == name)
         return Shown(place, cover, place.sees & inside & told)
+
+    @staticmethod
+    def colours(layer, place: Place) -> np.ndarray:
+        """What a layer shows at the places of its part, [n, 3]; cloth goes on beyond the photo as in a mirror."""
+        return sampled(layer, place.x, place.y, cv2.BORDER_REFLECT_101)
 
     def solid_at(self, place: Place) -> np.ndarray:
         """float [n] 0..1: the person is where a part's colours are taken from."""
@@ -213,13 +222,14 @@ class Shown:
     seen: np.ndarray
 
 
-def _trusted(matte_01, away) -> np.ndarray:
-    """The matte float32 [H, W], but 1 where a part lies whose bone it does not show: it has missed that part."""
+def _trusted(matte_01, parts: list[Part], away, x, y) -> np.ndarray:
+    """The matte float32 [H, W], but 1 where a part lies whose bone it does not show: it has missed that part. Of a hand
+    that is its fingers, not the wall between them."""
     solid = np.array(matte_01, np.float32)
-    for number, part in enumerate(away):
-        bone = (part < _BONE) & (away.argmin(0) == number)
+    for number, (part, far) in enumerate(zip(parts, away, strict=True)):
+        bone = (far < _BONE) & (away.argmin(0) == number)
         if bone.any() and (matte_01[bone] > 0.5).mean() < _SHOWN:
-            solid[part < SURE] = 1.0
+            solid[far < SURE if part.fingers_px is None else fingers_of(part, x, y)] = 1.0
     return solid
 
 

@@ -13,7 +13,6 @@ from stages.body.labels import finished, nearer, part_distances, pose_labels
 from stages.body.parts import UPPER_ARMS, parts_of
 from stages.body.place import Performance
 from stages.body.plate import Plate, nobody, with_rim
-from stages.body.smooth import sampled
 from stages.body.source import Source
 
 
@@ -58,7 +57,7 @@ class ReferenceWarp:
             if not here.any():
                 continue
             chosen = here[near]
-            colour = sampled(self._layers[number], shown.place.x[chosen], shown.place.y[chosen])
+            colour = source.colours(self._layers[number], shown.place)[chosen]
             share = alpha[number][here]
             picture[here] = share[:, None] * colour + (1.0 - share[:, None]) * picture[here]
             cover[here], seen[here] = share, shown.seen[chosen]

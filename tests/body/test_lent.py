@@ -9,6 +9,7 @@ from stages.body.lent import mirrored, other_side
 from stages.body.parts import UPPER_ARMS, Part, parts_of, place_in
 from stages.body.regrow import grown
 from stages.body.several import SeveralWarps
+from stages.body.smooth import fill, gone_on
 from stages.body.source import Source
 from stages.body.warp import ReferenceWarp
 from stages.core.carried import DOUBTFUL_FIGURE
@@ -177,3 +178,29 @@ def test_what_a_chin_hides_is_the_throats_colour_and_not_the_collars():
     layer = Source(picture, still, np.eye(3)).layer_u8("neck")
     hidden = chin & grown(throat, 6)
     assert np.abs(layer[hidden].astype(int) - SKIN).max() < 12
+
+
+def test_a_shirt_goes_on_as_its_rim_and_not_as_what_is_printed_on_it():
+    picture, own = np.full((80, 120, 3), 200, np.uint8), np.zeros((80, 120), bool)
+    own[20:60, 30:90] = True
+    picture[own] = (10, 10, 12)
+    picture[30:50, 45:75] = (255, 255, 255)  # the print
+    gone = gone_on(picture, own)
+    assert (gone[own] == picture[own]).all()
+    assert np.abs(gone[~own].astype(int) - (10, 10, 12)).max() < 3
+    assert np.abs(fill(picture, ~own)[40, 2].astype(int) - (10, 10, 12)).max() > 20, "as smooth filling does"
+
+
+def test_beyond_the_picture_cloth_goes_on_as_in_a_mirror():
+    act, rotation = performance(wave=0.0)
+    still = one(act, 0)
+    low = dataclasses.replace(still, joints_px=still.joints_px + [0.0, 300.0], head_px=still.head_px + [0.0, 300.0])
+    picture = np.full((*SIZE, 3), SHIRT, np.uint8)
+    picture[-1] = SLEEVE  # a hem, or whatever the border happens to cut
+    carried, _ = ReferenceWarp(picture, low, rotation[0]).to_pose(still, 0, rotation[0])
+    torso = slice(
+        int(still.joints_px[0, BODY_INDEX["neck"], 1]) + 20, int(still.joints_px[0, BODY_INDEX["left_hip"], 1])
+    )
+    column = int(still.joints_px[0, BODY_INDEX["neck"], 0])
+    green = (np.abs(carried[torso, column].astype(int) - SLEEVE).max(1) < 30).sum()
+    assert green <= 3, "one line, not all the rest of the body"
