@@ -15,11 +15,8 @@ from stages.body.parts import FOREARMS, HANDS, UPPER_ARMS, Part, fingers_of, on_
 from stages.body.smooth import sampled
 
 _HIDDEN, _KNOWN = 0.1, 0.5  # share of a limb's outline that shows it: up to which it is lent, from which it lends
-_FULL, _SLIM, _SHOULDER = (
-    0.85,
-    0.35,
-    2.0,
-)  # radii: how far a limb is filled; how far, to where, an upper arm is slim
+_FULL = 0.85  # of its radius that a limb in one colour fills
+_SLIM, _SHOULDER = 0.35, 2.0  # share of that where an upper arm begins, and after how many radii it is all of it
 _CUFF = 0.85  # of an upper arm: where a sleeve ends, or not
 _SOME_PX = 8  # from which colours are known
 _CHEEKS = np.array([[-0.55, 0.3, -0.78], [0.0, 0.25, -0.97], [0.55, 0.3, -0.78]])  # and the nose, stretched head axes

@@ -1,12 +1,12 @@
 """Pictures between and beyond their pixels: holes filled smoothly from around them, and places looked up.
 
-Filling is push-pull: colours go on, texture does not.
+Filling is push-pull, or takes the nearest pixel: colours go on, texture does not.
 """
 
 import cv2
 import numpy as np
 
-_SOFT_PX = 3.0
+_SOFT = 3 / 256  # of the canvas
 
 
 def fill(picture_u8, hole):
@@ -22,7 +22,7 @@ def gone_on(picture_u8, own):
     _, nearest = cv2.distanceTransformWithLabels(hole, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL)
     colours = np.zeros((nearest.max() + 1, 3), np.uint8)
     colours[nearest[own]] = picture_u8[own]
-    soft = cv2.GaussianBlur(colours[nearest], (0, 0), _SOFT_PX)
+    soft = cv2.GaussianBlur(colours[nearest], (0, 0), _SOFT * max(own.shape))
     return np.where(own[..., None], picture_u8, soft)
 
 

@@ -10,20 +10,19 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from stages.body.labels import LOOSE, REACH, SURE, bent, grid, nearer, part_distances, reference_labels, sure_of
+from stages.body.labels import LOOSE, REACH, SURE, bent, grid, part_distances, reference_labels, sure_of
 from stages.body.lent import Loan, covered, loans, mirrored
 from stages.body.parts import FOREARMS, HANDS, Part, Place, distance_px, fingers_of, parts_of, place_in
 from stages.body.place import Performance
-from stages.body.regrow import grown
 from stages.body.sleeves import with_rims
 from stages.body.smooth import gone_on, sampled
+from stages.body.throat import below_jaw, jaw_edge
 
 _BONE, _SHOWN = 0.5, 0.75  # of a part's radius: its bone; share of that which the matte must show to be believed there
 _INSIDE = 0.8  # of the matte, from which a pixel has the person's colour alone
 _SOME_PX = 8  # of a part, from which its colours are known
 _THROAT = ("neck", "torso")
 _BEYOND = 0.3  # share of a part's outline on the photo below which it lies beyond
-_JAW, _PAST = 0.03, 1.6  # of a head's radius: how wide the edge of a jaw on the throat is; of that, surely beyond it
 _LEAST_COVERED = 0.4  # share of the surest pixels of the limbs that a matte must show, else it is of something else
 
 
@@ -48,11 +47,9 @@ class Source:
         self.x, self.y = grid(self.shape)
         away = part_distances(self.parts, names, self.x, self.y)
         self.matted = matte_01 is not None and _shows(matte_01, away)
-        self._matte = (
-            _trusted(matte_01, [self.parts[name] for name in names], away, self.x, self.y)
-            if self.matted
-            else np.ones(self.shape, np.float32)
-        )
+        self._matte = np.ones(self.shape, np.float32)
+        if self.matted:
+            self._matte = _trusted(matte_01, [self.parts[name] for name in names], away, self.x, self.y)
         labels = reference_labels(still, self.parts, names, away, self._matte, self.matted)
         self.labels = with_rims(self.picture_u8, labels, self.parts, away, self._matte > _INSIDE)
         self.solid = np.where(self.labels >= 0, self._matte, 0.0).astype(np.float32)
@@ -66,7 +63,10 @@ class Source:
             return inside & (away[names.index(name)] < SURE)
 
         self._lent = loans(self.picture_u8, self.parts, self.shares, beyond, self._own, within)
-        self._jaw = self._jaw_edge()
+        self._jaw = np.zeros(self.shape, bool)
+        if "neck" in self.parts:
+            is_head, is_neck = (self.labels == self.number_of(name) for name in ("head", "neck"))
+            self._jaw = jaw_edge(is_head, is_neck, self.parts["head"])
         self.names = names + sorted(self._lent.keys() - self.parts.keys())
 
     def number_of(self, name: str) -> int:
@@ -97,31 +97,6 @@ class Source:
         throat = own & (self.labels == self.number_of("neck")) & ~self._jaw
         layer = gone_on(self.picture_u8, own) if own.sum() > _SOME_PX else self.picture_u8
         return np.where(chin[..., None], gone_on(self.picture_u8, throat), layer) if throat.sum() > _SOME_PX else layer
-
-    def _below_jaw(self, place: Place, head: Part, x, y) -> Place:
-        """The neck's Place, but beside the edge of the photo's jaw where the jaw of the pose, `head`, is not near: its
-        beard and the sharpest of its shadow would stay on the throat as a dark arc."""
-        bone = self.parts["neck"].points["lower"] - self.parts["neck"].points["upper"]
-        wide = _PAST * self._jaw_px()
-        down = wide * bone / (np.linalg.norm(bone) + 1e-6)
-        middle = head.points["middle"]
-        out = np.maximum(np.hypot(x - middle[0], y - middle[1]), 1e-6)
-        inwards = np.maximum(1.0 - wide * head.reach_px / self.parts["head"].reach_px / out, 0.0)
-        x, y = middle[0] + inwards * (x - middle[0]), middle[1] + inwards * (y - middle[1])
-        skin = place_in(head, self.parts["head"], x, y).skin
-        beside = nearer(distance_px(head, x, y) / head.reach_px, skin) < sure_of(head)
-        left = self._at(self._jaw, place.x, place.y) & ~beside
-        return replace(place, x=place.x + left * down[0], y=place.y + left * down[1], sees=place.sees & ~left)
-
-    def _jaw_edge(self) -> np.ndarray:
-        """bool [H, W]: neck that is so near to the head that the edge of the jaw colours it."""
-        if not {"head", "neck"} <= self.parts.keys():
-            return np.zeros(self.shape, bool)
-        near = grown(self.labels == self.number_of("head"), self._jaw_px())
-        return near & (self.labels == self.number_of("neck"))
-
-    def _jaw_px(self) -> int:
-        return max(1, round(_JAW * self.parts["head"].reach_px))
 
     def _loan(self, name: str) -> Loan:
         return self._lent.get(name) or Loan(name=name)
@@ -154,7 +129,8 @@ class Source:
         if name == "neck" and self._bends and "torso" in there:
             place = bent(place, place_in(there["torso"], self.parts["torso"], x, y), there["neck"], x, y)
         if name == "neck":
-            place = self._below_jaw(place, there["head"], x, y)
+            edge = self._at(self._jaw, place.x, place.y)
+            place = below_jaw(place, edge, self.parts["neck"], self.parts["head"], there["head"], x, y)
         x, y = place.outline
         inside = self._on_photo(x, y)
         own = self.of(self._at(self.labels, x, y), loan.name)
