@@ -6,7 +6,7 @@ Filling is push-pull, or takes the nearest pixel: colours go on, texture does no
 import cv2
 import numpy as np
 
-_SOFT = 3 / 256  # of the canvas
+_SOFT_PX = 3.0  # of any canvas: a wider blur brings in the rims of what lies before a part
 
 
 def fill(picture_u8, hole):
@@ -22,7 +22,7 @@ def gone_on(picture_u8, own):
     _, nearest = cv2.distanceTransformWithLabels(hole, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL)
     colours = np.zeros((nearest.max() + 1, 3), np.uint8)
     colours[nearest[own]] = picture_u8[own]
-    soft = cv2.GaussianBlur(colours[nearest], (0, 0), _SOFT * max(own.shape))
+    soft = cv2.GaussianBlur(colours[nearest], (0, 0), _SOFT_PX)
     return np.where(own[..., None], picture_u8, soft)
 
 
