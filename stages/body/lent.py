@@ -65,10 +65,7 @@ def loans(picture_u8, parts: dict[str, Part], shares: dict[str, float], beyond, 
 
 def mirrored(limb: Part, x, y) -> tuple[np.ndarray, np.ndarray]:
     """Places x, y float [n] on the other side of a limb's bone: twins' thumbs and seams lie on opposite sides."""
-    start = limb.points["upper"]
-    bone = limb.points["lower"] - start
-    bone = bone / (np.linalg.norm(bone) + 1e-6)
-    aside = (y - start[1]) * bone[0] - (x - start[0]) * bone[1]
+    bone, _, aside = _from_bone(limb, x, y)
     return x + 2.0 * aside * bone[1], y - 2.0 * aside * bone[0]
 
 
@@ -81,8 +78,7 @@ def covered(name: str, limb: Part, x, y, away) -> np.ndarray:
         return fingers_of(limb, x, y)
     width = np.ones(len(x))
     if name in UPPER_ARMS:
-        start, bone = limb.points["upper"], limb.points["lower"] - limb.points["upper"]
-        along = ((x - start[0]) * bone[0] + (y - start[1]) * bone[1]) / (np.linalg.norm(bone) + 1e-6)
+        along = _from_bone(limb, x, y)[1]
         width = np.interp(along / limb.reach_px, (0.0, _SHOULDER), (_SLIM, 1.0))
     return away < _FULL * width
 
@@ -95,9 +91,16 @@ def other_side(name: str) -> str:
 def _cuff(picture_u8, upper_arm: Part, own):
     """The colour uint8 [3] at the elbow of an upper arm that the picture shows in bool [H, W] `own`, or None."""
     y, x = np.mgrid[: picture_u8.shape[0], : picture_u8.shape[1]]
-    start, bone = upper_arm.points["upper"], upper_arm.points["lower"] - upper_arm.points["upper"]
-    below = (x - start[0]) * bone[0] + (y - start[1]) * bone[1] > _CUFF * bone @ bone
-    return _median(picture_u8, own & below)
+    length = np.linalg.norm(upper_arm.points["lower"] - upper_arm.points["upper"])
+    return _median(picture_u8, own & (_from_bone(upper_arm, x, y)[1] > _CUFF * length))
+
+
+def _from_bone(limb: Part, x, y):
+    """Unit vector [2] of a limb's bone, and how far places are along it from its upper end and aside of it, px."""
+    start, bone = limb.points["upper"], limb.points["lower"] - limb.points["upper"]
+    bone = bone / (np.linalg.norm(bone) + 1e-6)
+    right, down = x - start[0], y - start[1]
+    return bone, right * bone[0] + down * bone[1], down * bone[0] - right * bone[1]
 
 
 def _skin(picture_u8, head: Part | None):
