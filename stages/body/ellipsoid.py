@@ -32,13 +32,29 @@ def towards(points, rotation):
     return -(normal @ rotation[2]) / np.maximum(np.linalg.norm(normal, axis=-1), 1e-6)
 
 
-def turned_to(points, rotation, cosine: float):
-    """Points [..., 3] of the unit ball on the way to the camera from points [..., 3], facing it by this cosine."""
-    ray = rotation[2] / AXES
-    ray = ray / np.linalg.norm(ray)
+def turned_to(points, rotation, cosine):
+    """Points [..., 3], moved towards the camera until they face it by a cosine (a number or [...]), as far out."""
+    ray = _ray(rotation)
     aside = points - (points @ ray)[..., None] * ray
     aside = aside / np.maximum(np.linalg.norm(aside, axis=-1, keepdims=True), 1e-6)
-    return np.sqrt(1.0 - cosine**2) * aside - cosine * ray
+    cosine = np.asarray(cosine)[..., None]
+    return np.linalg.norm(points, axis=-1, keepdims=True) * (np.sqrt(1.0 - cosine**2) * aside - cosine * ray)
+
+
+def folded(points, rotation, least: float, share: float, most: float):
+    """Points [..., 3], those that face the camera by less than a cosine as in a mirror that stands there.
+
+    share  of the cosine below `least` that they lie above it;  most  cosine that they then face it by
+    """
+    facing = -(points @ _ray(rotation)) / np.maximum(np.linalg.norm(points, axis=-1), 1e-6)
+    mirror = np.minimum(least + share * (least - facing), most)
+    return np.where((facing < least)[..., None], turned_to(points, rotation, mirror), points)
+
+
+def _ray(rotation):
+    """Unit vector away from the camera, stretched axes."""
+    ray = rotation[2] / AXES
+    return ray / np.linalg.norm(ray)
 
 
 def to_rim(ahead, rotation):

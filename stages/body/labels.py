@@ -8,16 +8,19 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from stages.body.parts import Part, Place, distance_px, fingers_in, place_in
+from stages.body.parts import distance_px, fingers_in, place_in
+from stages.body.piece import Part, Place
 from stages.body.place import Performance
 from stages.body.smooth import fill
 from stages.core.geometry import smoothstep
 
 SURE, REACH = 0.85, 1.15  # of a part's radius: surely the part; the part's without a matte
 LOOSE = 1.7  # of a part's radius: hair and cloth this far out are still its, where the matte shows somebody
+_WHOLE = 0.98  # of a part's cover, from which nothing shines through
 _SOLID = 0.3  # of a part's cover in a pose, from which it may be there
 _SURE_HEAD, _SKIN = 0.8, 0.5  # the same of the head with its hair: below the chin the neck begins; of its skin
 _BEND = (0.35, 0.85)  # of the neck's length: it goes with the head above, with the torso below
+_BESIDE = (1.0, 2.2)  # of the neck's radius: what is so far beside it goes with it, and with the torso
 _SEAM = 1 / 128  # of the canvas: half the width of gaps between parts that are closed
 
 
@@ -76,6 +79,17 @@ def pose_labels(away, parts: dict[str, Part], names: list[str], cover, guesses=f
     return np.where(labels < 0, part_labels(away, guessed, names, cover > _SOLID), labels) if guessed else labels
 
 
+def labels_behind(labels, away, parts: dict[str, Part], names: list[str], cover, guesses=frozenset()) -> np.ndarray:
+    """`pose_labels` of what is behind the parts that show, int8 [H, W], where those cover a pixel in part only."""
+    behind = np.full(labels.shape, -1, np.int8)
+    over = np.take_along_axis(cover, np.maximum(labels, 0)[None].astype(int), 0)[0]
+    soft = (labels >= 0) & (over < _WHOLE)
+    rest = cover[:, soft]
+    rest[labels[soft], np.arange(rest.shape[1])] = 0.0
+    behind[soft] = pose_labels(away[:, soft], parts, names, rest, guesses)
+    return behind
+
+
 def reference_labels(still: Performance, parts: dict[str, Part], names: list[str], away, solid, matted: bool):
     """`part_labels` int8 [H, W] of a reference.
 
@@ -99,17 +113,19 @@ def reference_labels(still: Performance, parts: dict[str, Part], names: list[str
     return labels
 
 
-def bent(place: Place, below: Place, neck: Part, x, y) -> Place:
-    """The neck between head and torso, so that no seam runs around the throat.
+def bent(place: Place, above: Place, below: Place, neck: Part, x, y) -> Place:
+    """Throat and collar between head and torso, so that no seam runs around the throat or down its sides.
 
-    place, below  where its pixels (x, y) lie as it goes with the head, and with the torso
+    place         of the part whose pixels (x, y) these are
+    above, below  where they lie as it goes with the head, and with the torso
     """
     start = neck.points["upper"]
     bone = neck.points["lower"] - start
     along = ((x - start[0]) * bone[0] + (y - start[1]) * bone[1]) / (bone @ bone + 1e-6)
-    share = smoothstep(along, *_BEND)
-    above, under = (np.array([at.x, at.y, *at.outline]) for at in (place, below))
-    mixed = (1.0 - share) * above + share * under
+    aside = distance_px(neck, x, y) / neck.reach_px
+    share = np.maximum(smoothstep(along, *_BEND), smoothstep(aside, *_BESIDE))
+    high, low = (np.array([at.x, at.y, *at.outline]) for at in (above, below))
+    mixed = (1.0 - share) * high + share * low
     return replace(place, x=mixed[0], y=mixed[1], outline=(mixed[2], mixed[3]))
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.body import ellipsoid, relief
-from stages.body.parts import FOREARMS, HANDS, UPPER_ARMS, Part, fingers_of, on_picture
+from stages.body.head import on_picture
+from stages.body.parts import FOREARMS, HANDS, UPPER_ARMS, fingers_of
+from stages.body.piece import Part
 from stages.body.smooth import sampled
 
 _HIDDEN, _KNOWN = 0.1, 0.5  # share of a limb's outline that shows it: up to which it is lent, from which it lends

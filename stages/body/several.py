@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.body.labels import finished, nearer, part_distances, pose_labels
+from stages.body.labels import finished, labels_behind, nearer, part_distances, pose_labels
 from stages.body.parts import UPPER_ARMS, parts_of
 from stages.body.place import Performance
 from stages.body.plate import Plate, nobody, with_rim
@@ -85,7 +85,6 @@ class SeveralWarps:
         self.stills, self.rotations = list(stills), np.asarray(rotations, np.float64)
         self.head_only = list(head_only) or [False] * len(self.warps)
         self._hidden = with_rim(self.warps[0].solid > 0.1)
-        self._layers = [{name: source.layer_u8(name) for name in source.names} for source in self.warps]
         self._plate = Plate(self.warps[0].picture_u8, self._hidden)
 
     def choose(self, act: Performance, rotations) -> Choice:
@@ -146,17 +145,19 @@ class SeveralWarps:
                 away[number][near] = nearer(away[number][near], mix.skin)
         guesses = {name for name in there if name in UPPER_ARMS and all(w.part(name) is None for w in self.warps)}
         labels = pose_labels(away, there, names, alpha, guesses)
+        behind = labels_behind(labels, away, there, names, alpha, guesses)
         picture, hidden = self._plate.at(move)
         seen, cover = ~hidden, np.zeros(first.shape, np.float32)
-        for number, (near, mix) in mixes.items():
-            here = labels == number
-            chosen, share = here[near], alpha[number][here]
-            picture[here] += share[:, None] * (mix.colour[chosen] - picture[here])
-            cover[here], seen[here] = share, mix.seen[chosen]
-            if names[number] == "head":  # what no reference shows: a guess from the colours around
-                surface = np.zeros(first.shape, bool)
-                surface[here] = mix.inside[chosen]
-                _guess(picture, surface & ~seen, here & (cover > 0.5) & seen)
+        for shown_labels in (behind, labels):
+            for number, (near, mix) in mixes.items():
+                here = shown_labels == number
+                chosen, share = here[near], alpha[number][here]
+                picture[here] += share[:, None] * (mix.colour[chosen] - picture[here])
+                cover[here], seen[here] = share + (1.0 - share) * cover[here], mix.seen[chosen]
+                if names[number] == "head":  # what no reference shows: a guess from the colours around
+                    surface = np.zeros(first.shape, bool)
+                    surface[here] = mix.inside[chosen]
+                    _guess(picture, surface & ~seen, here & (cover > 0.5) & seen)
         return finished(picture, cover, seen, hidden, labels)
 
     def _mixed(self, name: str, there, near, away, shares, spares) -> Mix:
@@ -170,7 +171,7 @@ class SeveralWarps:
                 continue
             shown = source.shown(name, there, near, away)
             place, inside = shown.place, shown.place.inside  # the same of all references
-            pixels = source.colours(self._layers[number][name], place)
+            pixels = source.colours(name, place)
             good = np.clip((place.towards - low) / (high - low), 0.0, 1.0) * np.maximum(shown.seen, 0.02 * share)
             surface = np.clip(2.0 * source.solid_at(place) - 1.0, 0.0, 1.0)  # a face has no holes
             weight = (share + spare) * np.where(place.inside, good * surface, good)

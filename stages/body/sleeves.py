@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from stages.body.parts import FOREARMS, HANDS, UPPER_ARMS, Part
+from stages.body.parts import FOREARMS, HANDS, UPPER_ARMS
+from stages.body.piece import Part
 from stages.core.pictures import lab
 
 _BESIDE = 1.5  # radii of forearm or hand within which its rim is looked for

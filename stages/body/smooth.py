@@ -5,6 +5,7 @@ Filling is push-pull, or takes the nearest pixel: colours go on, texture does no
 
 import cv2
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 _SOFT_PX = 3.0  # of any canvas: a wider blur brings in the rims of what lies before a part
 
@@ -26,6 +27,23 @@ def gone_on(picture_u8, own):
     return np.where(own[..., None], picture_u8, soft)
 
 
+def eroded(mask, px: int) -> np.ndarray:
+    """bool [H, W]: what of a mask lies farther than so many px within it."""
+    return cv2.erode(mask.astype(np.uint8), np.ones((2 * px + 1, 2 * px + 1), np.uint8)) > 0
+
+
+def mirrored_on(picture_u8, own):
+    """The picture uint8 [H, W, 3], every pixel that is not `own` bool [H, W] as in a mirror that stands at the edge of
+    what is; as the edge itself where the mirror shows nothing of it."""
+    if not own.any():
+        return picture_u8
+    y, x = np.mgrid[: own.shape[0], : own.shape[1]]
+    row, column = distance_transform_edt(~own, return_distances=False, return_indices=True)
+    there = np.clip(2 * row - y, 0, own.shape[0] - 1), np.clip(2 * column - x, 0, own.shape[1] - 1)
+    shown = own[there]
+    return picture_u8[np.where(shown, there[0], row), np.where(shown, there[1], column)]
+
+
 def spread(values, known):
     """Values float32 [H, W, C] of the pixels bool [H, W] that are known, going on smoothly over all others."""
     weight = known.astype(np.float32)
@@ -44,6 +62,8 @@ def spread(values, known):
 def sampled(picture, x, y, border: int = cv2.BORDER_REPLICATE) -> np.ndarray:
     """The picture [H, W(, C)] at places float [n], bilinear: [n(, C)]; beyond the border the nearest pixel, or as
     OpenCV's constant `border` says."""
+    if not len(x):
+        return np.zeros((0, *picture.shape[2:]), picture.dtype)
     width = 1 << 14  # OpenCV takes no pictures as wide as a large canvas has pixels
     rows = -(-len(x) // width)
     maps = np.zeros((2, rows * width), np.float32)

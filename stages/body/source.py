@@ -10,16 +10,20 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from stages.body.head import halves_meet
 from stages.body.labels import LOOSE, REACH, SURE, bent, grid, part_distances, reference_labels, sure_of
 from stages.body.lent import Loan, covered, loans, mirrored
-from stages.body.parts import FOREARMS, HANDS, Part, Place, distance_px, fingers_of, parts_of, place_in
+from stages.body.parts import FOREARMS, HANDS, distance_px, fingers_of, parts_of, place_in
+from stages.body.piece import Part, Place
 from stages.body.place import Performance
 from stages.body.sleeves import with_rims
-from stages.body.smooth import gone_on, sampled
-from stages.body.throat import below_jaw, jaw_edge
+from stages.body.smooth import eroded, gone_on, mirrored_on, sampled
+from stages.body.throat import below_jaw, beyond_edge, jaw_edge, past_edge
 
 _BONE, _SHOWN = 0.5, 0.75  # of a part's radius: its bone; share of that which the matte must show to be believed there
 _INSIDE = 0.8  # of the matte, from which a pixel has the person's colour alone
+_MOST_BRIGHTER = 1.4  # half of a face than the other
+_BEHIND_CHIN = 1.5  # of the neck's radius: so wide is the throat that a chin hides
 _SOME_PX = 8  # of a part, from which its colours are known
 _THROAT = ("neck", "torso")
 _BEYOND = 0.3  # share of a part's outline on the photo below which it lies beyond
@@ -63,11 +67,17 @@ class Source:
             return inside & (away[names.index(name)] < SURE)
 
         self._lent = loans(self.picture_u8, self.parts, self.shares, beyond, self._own, within)
-        self._jaw = np.zeros(self.shape, bool)
-        if "neck" in self.parts:
-            is_head, is_neck = (self.labels == self.number_of(name) for name in ("head", "neck"))
+        if self._bends:
+            is_head, is_neck = (self.of(self.labels, name) for name in ("head", "neck"))
             self._jaw = jaw_edge(is_head, is_neck, self.parts["head"])
+            self._past_jaw = past_edge(self._jaw, self._own("neck"), self.parts["head"])
         self.names = names + sorted(self._lent.keys() - self.parts.keys())
+        self._layers = {name: self.layer_u8(name).astype(np.float32) for name in self.names}
+        if "head" in self.parts:
+            figure = eroded(inside, 1)  # its outermost pixels are half the background's
+            face = mirrored_on(self.picture_u8, self._own("head") & figure)
+            self._face = np.where(figure[..., None], self._layers["head"], face).astype(np.float32)
+            self._brightness = self._brighter(self._own("head") & figure)
 
     def number_of(self, name: str) -> int:
         """What a part is called in `labels`; -2 for one that is not there."""
@@ -87,14 +97,16 @@ class Source:
         own = self.of(self._told, loan.name) & (self._matte > _INSIDE)
         if loan.colour_u8 is not None:
             return np.where(own[..., None], self.picture_u8, loan.colour_u8)
-        if name == "neck":
+        if self._bends and name in _THROAT:
             return self._throat(own)
         return gone_on(self.picture_u8, own) if own.sum() > _SOME_PX else self.picture_u8
 
     def _throat(self, own) -> np.ndarray:
         """The layer of the neck: what the chin hides goes on as the throat below it does, not as the collar."""
+        neck = self.parts["neck"]
         chin = self.labels == self.number_of("head")
-        throat = own & (self.labels == self.number_of("neck")) & ~self._jaw
+        chin &= distance_px(neck, self.x, self.y) < _BEHIND_CHIN * neck.reach_px  # behind long hair are shoulders
+        throat = beyond_edge(self._jaw, self._own("neck"), self.parts["head"])
         layer = gone_on(self.picture_u8, own) if own.sum() > _SOME_PX else self.picture_u8
         return np.where(chin[..., None], gone_on(self.picture_u8, throat), layer) if throat.sum() > _SOME_PX else layer
 
@@ -126,11 +138,12 @@ class Source:
         if loan.name != name:
             x, y = mirrored(there[name], x, y)
         place = place_in(there[name], self.parts[loan.name], x, y)
-        if name == "neck" and self._bends and "torso" in there:
-            place = bent(place, place_in(there["torso"], self.parts["torso"], x, y), there["neck"], x, y)
-        if name == "neck":
-            edge = self._at(self._jaw, place.x, place.y)
-            place = below_jaw(place, edge, self.parts["neck"], self.parts["head"], there["head"], x, y)
+        if name in _THROAT and self._bends and there.keys() >= set(_THROAT):
+            other = next(part for part in _THROAT if part != name)
+            moved = {name: place, other: place_in(there[other], self.parts[other], x, y)}
+            place = bent(place, moved["neck"], moved["torso"], there["neck"], x, y)
+            way = self._at(self._past_jaw, place.x, place.y)
+            place = below_jaw(place, way, self.parts["head"], there["head"], x, y)
         x, y = place.outline
         inside = self._on_photo(x, y)
         own = self.of(self._at(self.labels, x, y), loan.name)
@@ -140,10 +153,32 @@ class Source:
         told = self.of(self._at(self._told, place.x, place.y), loan.name) & (loan.name == name)
         return Shown(place, cover, place.sees & inside & told)
 
-    @staticmethod
-    def colours(layer, place: Place) -> np.ndarray:
-        """What a layer shows at the places of its part, [n, 3]; cloth goes on beyond the photo as in a mirror."""
-        return sampled(layer, place.x, place.y, cv2.BORDER_REFLECT_101)
+    def colours(self, name: str, place: Place) -> np.ndarray:
+        """What the photo shows of a part at its places, [n, 3]; cloth goes on beyond the photo as in a mirror."""
+        found = sampled(self._layers[name], place.x, place.y, cv2.BORDER_REFLECT_101)
+        if name == "head":
+            found = found + place.turns[:, None] * (self._on_face(place) - found)
+        return found
+
+    def _on_face(self, place: Place) -> np.ndarray:
+        """Colours [n, 3] of the surface of the head, those of the other half of the face as bright as those beside."""
+        here, twin = sampled(self._face, place.x, place.y), sampled(self._face, *place.twin.T)
+        turned, share = (place.share > 0.5)[:, None], place.share[:, None]
+        own, other = np.where(turned, twin, here), np.where(turned, here, twin)
+        other = np.where(place.face[:, None], np.clip(self._brightness * other, 0.0, 255.0), other)
+        return (1.0 - share) * own + share * other
+
+    def _brighter(self, own) -> np.ndarray:
+        """float [3] how much brighter each colour is on the half of the face that is seen worse, where both meet.
+
+        own  bool [H, W]: the photo shows the head there
+        """
+        places = [at.T for at in halves_meet(self.parts["head"])]
+        both = np.logical_and(*(self._at(own, *at) for at in places))
+        if both.sum() < _SOME_PX:
+            return np.ones(3)
+        one, other = (np.median(sampled(self._face, *at)[both], 0) + 1.0 for at in places)
+        return np.clip(one / other, 1.0 / _MOST_BRIGHTER, _MOST_BRIGHTER)
 
     def solid_at(self, place: Place) -> np.ndarray:
         """float [n] 0..1: the person is where a part's colours are taken from."""

@@ -9,7 +9,7 @@ Source: our own; the same idea as the deformable skips of Siarohin et al. 2018 (
 
 import numpy as np
 
-from stages.body.labels import finished, nearer, part_distances, pose_labels
+from stages.body.labels import finished, labels_behind, nearer, part_distances, pose_labels
 from stages.body.parts import UPPER_ARMS, parts_of
 from stages.body.place import Performance
 from stages.body.plate import Plate, nobody, with_rim
@@ -27,7 +27,6 @@ class ReferenceWarp:
         self.picture_u8, self.matted = self._source.picture_u8, self._source.matted
         self._hidden = with_rim(self._source.solid > 0.1)
         self._plate = Plate(self.picture_u8, self._hidden)
-        self._layers = [self._source.layer_u8(name).astype(np.float32) for name in self._source.names]
 
     def to_pose(self, act: Performance, frame: int, rotation, move=None) -> tuple[np.ndarray, np.ndarray]:
         """Return the picture uint8 [H, W, 3] at a frame of `act`, and its kinds uint8 [H, W] (stages.core.carried).
@@ -50,17 +49,21 @@ class ReferenceWarp:
                 away[number][near] = nearer(away[number][near], shown.place.skin)
         guesses = {name for name in there if name in UPPER_ARMS and source.part(name) is None}
         labels = pose_labels(away, there, source.names, alpha, guesses)
+        behind = labels_behind(labels, away, there, source.names, alpha, guesses)
         picture, hidden = self._plate.at(move)
         seen, cover = ~hidden, np.zeros(source.shape, np.float32)
-        for number, (near, shown) in found.items():
-            here = labels == number
-            if not here.any():
-                continue
-            chosen = here[near]
-            colour = source.colours(self._layers[number], shown.place)[chosen]
-            share = alpha[number][here]
-            picture[here] = share[:, None] * colour + (1.0 - share[:, None]) * picture[here]
-            cover[here], seen[here] = share, shown.seen[chosen]
+        colours = {
+            number: source.colours(source.names[number], shown.place)
+            for number, (_, shown) in found.items()
+            if (labels == number).any() or (behind == number).any()
+        }
+        for shown_labels in (behind, labels):
+            for number, colour in colours.items():
+                near, shown = found[number]
+                here = shown_labels == number
+                chosen, share = here[near], alpha[number][here]
+                picture[here] += share[:, None] * (colour[chosen] - picture[here])
+                cover[here], seen[here] = share + (1.0 - share) * cover[here], shown.seen[chosen]
         return finished(picture, cover, seen, hidden, labels)
 
 

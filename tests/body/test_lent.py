@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from stages.body.lent import mirrored, other_side
-from stages.body.parts import UPPER_ARMS, Part, parts_of, place_in
+from stages.body.parts import UPPER_ARMS, parts_of, place_in
+from stages.body.piece import Part
 from stages.body.regrow import grown
 from stages.body.several import SeveralWarps
 from stages.body.smooth import fill, gone_on
@@ -176,7 +177,7 @@ def test_what_a_chin_hides_is_the_throats_colour_and_not_the_collars():
     throat, chin = (source.labels == source.number_of(name) for name in ("neck", "head"))
     picture[throat | chin] = SKIN
     layer = Source(picture, still, np.eye(3)).layer_u8("neck")
-    hidden = chin & grown(throat, 6)
+    hidden = chin & grown(throat, 4)
     assert np.abs(layer[hidden].astype(int) - SKIN).max() < 12
 
 

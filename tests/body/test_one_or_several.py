@@ -100,7 +100,7 @@ def test_a_neck_goes_with_the_head_above_and_with_the_torso_below():
     x, y = (start + np.linspace(0.0, 1.0, 21)[:, None] * (end - start)).T
     above = place_in(neck, neck, x, y)
     below = dataclasses.replace(above, x=x + 10.0, y=y + 4.0, outline=(x + 20.0, y))
-    place = bent(above, below, neck, x, y)
+    place = bent(below, above, below, neck, x, y)
     assert np.allclose(place.x[:8] - x[:8], 0.0) and np.allclose(place.x[-3:] - x[-3:], 10.0)
     assert np.allclose(place.y[-3:] - y[-3:], 4.0) and np.allclose(place.outline[0][-3:] - x[-3:], 20.0)
     assert (np.diff(place.x - x) >= -1e-9).all() and np.diff(place.x - x).max() < 2.0, "no seam between"
