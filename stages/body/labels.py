@@ -129,13 +129,21 @@ def bent(place: Place, above: Place, below: Place, neck: Part, x, y) -> Place:
     return replace(place, x=mixed[0], y=mixed[1], outline=(mixed[2], mixed[3]))
 
 
-def finished(picture, cover, seen, hidden, labels) -> tuple[np.ndarray, np.ndarray]:
+def finished(picture, hidden, layers, alpha, labels, behind) -> tuple[np.ndarray, np.ndarray]:
     """A carried picture uint8 [H, W, 3] without seams between parts, and its kinds uint8 [H, W] (stages.core.carried).
 
-    picture  float32 [H, W, 3] 0..255, the background with the parts on it;  labels  of the parts
-    cover    float32 [H, W] 0..1 of the person, changed in seams;  seen  bool [H, W] a reference shows that of her
-    hidden   bool [H, W] background that no reference shows
+    picture  float32 [H, W, 3] 0..255, the background; is changed;  hidden  bool [H, W] no reference shows it
+    layers   of the parts by number: pixels bool [H, W], and of these colours [n, 3] and whether a reference shows them
+    alpha    float32 [parts, H, W] 0..1 the part covers the pixel
+    labels, behind  int8 [H, W] numbers of the part that shows, and of that which shines through it
     """
+    seen, cover = ~hidden, np.zeros(labels.shape, np.float32)
+    for shown in (behind, labels):
+        for number, (near, colour, is_seen) in layers.items():
+            here = shown == number
+            chosen, share = here[near], alpha[number][here]
+            picture[here] += share[:, None] * (colour[chosen] - picture[here])
+            cover[here], seen[here] = share + (1.0 - share) * cover[here], is_seen[chosen]
     seam = np.ones((2 * max(1, round(_SEAM * max(labels.shape))) + 1,) * 2, np.uint8)
     gaps = (labels < 0) & (cv2.morphologyEx((labels >= 0).astype(np.uint8), cv2.MORPH_CLOSE, seam) > 0)
     picture, cover[gaps] = fill(np.rint(picture).astype(np.uint8), gaps), 1.0

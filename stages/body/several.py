@@ -19,7 +19,6 @@ from stages.body.labels import finished, labels_behind, nearer, part_distances, 
 from stages.body.parts import UPPER_ARMS, parts_of
 from stages.body.place import Performance
 from stages.body.plate import Plate, nobody, with_rim
-from stages.body.smooth import fill
 from stages.body.source import Source
 from stages.core.skeleton import BODY_INDEX
 
@@ -32,7 +31,6 @@ _ONE_COLOUR = 180.0  # degrees for a limb whose colour is a guess
 _SHORTER = 60.0  # degrees for each factor e in foreshortening
 _NEVER = 1e4
 _SPARE, _SPARE_DEG = 0.1, 45.0  # weight of what is not chosen, and the degrees over which it falls to a third
-_KNOWN_PX = 60  # from so many pixels what no reference shows of a head is guessed
 _LEAST = 1e-4  # of the weights of all references together, else none shows it
 _GRAZING = (-0.1, 0.35)  # cosine between surface and camera in the reference: from useless to as good as any
 
@@ -59,13 +57,12 @@ class Mix:
     """What several references show together at n pixels of a part.
 
     colour  float [n, 3];  seen  bool [n], one of them shows it;  cover  float [n] 0..1 they are the person's
-    inside, skin  bool [n] as of stages.body.parts.Place
+    skin    bool [n] as of stages.body.piece.Place
     """
 
     colour: np.ndarray
     seen: np.ndarray
     cover: np.ndarray
-    inside: np.ndarray
     skin: np.ndarray
 
 
@@ -146,31 +143,19 @@ class SeveralWarps:
         guesses = {name for name in there if name in UPPER_ARMS and all(w.part(name) is None for w in self.warps)}
         labels = pose_labels(away, there, names, alpha, guesses)
         behind = labels_behind(labels, away, there, names, alpha, guesses)
-        picture, hidden = self._plate.at(move)
-        seen, cover = ~hidden, np.zeros(first.shape, np.float32)
-        for shown_labels in (behind, labels):
-            for number, (near, mix) in mixes.items():
-                here = shown_labels == number
-                chosen, share = here[near], alpha[number][here]
-                picture[here] += share[:, None] * (mix.colour[chosen] - picture[here])
-                cover[here], seen[here] = share + (1.0 - share) * cover[here], mix.seen[chosen]
-                if names[number] == "head":  # what no reference shows: a guess from the colours around
-                    surface = np.zeros(first.shape, bool)
-                    surface[here] = mix.inside[chosen]
-                    _guess(picture, surface & ~seen, here & (cover > 0.5) & seen)
-        return finished(picture, cover, seen, hidden, labels)
+        layers = {number: (near, mix.colour, mix.seen) for number, (near, mix) in mixes.items()}
+        return finished(*self._plate.at(move), layers, alpha, labels, behind)
 
     def _mixed(self, name: str, there, near, away, shares, spares) -> Mix:
         """What the references show of one part at the pixels bool [H, W] `near`, float [n] `away` from it."""
         total, seen, cover, skin = (np.zeros(len(away)) for _ in range(4))
         colour, rough = (np.zeros((len(away), 3)) for _ in range(2))
-        inside = np.zeros(len(away), bool)
         low, high = _GRAZING
         for number, (source, share, spare) in enumerate(zip(self.warps, shares, spares, strict=True)):
             if not source.carries(name) or (self.head_only[number] and name != "head") or share + spare < _LEAST:
                 continue
             shown = source.shown(name, there, near, away)
-            place, inside = shown.place, shown.place.inside  # the same of all references
+            place = shown.place
             pixels = source.colours(name, place)
             good = np.clip((place.towards - low) / (high - low), 0.0, 1.0) * np.maximum(shown.seen, 0.02 * share)
             surface = np.clip(2.0 * source.solid_at(place) - 1.0, 0.0, 1.0)  # a face has no holes
@@ -183,17 +168,7 @@ class SeveralWarps:
             rough += share * pixels
         surely, share_of = total > _LEAST, np.maximum(total, _LEAST)
         mixed = np.where(surely[:, None], colour / share_of[:, None], rough)
-        return Mix(mixed, surely & (seen > 0.5 * total), cover, inside, skin > 0.5)
-
-
-def _guess(picture, unknown, known) -> None:
-    """Fill bool [H, W] `unknown` smoothly from the `known` pixels alone. Works in place on float32 [H, W, 3]."""
-    if not (unknown.any() and known.sum() >= _KNOWN_PX):
-        return
-    rows, columns = np.nonzero(unknown | known)
-    window = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
-    colours = np.clip(picture[window], 0, 255).astype(np.uint8)
-    picture[unknown] = fill(colours, ~known[window])[unknown[window]]
+        return Mix(mixed, surely & (seen > 0.5 * total), cover, skin > 0.5)
 
 
 def carry_several(

@@ -50,21 +50,12 @@ class ReferenceWarp:
         guesses = {name for name in there if name in UPPER_ARMS and source.part(name) is None}
         labels = pose_labels(away, there, source.names, alpha, guesses)
         behind = labels_behind(labels, away, there, source.names, alpha, guesses)
-        picture, hidden = self._plate.at(move)
-        seen, cover = ~hidden, np.zeros(source.shape, np.float32)
-        colours = {
-            number: source.colours(source.names[number], shown.place)
-            for number, (_, shown) in found.items()
+        layers = {
+            number: (near, source.colours(source.names[number], shown.place), shown.seen)
+            for number, (near, shown) in found.items()
             if (labels == number).any() or (behind == number).any()
         }
-        for shown_labels in (behind, labels):
-            for number, colour in colours.items():
-                near, shown = found[number]
-                here = shown_labels == number
-                chosen, share = here[near], alpha[number][here]
-                picture[here] += share[:, None] * (colour[chosen] - picture[here])
-                cover[here], seen[here] = share + (1.0 - share) * cover[here], shown.seen[chosen]
-        return finished(picture, cover, seen, hidden, labels)
+        return finished(*self._plate.at(move), layers, alpha, labels, behind)
 
 
 def warp_reference(picture_u8, still, still_rotation, act, act_rotation, matte_01=None, moves=None, known=None):

@@ -48,7 +48,7 @@ def carried(request):
     return request.param
 
 
-def test_a_half_of_the_face_that_is_not_seen_is_as_bright_as_where_both_halves_meet():
+def test_a_half_of_the_face_that_is_not_seen_is_as_bright_as_where_both_halves_meet(carried):
     """Lit from one side: what is guessed from the lit half does not shine in the dark one."""
     act, _ = performance(2)
     for yaw in (0.7, -0.7):
@@ -58,7 +58,7 @@ def test_a_half_of_the_face_that_is_not_seen_is_as_bright_as_where_both_halves_m
         lit = point[..., 0] * better > 0.0
         picture = np.full((*SIZE, 3), WALL, np.uint8)
         picture[inside & lit], picture[inside & ~lit] = 220, 170
-        frame, kind = by_one(picture, act, [turned(yaw), turned(-yaw)])
+        frame, kind = carried(picture, act, [turned(yaw), turned(-yaw)])
         there = parts_of(act, 1, turned(-yaw))["head"]
         shown, inside, *_ = head_surface(there, there, *pixels())
         cheek = inside & (shown[..., 0] * better < -0.45) & (np.abs(shown[..., 1]) < 0.4) & (shown[..., 2] < -0.3)
