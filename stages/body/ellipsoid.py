@@ -34,11 +34,11 @@ def towards(points, rotation):
 
 def turned_to(points, rotation, cosine):
     """Points [..., 3], moved towards the camera until they face it by a cosine (a number or [...]), as far out."""
-    ray = _ray(rotation)
-    aside = points - (points @ ray)[..., None] * ray
+    away = ray(rotation)
+    aside = points - (points @ away)[..., None] * away
     aside = aside / np.maximum(np.linalg.norm(aside, axis=-1, keepdims=True), 1e-6)
     cosine = np.asarray(cosine)[..., None]
-    return np.linalg.norm(points, axis=-1, keepdims=True) * (np.sqrt(1.0 - cosine**2) * aside - cosine * ray)
+    return np.linalg.norm(points, axis=-1, keepdims=True) * (np.sqrt(1.0 - cosine**2) * aside - cosine * away)
 
 
 def folded(points, rotation, least: float, share: float, most: float):
@@ -46,15 +46,15 @@ def folded(points, rotation, least: float, share: float, most: float):
 
     share  of the cosine below `least` that they lie above it;  most  cosine that they then face it by
     """
-    facing = -(points @ _ray(rotation)) / np.maximum(np.linalg.norm(points, axis=-1), 1e-6)
+    facing = -(points @ ray(rotation)) / np.maximum(np.linalg.norm(points, axis=-1), 1e-6)
     mirror = np.minimum(least + share * (least - facing), most)
     return np.where((facing < least)[..., None], turned_to(points, rotation, mirror), points)
 
 
-def _ray(rotation):
+def ray(rotation):
     """Unit vector away from the camera, stretched axes."""
-    ray = rotation[2] / AXES
-    return ray / np.linalg.norm(ray)
+    away = rotation[2] / AXES
+    return away / np.linalg.norm(away)
 
 
 def to_rim(ahead, rotation):

@@ -75,9 +75,13 @@ def _shown_at(point, rotation, turns):
     found, folded = (ellipsoid.seen_at(at, rotation) for at in (point, ellipsoid.folded(point, rotation, *_FOLD)))
     found = found + turns[..., None] * (folded - found)
     above = _RIM * ellipsoid.to_rim(found - _HAIR_PULL * rotation[:2, 1], rotation)
-    hair = point[..., 1] <= np.interp(point[..., 2], *_HAIRLINE)
-    at_rim = hair & (ellipsoid.towards(point, rotation) < _BACK)
+    at_rim = ~_is_skin(point) & (ellipsoid.towards(point, rotation) < _BACK)
     return np.where(at_rim[..., None], above, found)
+
+
+def _is_skin(point) -> np.ndarray:
+    """bool [...]: points [..., 3] of a head lie below its hairline."""
+    return point[..., 1] > np.interp(point[..., 2], *_HAIRLINE)
 
 
 def head_surface(there: Part, here: Part, x, y):
@@ -98,7 +102,7 @@ def halves_meet(head: Part) -> tuple[np.ndarray, np.ndarray]:
     """px float [n, 2] where a picture shows points of a face at a slant, and those of the half that it sees better."""
     points = relief.directions().reshape(-1, 3)
     points = points * relief.length_towards(points)[:, None]
-    points = points[(points[:, 1] > np.interp(points[:, 2], *_HAIRLINE)) & (points[:, 2] < 0)]
+    points = points[_is_skin(points) & (points[:, 2] < 0)]
     level, other = (relief.towards(at, head.rotation) for at in (points, points * _MIRROR))
     low, high = _OBLIQUE
     points = points[(level > low) & (level < high + _MEETING) & (other > level + _BETTER[0])]

@@ -57,7 +57,7 @@ def surface(plane, rotation):
     point, miss2 = ellipsoid.surface(plane, rotation)
     shape, found, squared = miss2.shape, point.reshape(-1, 3).copy(), miss2.reshape(-1)
     near = np.flatnonzero(squared < _MOST**2)
-    ray = _ray(rotation)
+    ray = ellipsoid.ray(rotation)
     start = (np.asarray(plane) @ rotation[:2] / ellipsoid.AXES).reshape(-1, 3)[near]
     start = start - (start @ ray)[:, None] * ray  # where the ray comes nearest
     along = -np.sqrt(np.maximum(_MOST**2 - squared[near], 0.0))
@@ -79,18 +79,12 @@ def shown(points, rotation) -> np.ndarray:
     """
     lifted = _LIFT * points
     first, inside, _ = surface(ellipsoid.seen_at(lifted, rotation), rotation)
-    return ~(inside & ((lifted - first) @ _ray(rotation) > _BEHIND))
+    return ~(inside & ((lifted - first) @ ellipsoid.ray(rotation) > _BEHIND))
 
 
 def towards(points, rotation) -> np.ndarray:
     """Cosine [...] between the surface at points [..., 3] and the camera (`ellipsoid.towards`); -1 where hidden."""
     return np.where(shown(points, rotation), ellipsoid.towards(points, rotation), -1.0)
-
-
-def _ray(rotation) -> np.ndarray:
-    """Unit vector away from the camera, stretched axes."""
-    ray = rotation[2] / ellipsoid.AXES
-    return ray / np.linalg.norm(ray)
 
 
 def free_beside(outside, inside, there, here) -> np.ndarray:
