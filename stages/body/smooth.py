@@ -27,11 +27,6 @@ def gone_on(picture_u8, own):
     return np.where(own[..., None], picture_u8, soft)
 
 
-def eroded(mask, px: int) -> np.ndarray:
-    """bool [H, W]: what of a mask lies farther than so many px within it."""
-    return cv2.erode(mask.astype(np.uint8), np.ones((2 * px + 1, 2 * px + 1), np.uint8)) > 0
-
-
 def mirrored_on(picture_u8, own):
     """The picture uint8 [H, W, 3], every pixel that is not `own` bool [H, W] as in a mirror that stands at the edge of
     what is; as the edge itself where the mirror shows nothing of it."""

@@ -16,8 +16,9 @@ from stages.body.lent import Loan, covered, loans, mirrored
 from stages.body.parts import FOREARMS, HANDS, distance_px, fingers_of, parts_of, place_in
 from stages.body.piece import Part, Place
 from stages.body.place import Performance
+from stages.body.regrow import grown
 from stages.body.sleeves import with_rims
-from stages.body.smooth import eroded, gone_on, mirrored_on, sampled
+from stages.body.smooth import gone_on, mirrored_on, sampled
 from stages.body.throat import below_jaw, beyond_edge, jaw_edge, past_edge
 
 _BONE, _SHOWN = 0.5, 0.75  # of a part's radius: its bone; share of that which the matte must show to be believed there
@@ -74,7 +75,7 @@ class Source:
         self.names = names + sorted(self._lent.keys() - self.parts.keys())
         self._layers = {name: self.layer_u8(name).astype(np.float32) for name in self.names}
         if "head" in self.parts:
-            figure = eroded(inside, 1)  # its outermost pixels are half the background's
+            figure = ~grown(~inside, 1)  # its outermost pixels are half the background's
             face = mirrored_on(self.picture_u8, self._own("head") & figure)
             self._face = np.where(figure[..., None], self._layers["head"], face).astype(np.float32)
             self._brightness = self._brighter(self._own("head") & figure)
