@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from stages.core.memory import give_back_free_memory
 from stages.core.rng import torch_generator
 from stages.model.animator import filled_length, segment_spans
 from stages.model.vae import TIME_STRIDE
@@ -96,6 +97,7 @@ def sample(animator, signals, sampler, folder: Path, *, key: str, seed: int, sta
     noise = _Noise(seed, stage, key)
     for latents in animator.segments(signals, sampler, noise, segment_frames=segment_frames or None, done=store):
         store.add(latents)
+        give_back_free_memory()
         if progress is not None:
             progress(len(store), len(spans), stage)
     return store, time.monotonic() - started

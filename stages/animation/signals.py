@@ -11,7 +11,7 @@ from stages.core.errors import InputError
 from stages.model.tracks import Tracks
 
 _BLOCK_FRAMES = 16  # as many as one shard of a bundle's pictures holds
-_BLOCKS_KEPT = 6
+_BLOCKS_KEPT = 3  # what a segment of 17 frames with its context asks for
 _PLACE = ("center_px", "radius_px", "R_cam_head")
 
 
