@@ -1,8 +1,8 @@
 """The face motion encoder: a crop of a face in, a few motion tokens without identity out.
 
-The paper takes PD-FGC, which is not open; ours is trained by us (`stages.training.face_loop`). Identity is kept out by
-the narrow middle: tokens are a linear function of a motion code of 64 numbers, of which 54 are supervised to be the 52
-ARKit expression weights and the gaze, and only 10 are free for what those cannot say.
+The paper takes PD-FGC, which is not open; ours is trained by us (`stages.training.face_loop`). Tokens are a linear
+function of a motion code of 64 numbers: 54 say the 52 ARKit expression weights and the gaze, 10 are free. Identity is
+kept out by a narrow way: a few directions of what the network sees, and no more, become code.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,16 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stages.core.arkit import ARKIT_INDEX
 from stages.weights.checkpoint import file_sha256, load_checkpoint, load_strictly
 
 CROP_SIDE = 224  # what goes in, as in the paper
 EXPRESSIONS = 52  # ARKit weights in alphabetical order of their names
 SUPERVISED = EXPRESSIONS + 2  # and gaze yaw, pitch in units of 30 degrees
-# What is said of an open jaw over what the network reads: it reads some of it too small, and lips that part without the
-# jaw not at all (slope of the lips' gap against the truth, 23 validation people: median 0.64 at r 0.93; lids 0.94).
-# Measured on the shipped weights; others may want another number, which then belongs into their file.
-_JAW = 1.4
 _GRID = 64  # cells a side that the convolutions see
 _OPEN = 2.0  # of the gates before they have learned
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.safetensors"
@@ -33,7 +28,7 @@ class FaceEncoderConfig:
     name: str = "default"
     inner_side: int = 128  # crops are averaged to this side first; a multiple of 64, folded to 64 cells before all else
     widths: tuple[int, ...] = (32, 64, 96, 128)
-    blocks: tuple[int, ...] = (1, 2, 2, 2)  # residual blocks at each width
+    blocks: tuple[int, ...] = (2, 3, 3, 2)  # residual blocks at each width
     neck: int = 192
     code: int = 64
     tokens: int = 4
@@ -112,7 +107,7 @@ class FaceEncoder:
     @torch.no_grad()
     def expressions(self, crops_u8: np.ndarray) -> np.ndarray:
         """Return float32 [n, 54]: 52 ARKit weights (about 0..1, unclipped); gaze yaw, pitch in units of 30 degrees."""
-        return self._run(crops_u8)[1][:, :SUPERVISED] * _scale()
+        return self._run(crops_u8)[1][:, :SUPERVISED]
 
     def expressions_of(self, tokens: np.ndarray) -> np.ndarray:
         """Return float32 [n, 54] as `expressions` of motion tokens float [n, N, C]; NaN stays NaN.
@@ -122,7 +117,7 @@ class FaceEncoder:
         layer = self.network.head_tokens
         back = torch.linalg.pinv(layer.weight.detach().double()).cpu().numpy()
         flat = np.asarray(tokens, np.float64).reshape(len(tokens), -1) - layer.bias.detach().double().cpu().numpy()
-        return ((flat @ back.T)[:, :SUPERVISED] * _scale()).astype(np.float32)
+        return (flat @ back.T)[:, :SUPERVISED].astype(np.float32)
 
     def with_expressions(self, tokens: np.ndarray, expressions: np.ndarray) -> np.ndarray:
         """Return motion tokens float32 [n, N, C] that say the weights float [n, 54] and all else that `tokens` say.
@@ -130,7 +125,7 @@ class FaceEncoder:
         Exact, because tokens are a linear function of the code; NaN in either stays NaN.
         """
         weight = self.network.head_tokens.weight.detach().double().cpu().numpy()[:, :SUPERVISED]
-        change = (np.asarray(expressions, np.float64) - self.expressions_of(tokens)) / _scale()
+        change = np.asarray(expressions, np.float64) - self.expressions_of(tokens)
         shift = (change @ weight.T).reshape(np.shape(tokens))
         return (np.asarray(tokens, np.float64) + shift).astype(np.float32)
 
@@ -144,7 +139,7 @@ class FaceEncoder:
         head = self.network.head_code
         constant = (head.weight[SUPERVISED:] == 0).all(1)
         code[:, SUPERVISED:] = torch.where(constant, head.bias[SUPERVISED:], 0.0)
-        code[:, :SUPERVISED] = torch.from_numpy(np.asarray(expressions, np.float32) / _scale()).to(self.device)
+        code[:, :SUPERVISED] = torch.from_numpy(np.asarray(expressions, np.float32)).to(self.device)
         return self.network.tokens_of(code).float().cpu().numpy()
 
     def _run(self, crops_u8: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,13 +148,6 @@ class FaceEncoder:
         batch = torch.from_numpy(np.ascontiguousarray(crops_u8)).to(self.device)
         tokens, code = self.network(batch.permute(0, 3, 1, 2).float() / 255.0)
         return tokens.float().cpu().numpy(), code.float().cpu().numpy()
-
-
-def _scale() -> np.ndarray:
-    """float32 [54] what the code is multiplied with to be expression weights; tokens are of the code as it is."""
-    scale = np.ones(SUPERVISED, np.float32)
-    scale[ARKIT_INDEX["jawOpen"]] = _JAW
-    return scale
 
 
 def load_face_encoder(source: str = "default", device: str = "cpu") -> FaceEncoder:

@@ -1,4 +1,5 @@
-"""Training of the face motion encoder: expressions and gaze, and not the person, from crops that are made hard to read.
+"""Training of the face motion encoder: expressions and gaze from crops that are made hard to read, and at the end
+(stages.training.face_readout) of these what does not say who makes them.
 
 Crops are moved, turned, blurred, recoloured and made noisy, because on real pictures none of that is under control;
 each expression counts by how much it varies, so that rare small ones are learned too.
@@ -6,7 +7,6 @@ each expression counts by how much it varies, so that rare small ones are learne
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -21,14 +21,15 @@ from stages.training.course import Course, Pace
 from stages.training.face_augment import augment
 from stages.training.face_objective import (
     CROPS_OF_ONE,
+    expression_loss,
     expression_weights,
-    face_loss,
     fix_tokens,
     mirrored_labels,
     mirrored_points,
     points_loss,
 )
 from stages.training.face_people import CROP_PX
+from stages.training.face_readout import read_out
 from stages.training.learner import Learner
 from stages.training.pool import Pool
 from stages.training.prepare import face_valid
@@ -106,7 +107,7 @@ def train_face(
     guided = _Guided(network).to(device)
     learner = Learner(state_path, guided, lr=recipe.lr, muon_lr=recipe.muon_lr, ema_decay=recipe.ema_decay)
 
-    def loss_of(step: int, progress_01: float) -> Tensor:
+    def loss_of(step: int, _progress_01: float) -> Tensor:
         rng = numpy_rng(seed, "train", "face", f"batch {step}")
         people = recipe.batch // CROPS_OF_ONE
         near = round(_CLOSE_UP_SHARE * people) if close_ups else 0
@@ -117,8 +118,7 @@ def train_face(
         with autocast():
             features = network.features(crops.to(device))
             code, found = network.code_of(features), guided.linear_points(features).unflatten(1, (-1, 2))
-        terms = recipe if progress_01 >= recipe.person_from_01 else replace(recipe, person=0.0)
-        loss = face_loss(code.float(), wanted.to(device), weights, network.head_tokens, terms)
+        loss = expression_loss(code.float(), wanted.to(device), weights)
         return loss + recipe.points * points_loss(found.float(), slipped(points, slips).to(device))
 
     averaged = FaceMotionNet(FaceEncoderConfig()).to(device).eval()
@@ -131,6 +131,7 @@ def train_face(
     if not learner.learn(loss_of, course, stop, say=report if say else None):
         return None
     averaged.load_state_dict(_without_guide(learner.ema.shadow))
+    read_out(averaged, faces[-1], recipe, seed)
     return averaged
 
 

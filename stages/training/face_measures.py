@@ -4,19 +4,63 @@ Both are measured on people who make exactly the same faces (stages.training.fac
 paper gives no numbers for its encoder.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F
+
+from stages.training.face_readout import telling_directions
 
 _NEIGHBOUR_DRAWS = 8  # galleries drawn for one query
 _PROBE_DECAYS = (1e-3, 1e-2, 1e-1)
 _PROBE_STEPS = 60
 
 
-def retrieval_top1(features: np.ndarray, seed: int = 0) -> float:
+_NULL = 1e-6  # of the largest spread of features, below which there is none
+
+
+@dataclass(frozen=True)
+class SameFace:
+    """How unlikely two features are of one face rather than of two, from people who are not those it is asked about.
+
+    mean float [D], turned [D, r], between [r]: of `telling_directions`. Source: probabilistic linear discriminant
+    analysis (Ioffe 2006), the usual way to compare embeddings of voices, here with the face in the place of the speaker
+    """
+
+    mean: np.ndarray
+    turned: np.ndarray
+    between: np.ndarray
+
+    @classmethod
+    def fitted(cls, features: np.ndarray, labels: np.ndarray) -> "SameFace":
+        """Of features float [n, D] of faces with labels float [n, L]."""
+        mean, spread = features.mean(0), labels - labels.mean(0)
+        _, sizes, axes = np.linalg.svd(features - mean, full_matrices=False)
+        axes = axes[sizes > _NULL * sizes[0]].T
+        turned, between = telling_directions((features - mean) @ axes, spread, axes.shape[1])
+        return cls(mean, axes @ turned, np.maximum(between, 0.0))
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """float [n, n] of features [n, D]: minus the logarithm of how much likelier one face is than two, plus what is
+        the same for all of them."""
+        at, total = (features - self.mean) @ self.turned, self.between + 1.0
+        both = total**2 - self.between**2
+        alone = (at**2 * (total / both - 1.0 / total)).sum(1)
+        return 0.5 * (alone[:, None] + alone[None]) - (at * (self.between / both)) @ at.T
+
+
+def euclidean(features: np.ndarray) -> np.ndarray:
+    """float [n, n] squared distances of features [n, D]."""
+    squared = (features**2).sum(1)
+    return squared[:, None] + squared[None] - 2 * features @ features.T
+
+
+def retrieval_top1(features: np.ndarray, seed: int = 0, distances=euclidean) -> float:
     """Share of queries whose nearest neighbour makes the same face; chance is 1 / E.
 
-    features  float [P, E, D] of P people making E faces; distance is Euclidean
+    features   float [P, E, D] of P people making E faces
+    distances  of features [n, D] to each other, [n, n]: euclidean, or a SameFace
     seed      of the galleries: for each query 8 times every face once, each of a random other person
     errors    ValueError: fewer than two people
     """
@@ -24,9 +68,7 @@ def retrieval_top1(features: np.ndarray, seed: int = 0) -> float:
     if people < 2:
         raise ValueError(f"retrieval across people: found {people} people, expected 2 or more")
     flat = np.ascontiguousarray(features, np.float64).reshape(people * faces, -1)
-    squared = (flat**2).sum(1)
-    distance = squared[:, None] + squared[None] - 2 * flat @ flat.T  # [P * E, P * E]
-    distance = distance.reshape(people, faces, people, faces)
+    distance = distances(flat).reshape(people, faces, people, faces)
     rng, hits, columns = np.random.default_rng(seed), 0, np.arange(faces)
     for person in range(people):
         for face in range(faces):

@@ -1,7 +1,8 @@
-"""What the face encoder is trained for: the expression, told apart from others, without the person.
+"""What the face encoder is trained for: the expression and where the face points are.
 
 Labels are exact, so no pairs of pictures are needed: the tokens of a face's own label stand for the same face made by
-somebody else. Source: our choice; the paper takes a finished encoder.
+somebody else. The person is kept out at the end (stages.training.face_readout). Source: our choice; the paper takes a
+finished encoder.
 """
 
 import torch
@@ -9,13 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stages.face.encoder import SUPERVISED
-from stages.training.recipe import FaceRecipe
 
 CROPS_OF_ONE = 4  # of the same person in a batch
 _CODE_DECAY = 1e-4  # keeps the free part of the code small
 _LEAST_STD = 0.06  # of an expression, when its weight in the loss is chosen
 _TOKEN_SEED, _LEAST_SPREAD = 1724, 0.03  # of the tokens' rotation; of an expression, when it is a unit of tokens
-_LEAST_VARIANCE = 1e-4  # of a channel of the code
 _ON_EITHER_SIDE = (
     "browDown browOuterUp cheekSquint eyeBlink eyeLookDown eyeLookIn eyeLookOut eyeLookUp eyeSquint eyeWide jaw mouth "
     "mouthDimple mouthFrown mouthLowerDown mouthPress mouthSmile mouthStretch mouthUpperUp noseSneer"
@@ -31,16 +30,6 @@ _OTHER_SIDE = [
     41, 40, *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65,
 ]  # fmt: skip
 UNITS = tuple(sorted([f"{unit}{side}" for unit in _ON_EITHER_SIDE for side in ("Left", "Right")] + _IN_THE_MIDDLE))
-
-
-def face_loss(code: Tensor, labels: Tensor, weights: Tensor, head_tokens: nn.Linear, recipe: FaceRecipe) -> Tensor:
-    """The three terms below, weighted as the recipe says. A batch is blocks of CROPS_OF_ONE crops of a person."""
-    people = len(code) // CROPS_OF_ONE
-    return (
-        expression_loss(code, labels, weights)
-        + recipe.confusion * confusion_loss(code, labels, head_tokens)
-        + recipe.person * person_share(code, labels, people)
-    )
 
 
 @torch.no_grad()
@@ -105,36 +94,3 @@ def expression_weights(labels, head_tokens: nn.Linear) -> Tensor:
 def expression_loss(code: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Weighted squared error of the supervised part of the code [B, 64] against labels [B, 54]."""
     return (weights * (code[:, :SUPERVISED] - labels).square()).mean() + _CODE_DECAY * code.square().mean()
-
-
-def confusion_loss(code: Tensor, labels: Tensor, head_tokens: nn.Linear) -> Tensor:
-    """Cross-entropy of finding each face's own label among those of its batch, by distance between tokens.
-
-    code    float [B, 64]; labels float [B, 54]
-    source  InfoNCE (van den Oord 2018) with Gaussian likelihoods; their width is what the batch shows, so that the
-            scale of the tokens, which is a published format, has no part in it
-    """
-    weight = head_tokens.weight.detach()
-    ideal = F.pad(labels, (0, code.shape[1] - labels.shape[1])) @ weight.T  # [B, N * C]
-    squared = torch.cdist(code @ weight.T, ideal).square()  # [B, B]
-    width = squared.diagonal().mean().detach().clamp(min=1e-6)
-    return F.cross_entropy(-squared / width, torch.arange(len(code), device=code.device))
-
-
-def person_share(code: Tensor, labels: Tensor, people: int) -> Tensor:
-    """Share of what varies in the code that belongs to the person and not to the face, mean over its channels.
-
-    code    float [B, 64] of `people` blocks of B / people crops, each block of one person; labels float [B, 54]
-    returns about 0 (nobody can be told; estimates scatter around it and may be negative) and upwards
-    source  the criterion of linear discriminant analysis, per channel. What a channel says beyond its label counts, the
-            label shrunk by as much as the code is: a channel that reads nothing must not pay for what people's own
-            habits are. Products of different crops estimate the square of a person's lean without bias
-    """
-    wanted = F.pad(labels, (0, code.shape[1] - labels.shape[1]))
-    wanted = wanted - wanted.mean(0)
-    slope = ((code * wanted).sum(0) / (wanted.square().sum(0) + _LEAST_VARIANCE)).detach()
-    beyond = (code - code.mean(0) - slope * wanted).unflatten(0, (people, -1))  # [P, n, 64]
-    crops = beyond.shape[1]
-    lean = (beyond.sum(1).square() - beyond.square().sum(1)) / (crops * (crops - 1))  # [P, 64]
-    varies = code.var(0).detach() + _LEAST_VARIANCE
-    return (lean.mean(0) / varies).mean()

@@ -58,18 +58,19 @@ class VaeRecipe:
 
 @dataclass(frozen=True)
 class FaceRecipe:
-    """`confusion` and `person`: weights of two terms of stages.training.face_objective.
+    """`points`: weight of finding the face points in the features.
 
-    person_from_01  share of the steps before `person` counts: counted from the start, it keeps the code from reading
-    points          weight of finding the face points in the features
+    directions     that all units but jaw, mouthClose and lids share in the end (stages.training.face_readout)
+    person         how much what varies between people counts against such a direction
+    readout_crops  that they are found on, of close-ups where there are any
     """
 
     steps: int
     batch: int = 64
-    confusion: float = 0.0
-    person: float = 0.05
-    person_from_01: float = 0.7
     points: float = 0.3
+    directions: int = 5
+    person: float = 6.0
+    readout_crops: int = 10_000
     lr: float = 2e-3
     muon_lr: float = 2e-2
     ema_decay: float = 0.995
@@ -202,7 +203,7 @@ RECIPES: dict[str, Recipe] = {
             last_bite=Bite(0, 9, 1),
             decoder=DecoderRecipe(steps=3, bites=(Bite(32, 5, 2, 0.5), Bite(32, 1, 4, 0.5)), perceptual=""),
         ),
-        face=FaceRecipe(steps=4, batch=8),
+        face=FaceRecipe(steps=4, batch=8, readout_crops=64),
         phases=(
             Phase(stage=1, share=0.4, frames=(1, 5), batch=(4, 2)),
             Phase(stage=2, share=0.2, frames=(1, 5), batch=(4, 2)),

@@ -1,14 +1,17 @@
 """Measures the face encoder: expressions across people it never saw, the person in the tokens, real talking videos.
 
     python tests/bench/bench_face_encoder.py [--encoder FILE] [--people 12] [--spread 100] [--natural 50]
-                                             [--videos FOLDER] [--work FOLDER] [--json FILE] [--record FILE]
+                                             [--known 300] [--videos FOLDER] [--work FOLDER] [--json FILE]
+                                             [--record FILE]
 
-Retrieval: every crop asks for the same face among one crop of every face, each of a random other person; chance is
-1 / E. Identity: a linear probe (stages.training.face_measures) names the person of faces that it was not fitted on;
-chance is 1 / P. Both also of an untrained network and of the pixels (16x16 grey). Videos: the directions of tokens that
-read jawOpen and eyeBlink, fitted on the synthetic crops alone, against the mouth opening (inner lips over the distance
-of the outer corners of the eyes) and the eye closure (lids over the eye's width) of the face points that extract-pose
-finds. Small faces: the same from crops that first had N px a side; a crop is 1.15 head heights wide.
+Retrieval: every crop asks for the same face among one crop of every face, each of a random other person; chance is 1 /
+E. Nearest is the smallest Euclidean distance of tokens; beside it the likeliest (stages.training.face_measures.
+SameFace), which knows from people of the training what varies in tokens without the face. Identity: a linear probe
+(stages.training.face_measures) names the person of faces that it was not fitted on; chance is 1 / P. Both also of an
+untrained network and of the pixels (16x16 grey). Videos: the directions of tokens that read jawOpen and eyeBlink,
+fitted on the synthetic crops alone, against the mouth opening (inner lips over the distance of the outer corners of the
+eyes) and the eye closure (lids over the eye's width) of the face points that extract-pose finds. Small faces: the same
+from crops that first had N px a side; a crop is 1.15 head heights wide.
 """
 
 import argparse
@@ -21,6 +24,7 @@ TALKING = ("face_talking_speech", "d3", "face_glasses", "face_green_screen", "fa
 UNITS = {"jaw": ("jawOpen",), "eyes": ("eyeBlinkLeft", "eyeBlinkRight")}
 DECAYS = (1e-3, 1e-2, 1e-1, 1.0)  # of the ridge regressions
 SMALL_PX = (20, 24, 32, 48, 64)
+LEAST_SEEN, LEAST_FACING = 0.5, 0.45  # of known faces
 LIPS, OUTER_EYES = (13, 14), (33, 263)
 LIDS, EYES = ((159, 145), (386, 374)), ((33, 133), (362, 263))  # of the face mesh of 478 points
 
@@ -47,16 +51,51 @@ def grey_pixels(crops_u8):
     return grey.reshape(*grey.shape[:-2], 16, cell, 16, cell).mean((-3, -1)).reshape(*grey.shape[:-2], -1) / 255.0
 
 
-def told_apart(features):
-    """Retrieval and probe of features [P, E, D], each also in multiples of chance."""
+def told_apart(features, same_face=None):
+    """Retrieval (with a SameFace also by it) and probe of features [P, E, D], each also in multiples of chance."""
     from stages.training.face_measures import identity_probe, retrieval_top1
 
     people, faces = features.shape[:2]
     top1, probe = retrieval_top1(features), identity_probe(features)
+    likeliest = retrieval_top1(features, distances=same_face) if same_face else float("nan")
     return {
         "people": people, "faces": faces, "top1": top1, "top1_x_chance": top1 * faces,
+        "likeliest": likeliest, "likeliest_x_chance": likeliest * faces,
         "identity": probe, "identity_x_chance": probe * people,
     }  # fmt: skip
+
+
+def known_faces(network, people, cache):
+    """SameFace of the close-ups of so many training people, changed as in training; None for none of them."""
+    from stages.core.rng import numpy_rng
+    from stages.training.face_augment import augment
+    from stages.training.face_measures import SameFace
+    from stages.training.face_people import FIRST, SyntheticFaces
+    from stages.training.pool import usual_assets
+
+    if not people:
+        return None
+    source, tokens, labels = SyntheticFaces(usual_assets("auto")), [], []
+    cache.mkdir(parents=True, exist_ok=True)
+    for seed in range(FIRST, FIRST + people):
+        path = cache / f"{seed}.npz"
+        if not path.is_file():
+            np.savez(path, **source.clip(seed))
+        with np.load(path) as made:
+            seen = (made["seen_01"] >= LEAST_SEEN) & (made["R_cam_head"][:, 2, 2] >= LEAST_FACING)
+            if seen.any():
+                changed = augmented(made["faces"][seen], augment, numpy_rng(seed, "bench", "faces", "known"))
+                tokens.append(encode(network, changed))
+                labels.append(made["expressions"][seen])
+    return SameFace.fitted(np.concatenate(tokens), np.concatenate(labels).astype(np.float64))
+
+
+def augmented(crops_u8, augment, rng):
+    """uint8 [n, S, S, 3] of crops as training changes them."""
+    import torch
+
+    made = augment(torch.from_numpy(crops_u8), rng)[0]
+    return (255.0 * made).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def signal_of(labels, names, key):
@@ -118,13 +157,13 @@ def real_crops(folder, work, seconds):
         yield name, bundle.read("face", "crops")[valid], signals
 
 
-def measure(network, untrained, sets, names, videos):
+def measure(network, untrained, sets, names, videos, same_face=None):
     """Everything, as one JSON-able dict; a side of 0 stands for the crop as it is."""
     result = {"sets": {}, "small": {}, "videos": {}}
     tokens = {name: encode(network, crops.crops_u8) for name, crops in sets.items()}
     for name, crops in sets.items():
         result["sets"][name] = {
-            "encoder": told_apart(tokens[name]),
+            "encoder": told_apart(tokens[name], same_face),
             "untrained": told_apart(encode(untrained, crops.crops_u8)),
             "pixels": told_apart(grey_pixels(crops.crops_u8)),
         }
@@ -134,7 +173,7 @@ def measure(network, untrained, sets, names, videos):
     spread = sets["spread"]
     for side in (0, *SMALL_PX):
         seen = encode(network, spread.crops_u8, side)
-        row = told_apart(seen)
+        row = told_apart(seen, same_face)
         for key, (direction, _) in read.items():
             truth = signal_of(spread.labels, names, key)
             row[f"{key}_r"] = correlation((seen @ direction).ravel(), np.tile(truth, people))
@@ -149,12 +188,18 @@ def measure(network, untrained, sets, names, videos):
 
 def show(result):
     """Print the tables."""
-    print("| set | of | retrieval top-1 | x chance | identity probe | x chance |\n|---|---|---|---|---|---|")
+    print(
+        "| set | of | retrieval top-1 | x chance | likeliest | x chance | identity probe | x chance |\n"
+        + "|---" * 8
+        + "|"
+    )
     for name, rows in result["sets"].items():
         for who, row in rows.items():
             print(f"| {name}, {row['faces']} faces x {row['people']} people | {who} | {told(row)} |")
     print(
-        "\n| crop px | retrieval top-1 | x chance | identity probe | x chance | jaw r | eyes r |\n" + "|---" * 7 + "|"
+        "\n| crop px | retrieval top-1 | x chance | likeliest | x chance | identity | x chance | jaw r | eyes r |\n"
+        + "|---" * 9
+        + "|"
     )
     for side, row in result["small"].items():
         print(f"| {side if side != '0' else 'as it is'} | {told(row)} | {row['jaw_r']:.2f} | {row['eyes_r']:.2f} |")
@@ -166,10 +211,11 @@ def show(result):
 
 
 def told(row):
-    """Four cells of one row of `told_apart`."""
+    """Six cells of one row of `told_apart`."""
     return " | ".join(
         [
             f"{100 * row['top1']:.1f}%", f"{row['top1_x_chance']:.1f}",
+            f"{100 * row['likeliest']:.1f}%", f"{row['likeliest_x_chance']:.1f}",
             f"{100 * row['identity']:.1f}%", f"{row['identity_x_chance']:.1f}",
         ]
     )  # fmt: skip
@@ -181,6 +227,7 @@ def main():
     parser.add_argument("--people", type=int, default=12)
     parser.add_argument("--spread", type=int, default=100, help="faces of the set `spread`")
     parser.add_argument("--natural", type=int, default=50, help="faces of the set `natural`")
+    parser.add_argument("--known", type=int, default=300, help="training people of the likeliest face; 0 = without")
     parser.add_argument("--videos", type=Path, help="folder of the real videos; without it they are left out")
     parser.add_argument("--seconds", type=float, default=8.0, help="of each video; 0 = all")
     parser.add_argument("--work", type=Path, default=Path("face-bench"), help="crops and bundles are kept here")
@@ -203,7 +250,8 @@ def main():
     torch.manual_seed(0)
     untrained = FaceMotionNet(encoder.network.config).eval()
     videos = real_crops(arguments.videos, arguments.work, arguments.seconds) if arguments.videos else ()
-    result = measure(encoder.network, untrained, sets, load_assets().arkit_names, videos)
+    same_face = known_faces(encoder.network, arguments.known, arguments.work / "known")
+    result = measure(encoder.network, untrained, sets, load_assets().arkit_names, videos, same_face)
     result["encoder_sha256"] = encoder.sha256
     print()
     show(result)
@@ -216,7 +264,8 @@ def main():
 def record(source, target, result):
     """Copy an encoder's weights to another file that also says what was measured of them.
 
-    Matrices are stored in half the bytes, but for the map to the tokens, which transformers have learned as it is.
+    Matrices are stored in half the bytes, but for the map to the tokens, which transformers have learned as it is, and
+    that to the code, which has few directions and would get others by rounding.
     """
     import torch
 
@@ -229,7 +278,8 @@ def record(source, target, result):
         name: [rows["frames"], *(round(rows["0"][key], 3) for key in UNITS)] for name, rows in result["videos"].items()
     }
     measured = {key: round(value, 4) for key, value in spread.items()}
-    small = {n: t.to(torch.bfloat16) if t.ndim > 1 and "head_tokens" not in n else t for n, t in tensors.items()}
+    whole = ("head_tokens", "head_code")
+    small = {n: t.to(torch.bfloat16) if t.ndim > 1 and not n.startswith(whole) else t for n, t in tensors.items()}
     save_checkpoint(target, small, {**config, "measured": {**measured, "frames, jaw r, eyes r": talk}})
 
 

@@ -3,96 +3,21 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
 from stages.training.face_objective import (
-    CROPS_OF_ONE,
     UNITS,
-    confusion_loss,
-    expression_loss,
     expression_weights,
-    face_loss,
     fix_tokens,
     mirrored_labels,
     mirrored_points,
-    person_share,
     points_loss,
 )
-from stages.training.recipe import FaceRecipe
-
-PEOPLE = 400
-BATCH = PEOPLE * CROPS_OF_ONE
-
-
-@pytest.fixture
-def labels():
-    return torch.rand(BATCH, 54, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture
 def head():
     torch.manual_seed(1)
     return torch.nn.Linear(64, 128)
-
-
-def normal(*shape, seed=2):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def code_of(labels, error):
-    return F.pad(labels, (0, 10)) + error
-
-
-def test_a_code_that_equals_the_labels_confuses_nothing_and_a_constant_one_everything(labels, head):
-    few = labels[:64]
-    exact, constant = code_of(few, 0.0), torch.zeros(64, 64)
-    assert confusion_loss(exact + 1e-4 * normal(64, 64), few, head) < 0.01
-    assert confusion_loss(constant, few, head) > 0.8 * np.log(64)
-
-
-def test_confusion_does_not_ask_for_another_scale_of_the_tokens(labels, head):
-    code = code_of(labels[:64], 0.3 * normal(64, 64))
-    before = confusion_loss(code, labels[:64], head)
-    with torch.no_grad():
-        head.weight *= 5.0
-    after = confusion_loss(code, labels[:64], head)
-    assert after == pytest.approx(float(before), rel=1e-4)
-    after = confusion_loss(code.clone().requires_grad_(), labels[:64], head)
-    after.backward()
-    assert head.weight.grad is None  # the format is not what is trained
-
-
-def test_person_share_is_what_was_put_in(labels):
-    """Of each channel: face 1/12 (uniform labels), person 0.04, noise 0.01; the free ones have no face."""
-    lean = 0.2 * normal(PEOPLE, 1, 64, seed=3).expand(-1, CROPS_OF_ONE, -1).reshape(BATCH, 64)
-    found = float(person_share(code_of(labels, lean + 0.1 * normal(BATCH, 64)), labels, PEOPLE))
-    wanted = (54 * 0.04 / (1 / 12 + 0.05) + 10 * 0.04 / 0.05) / 64
-    assert found == pytest.approx(wanted, rel=0.08), (found, wanted)
-    without = float(person_share(code_of(labels, 0.1 * normal(BATCH, 64)), labels, PEOPLE))
-    assert abs(without) < 0.01, without
-
-
-def test_habits_of_people_are_no_lean_of_the_code():
-    """Labels that hardly change within a person: a code that reads a half of them leans to nobody."""
-    habit = torch.rand(PEOPLE, 1, 54, generator=torch.Generator().manual_seed(4))
-    labels = (habit + 0.05 * normal(PEOPLE, CROPS_OF_ONE, 54)).reshape(BATCH, 54)
-    code = F.pad(0.5 * labels, (0, 10)) + 0.1 * normal(BATCH, 64, seed=5)
-    assert abs(float(person_share(code, labels, PEOPLE))) < 0.01
-
-
-def test_shrinking_the_code_does_not_hide_the_person(labels):
-    lean = 0.5 * normal(PEOPLE, 1, 64, seed=3).expand(-1, CROPS_OF_ONE, -1).reshape(BATCH, 64)
-    code = code_of(labels, lean)
-    large, small = (float(person_share(size * code, labels, PEOPLE)) for size in (1.0, 0.25))
-    assert small == pytest.approx(large, rel=0.05)
-
-
-def test_the_loss_is_its_terms(labels, head):
-    code, few = code_of(labels[:64], 0.2 * normal(64, 64)), labels[:64]
-    weights, recipe = expression_weights(few.numpy(), head), FaceRecipe(steps=1, confusion=0.3, person=0.7)
-    parts = expression_loss(code, few, weights) + 0.3 * confusion_loss(code, few, head)
-    parts = parts + 0.7 * person_share(code, few, 64 // CROPS_OF_ONE)
-    assert float(face_loss(code, few, weights, head, recipe)) == pytest.approx(float(parts), rel=1e-6)
 
 
 def test_tokens_are_expressions_in_units_of_their_spread():
