@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from stages.core.arkit import ARKIT_INDEX
 from stages.core.carried import DOUBTFUL_FIGURE, SEEN_FIGURE
 from stages.face.crop import FACE_MIDDLE_RADII, HALF_SIDE_RADII, crop_affine, warp_crop
 from stages.face.encoder import EXPRESSIONS, SUPERVISED
@@ -28,6 +29,10 @@ _OUTER_LIP, _INNER_LIP = slice(48, 60), slice(60, 68)
 _UPPER, _LOWER = (61, 62, 63), (67, 66, 65)
 _BELOW_EYE = 0.13  # radii from the lower lid to skin without lashes
 _NARROWEST = 0.35  # share of a gap that stays when it closes: points that meet would turn the field inside out
+# An open jaw counts so much more: a slit stays of a mouth that closes, teeth stay between lips, a spline is stiff, and
+# mouths of films moved half as far as their drivers' (r over 14 mouths of validation people 0.78 without, 0.81 with).
+_JAW = 1.4
+_LOUDER = np.where(np.arange(SUPERVISED) == ARKIT_INDEX["jawOpen"], _JAW, 1.0)
 _GRID = 12.0  # nodes of the field a head radius
 _OPEN = 0.10  # radii between the inner lips from which a mouth is painted in full
 # (outline, upper points, lower points) of what can close
@@ -84,13 +89,15 @@ def mixed_weights(known, shares) -> np.ndarray:
 
 
 def carry_expressions(pictures_u8, kinds_u8, center_px, radius_px, R_cam_head, before, after):
-    """Return pictures uint8 [T, H, W, 3] and kinds uint8 [T, H, W] of a whole clip; see `carry_expression`.
+    """Return pictures uint8 [T, H, W, 3] and kinds uint8 [T, H, W] of a whole clip; see `carry_expression`, which is
+    told of jaws that are more open than the weights say (_JAW).
 
     center_px [T, 2], radius_px [T], R_cam_head [T, 3, 3]   of the head in each frame, NaN where there is none
     before  float [>= 52] or [T, >= 52] weights of the reference, NaN where unknown
     after   float [T, >= 52], NaN = no face
     """
     shape = face_shape()
+    before, after = (np.asarray(w, np.float64) * _LOUDER[: np.shape(w)[-1]] for w in (before, after))
     before = np.broadcast_to(before, (len(pictures_u8), np.shape(before)[-1]))
     made = [
         carry_expression(*frame, shape)

@@ -19,7 +19,7 @@ CROP_SIDE = 224  # what goes in, as in the paper
 EXPRESSIONS = 52  # ARKit weights in alphabetical order of their names
 SUPERVISED = EXPRESSIONS + 2  # and gaze yaw, pitch in units of 30 degrees
 _GRID = 64  # cells a side that the convolutions see
-_OPEN = 2.0  # of the gates before they have learned
+OPEN = 2.0  # of the gates before they have learned
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.safetensors"
 
 
@@ -69,7 +69,7 @@ class FaceMotionNet(nn.Module):
         self.neck = nn.Sequential(nn.Linear(channels * cells, config.neck), nn.LayerNorm(config.neck), nn.SiLU())
         self.head_code = nn.Linear(config.neck, config.code)
         self.head_gate = nn.Linear(config.neck, EXPRESSIONS)
-        nn.init.constant_(self.head_gate.bias, _OPEN)
+        nn.init.constant_(self.head_gate.bias, OPEN)
         self.head_tokens = nn.Linear(config.code, config.tokens * config.token_channels)
 
     def forward(self, crops_01: Tensor) -> tuple[Tensor, Tensor]:

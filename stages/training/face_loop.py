@@ -29,7 +29,7 @@ from stages.training.face_objective import (
     points_loss,
 )
 from stages.training.face_people import CROP_PX
-from stages.training.face_readout import read_out
+from stages.training.face_readout import read_out, reopen
 from stages.training.learner import Learner
 from stages.training.pool import Pool
 from stages.training.prepare import face_valid
@@ -98,6 +98,7 @@ def train_face(
     network = FaceMotionNet(FaceEncoderConfig()).to(device)
     if start is not None:
         load_strictly(network, start, "the face encoder to start from")
+        reopen(network)
     network.head_tokens.requires_grad_(False)  # the format of the tokens
     faces = [Faces(pool.trained)] + ([Faces(close_ups.trained)] if close_ups else [])
     labels = np.concatenate([part.labels for part in faces])

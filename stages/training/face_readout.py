@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from stages.core.rng import numpy_rng
-from stages.face.encoder import SUPERVISED, FaceMotionNet
+from stages.face.encoder import OPEN, SUPERVISED, FaceMotionNet
 from stages.training.face_augment import augment
 from stages.training.face_objective import UNITS
 from stages.training.recipe import FaceRecipe
@@ -52,6 +52,18 @@ def read_out(network: FaceMotionNet, faces, recipe: FaceRecipe, seed: int) -> No
     head.bias.copy_(torch.cat([torch.from_numpy(bias).to(free), free]))
     gate.weight.zero_()
     gate.bias.fill_(_ALWAYS)
+
+
+@torch.no_grad()
+def reopen(network: FaceMotionNet) -> None:
+    """Let gates that a readout has opened for good learn again; what the network says stays as it is."""
+    head, gate = network.head_code, network.head_gate
+    shut = gate.bias >= _ALWAYS
+    gate.bias[shut] = OPEN
+    times = torch.ones_like(head.bias)
+    times[: len(shut)][shut] = 1.0 / torch.sigmoid(gate.bias[shut])
+    head.weight.mul_(times[:, None])
+    head.bias.mul_(times)
 
 
 def neck_of(network: FaceMotionNet, crops_01: Tensor) -> Tensor:

@@ -50,8 +50,8 @@ def freeze_for_stage(dit: DiT, face_net: nn.Module, stage: int) -> None:
     for name, parameter in dit.named_parameters():
         is_face = "face_" in name
         parameter.requires_grad_({1: not is_face, 2: is_face, 3: True}[stage])
-    for name, parameter in face_net.named_parameters():  # what tokens mean is fixed: other stages write them too
-        parameter.requires_grad_(stage == 2 and "head_tokens" not in name)
+    for name, parameter in face_net.named_parameters():  # what tokens mean is fixed, and which directions become code
+        parameter.requires_grad_(stage == 2 and "head_" not in name)
 
 
 def conditions(batch: TrainingBatch, tokens: Tensor, keep_refs: Tensor, keep_motion: Tensor, face_valid: Tensor):

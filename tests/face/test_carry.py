@@ -109,7 +109,7 @@ def test_an_unknown_head_or_expression_leaves_the_photo(broken):
     np.testing.assert_array_equal(same, kind)
 
 
-def test_a_clip_is_its_frames():
+def test_a_clip_is_its_frames_and_its_jaws_count_more():
     pictures = np.random.default_rng(3).integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
     kinds = np.full((3, SIDE, SIDE), SEEN_FIGURE, np.uint8)
     after = np.stack([weights(), weights(jaw=(JAW_OPEN, 0.5)), np.full(54, np.nan)])
@@ -117,7 +117,8 @@ def test_a_clip_is_its_frames():
     made, found = carry_expressions(pictures, kinds, *heads, weights(), after)
     assert made.shape == pictures.shape and found.shape == kinds.shape
     np.testing.assert_array_equal(made[2], pictures[2])
-    np.testing.assert_array_equal(made[1], moved(pictures[1], weights(), after[1])[0])
+    louder = weights(jaw=(JAW_OPEN, 1.4 * 0.5))
+    np.testing.assert_array_equal(made[1], moved(pictures[1], weights(), louder)[0])
 
 
 def test_tokens_say_the_expressions_exactly():

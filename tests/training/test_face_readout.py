@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stages.face.encoder import FaceEncoderConfig, FaceMotionNet
-from stages.training.face_readout import PLAIN, between_people, neck_of, read_out, readout, telling_directions
+from stages.training.face_readout import PLAIN, between_people, neck_of, read_out, readout, reopen, telling_directions
 from stages.training.recipe import FaceRecipe
 
 PEOPLE, CROPS, NECK = 300, 20, 96
@@ -113,3 +113,7 @@ def test_a_network_reads_along_few_directions_and_keeps_its_tokens():
     assert torch.equal(code[:, 54:], code[:1, 54:].expand(5, -1))  # free codes are constants
     assert torch.linalg.matrix_rank(network.head_code.weight, rtol=1e-5) == len(PLAIN) + 2
     assert code[:, PLAIN[0]].std() > 0.01
+    reopen(network)  # and can go on learning from there
+    with torch.no_grad():
+        torch.testing.assert_close(network.code_of(network.features(crops)), code, atol=1e-5, rtol=1e-5)
+    assert torch.equal(network.head_gate.bias, torch.full((52,), 2.0))
