@@ -21,6 +21,7 @@ PLAIN = tuple(UNITS.index(name) for name in ("jawOpen", "mouthClose", "eyeBlinkL
 _OTHERS = [unit for unit in range(SUPERVISED) if unit not in PLAIN]
 _ALWAYS = 20.0  # before the sigmoid of a gate that is open for good
 _RIDGE = 1e-3  # times the mean variance of what a regression looks at
+_NOTHING = 1e-12  # as much where nothing varies: its regression is zero
 _LEAST = 1e-6  # of the largest variance: no direction has less
 _PASS = 64  # crops in one go
 
@@ -128,4 +129,4 @@ def telling_directions(features: np.ndarray, labels: np.ndarray, count: int, mor
 
 
 def _ridge(spread: np.ndarray) -> np.ndarray:
-    return _RIDGE * np.trace(spread) / len(spread) * np.eye(len(spread))
+    return max(_RIDGE * np.trace(spread) / len(spread), _NOTHING) * np.eye(len(spread))

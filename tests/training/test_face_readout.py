@@ -74,6 +74,12 @@ def test_what_people_have_in_common_is_found():
     assert not between_people(features[:3], np.arange(3)).any()
 
 
+def test_labels_that_never_change_are_said_and_nothing_is_read():
+    weight, bias = readout(np.random.default_rng(9).normal(size=(40, 8)), np.full((40, 54), 0.3), np.arange(40), 2, 6.0)
+    np.testing.assert_allclose(weight, 0.0, atol=1e-9)
+    np.testing.assert_allclose(bias, 0.3)
+
+
 def test_directions_are_white_without_the_face_and_fall_with_it(known):
     features, labels = known[0] - known[0].mean(0), known[1] - known[1].mean(0)
     along, ratio = telling_directions(features, labels, 10)
