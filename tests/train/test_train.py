@@ -99,7 +99,8 @@ def test_the_files_say_what_they_are(trained):
 
     assert np.asarray(Image.open(folder / "curves.png")).std() > 1
     before, after = load_checkpoint(folder / "work/face_first.safetensors")[0], load_checkpoint(folder / FILES[1])[0]
-    assert not torch.equal(before["head_code.weight"], after["head_code.weight"])  # stage 2 went on with it
+    assert not torch.equal(before["neck.0.weight"], after["neck.0.weight"])  # stage 2 went on with it
+    assert torch.equal(before["head_code.weight"], after["head_code.weight"])  # and left what becomes code
 
 
 def curve(folder) -> list[dict]:
