@@ -20,7 +20,7 @@ from stages.training.recipe import FaceRecipe
 PLAIN = tuple(UNITS.index(name) for name in ("jawOpen", "mouthClose", "eyeBlinkLeft", "eyeBlinkRight"))
 _OTHERS = [unit for unit in range(SUPERVISED) if unit not in PLAIN]
 _ALWAYS = 20.0  # before the sigmoid of a gate that is open for good
-_RIDGE = 1e-3  # times the mean variance of what a regression looks at
+_RIDGE = 0.05  # times the mean variance of what a regression looks at, and times numbers over crops: 0.001 of 10,000
 _NOTHING = 1e-12  # as much where nothing varies: its regression is zero
 _LEAST = 1e-6  # of the largest variance: no direction has less
 _PASS = 64  # crops in one go
@@ -94,7 +94,7 @@ def readout(
 def regression(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Ridge regression [D, L] of centred numbers [n, L] on centred ones [n, D]."""
     spread = known.T @ known / len(known)
-    return np.linalg.solve(spread + _ridge(spread), known.T @ wanted / len(known))
+    return np.linalg.solve(spread + _ridge(spread, len(known)), known.T @ wanted / len(known))
 
 
 def beside(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -122,11 +122,11 @@ def telling_directions(features: np.ndarray, labels: np.ndarray, count: int, mor
     rest = beside(features, labels)
     said = features - rest
     noise = rest.T @ rest / len(rest) + more
-    values, vectors = np.linalg.eigh(noise + _ridge(noise))
+    values, vectors = np.linalg.eigh(noise + _ridge(noise, len(rest)))
     white = vectors / np.sqrt(np.maximum(values, _LEAST * values[-1]))
     ratio, turned = np.linalg.eigh(white.T @ (said.T @ said / len(said)) @ white)
     return white @ turned[:, ::-1][:, :count], ratio[::-1][:count]
 
 
-def _ridge(spread: np.ndarray) -> np.ndarray:
-    return max(_RIDGE * np.trace(spread) / len(spread), _NOTHING) * np.eye(len(spread))
+def _ridge(spread: np.ndarray, crops: int) -> np.ndarray:
+    return max(_RIDGE * np.trace(spread) / crops, _NOTHING) * np.eye(len(spread))
