@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from stages.training.face_readout import telling_directions
+from stages.training.face_readout import regression, telling_directions
 
 _NEIGHBOUR_DRAWS = 8  # galleries drawn for one query
 _PROBE_DECAYS = (1e-3, 1e-2, 1e-1)
@@ -125,8 +125,5 @@ def linear_reader(features: np.ndarray, wanted: np.ndarray, decay: float = 1e-3)
     decay  of the direction, times the mean variance of a feature
     """
     mean, level = features.mean(0), float(wanted.mean())
-    centred = features - mean
-    spread = centred.T @ centred / len(features)
-    ridge = decay * np.trace(spread) / len(spread) * np.eye(len(spread))
-    direction = np.linalg.solve(spread + ridge, centred.T @ (wanted - level) / len(features))
+    direction = regression(features - mean, wanted - level, decay)
     return direction, level - float(mean @ direction)

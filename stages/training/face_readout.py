@@ -91,10 +91,13 @@ def readout(
     return weight, level - middle @ weight
 
 
-def regression(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Ridge regression [D, L] of centred numbers [n, L] on centred ones [n, D]."""
+def regression(known: np.ndarray, wanted: np.ndarray, decay: float | None = None) -> np.ndarray:
+    """Ridge regression [D, L] or [D] of centred numbers [n, L] or [n] on centred ones [n, D].
+
+    decay  times the mean variance of what is known; None: what so few crops need
+    """
     spread = known.T @ known / len(known)
-    return np.linalg.solve(spread + _ridge(spread, len(known)), known.T @ wanted / len(known))
+    return np.linalg.solve(spread + _ridge(spread, len(known), decay), known.T @ wanted / len(known))
 
 
 def beside(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -128,5 +131,6 @@ def telling_directions(features: np.ndarray, labels: np.ndarray, count: int, mor
     return white @ turned[:, ::-1][:, :count], ratio[::-1][:count]
 
 
-def _ridge(spread: np.ndarray, crops: int) -> np.ndarray:
-    return max(_RIDGE * np.trace(spread) / crops, _NOTHING) * np.eye(len(spread))
+def _ridge(spread: np.ndarray, crops: int, decay: float | None = None) -> np.ndarray:
+    decay = _RIDGE * len(spread) / crops if decay is None else decay
+    return max(decay * np.trace(spread) / len(spread), _NOTHING) * np.eye(len(spread))
