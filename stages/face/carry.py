@@ -2,8 +2,8 @@
 
 The photo that `stages.body.warp` carries to a pose keeps the expression it was taken with. The 68 face points of an
 average head stand on its sphere twice, with the reference's expression and with the driver's, and pixels follow
-from the first to the second. What no photo with a closed mouth can show, its inside, is painted dark and marked
-as doubtful, for the networks to make. Our own; expression weights come from the face motion tokens (`FaceEncoder`), so
+from the first to the second. What no photo with a closed mouth can show, its inside, is painted
+(stages.face.mouth). Our own; expression weights come from the face motion tokens (`FaceEncoder`), so
 that tokens made from speech move the photo just the same.
 """
 
@@ -15,18 +15,15 @@ import cv2
 import numpy as np
 
 from stages.core.arkit import ARKIT_INDEX
-from stages.core.carried import DOUBTFUL_FIGURE, SEEN_FIGURE
 from stages.face.crop import FACE_MIDDLE_RADII, HALF_SIDE_RADII, crop_affine, warp_crop
 from stages.face.encoder import EXPRESSIONS, SUPERVISED
+from stages.face.mouth import FACING, INNER_LIP, LOWER, UPPER, paint_mouth
 
 READABLE = 0.35  # cosine between face and camera below which a face says nothing, as in training
 SHAPE_FILE = Path(__file__).parent / "weights" / "shape.safetensors"
 _SMALLEST_PX = 8.0  # radius of a head below which a mouth is three pixels wide and says nothing
 _RING, _RING_RADII = 16, 1.3  # points around the head that stay where they are
 _STIFF = 0.002  # smoothing of the spline, in head radii: points that nearly meet must not tear
-_FACING = -0.12  # depth in radii (towards the camera is negative) up to which a point takes part
-_OUTER_LIP, _INNER_LIP = slice(48, 60), slice(60, 68)
-_UPPER, _LOWER = (61, 62, 63), (67, 66, 65)
 _BELOW_EYE = 0.13  # radii from the lower lid to skin without lashes
 _NARROWEST = 0.35  # share of a gap that stays when it closes: points that meet would turn the field inside out
 # An open jaw counts so much more: a slit stays of a mouth that closes, teeth stay between lips, a spline is stiff, and
@@ -34,10 +31,9 @@ _NARROWEST = 0.35  # share of a gap that stays when it closes: points that meet 
 _JAW = 1.4
 _LOUDER = np.where(np.arange(SUPERVISED) == ARKIT_INDEX["jawOpen"], _JAW, 1.0)
 _GRID = 12.0  # nodes of the field a head radius
-_OPEN = 0.10  # radii between the inner lips from which a mouth is painted in full
 # (outline, upper points, lower points) of what can close
 _EYES = ((slice(36, 42), (37, 38), (41, 40)), (slice(42, 48), (43, 44), (47, 46)))
-_MOUTH = (_INNER_LIP, _UPPER, _LOWER)
+_MOUTH = (INNER_LIP, UPPER, LOWER)
 
 
 @dataclass(frozen=True)
@@ -135,7 +131,7 @@ def carry_expression(picture_u8, kind_u8, center_px, radius_px, R_cam_head, befo
     there, here = (
         shape.points(np.asarray(w, np.float64)) @ np.asarray(R_cam_head, np.float64).T for w in (before, after)
     )
-    visible = here[:, 2] < _FACING
+    visible = here[:, 2] < FACING
     if visible.sum() < 12:
         return picture_u8, kind_u8
     height, width = kind_u8.shape
@@ -149,7 +145,7 @@ def carry_expression(picture_u8, kind_u8, center_px, radius_px, R_cam_head, befo
     picture, kind = picture_u8.copy(), kind_u8.copy()
     window = (slice(top, bottom), slice(left, right))
     picture[window] = cv2.remap(picture_u8, source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    _paint_mouth(picture, kind, there, here, center_px, radius_px)
+    paint_mouth(picture, kind, there, here, after, (center_px, radius_px, R_cam_head), shape)
     for part, share in closing:
         _close(picture, kind, part, share, here, center_px, radius_px)
     return picture, kind
@@ -182,7 +178,7 @@ def _close(picture, kind, part, share, points, center_px, radius_px) -> None:
     """Paint the slit of an eye or mouth that closes with the skin beside it. Works in place."""
     outline, upper, lower = part
     place = points[:, :2] * radius_px + np.asarray(center_px)
-    if (points[outline, 2] > _FACING).any():
+    if (points[outline, 2] > FACING).any():
         return
     height, width = kind.shape
     gap = place[list(upper)] - place[list(lower)]
@@ -231,29 +227,3 @@ def _source(there, here, center_px, radius_px, box) -> np.ndarray:
     )
     shifted = cv2.remap(coarse, full_x, full_y, cv2.INTER_LINEAR)  # shifts, not places: OpenCV rounds to 1/32 of a cell
     return shifted + np.stack(np.meshgrid(np.arange(left, right), np.arange(top, bottom)), -1).astype(np.float32)
-
-
-def _gap(points) -> float:
-    """How far the inner lips are apart, in head radii, as the camera sees it."""
-    return float(np.linalg.norm(points[list(_UPPER), :2] - points[list(_LOWER), :2], axis=-1).mean())
-
-
-def _paint_mouth(picture, kind, there, here, center_px, radius_px) -> None:
-    """Darken the inside of a mouth that is more open than the photo's. Works in place."""
-    more = _gap(here) - _gap(there)
-    if more <= 0.01 or (here[_INNER_LIP, 2] > _FACING).any():
-        return
-    polygon = here[_INNER_LIP, :2] * radius_px + np.asarray(center_px)
-    lips = here[_OUTER_LIP, :2] * radius_px + np.asarray(center_px)
-    height, width = kind.shape
-    scale = 16
-    cover = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(cover, [np.round(polygon * scale).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
-    inside = (lips >= 0).all(-1) & (lips <= np.array([width - 1, height - 1])).all(-1)
-    if not inside.any():
-        return
-    around = lips[inside].round().astype(int)
-    colour = np.median(picture[around[:, 1], around[:, 0]].astype(np.float64), 0) * np.array([0.45, 0.28, 0.28])
-    strength = cover[..., None] / 255.0 * min(1.0, more / _OPEN)
-    picture[:] = np.round(picture * (1 - strength) + colour * strength).astype(np.uint8)
-    kind[(cover > 127) & (kind == SEEN_FIGURE)] = DOUBTFUL_FIGURE
