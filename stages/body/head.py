@@ -6,6 +6,7 @@ is that of the rim.
 """
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from stages.body import ellipsoid, relief
 from stages.body.piece import Part, Place
@@ -25,6 +26,8 @@ _TURNS_AWAY, _ALIKE, _EDGE = 0.4, 0.75, 0.1  # of what is near the outline; of v
 _FACE = 0.2  # of where a face and where the camera looks, from which chin and jaw are before the neck
 _HAIRLINE = (0.35, 0.8), (-0.1, 0.5)  # how far back, how far down: below it is skin, stretched head axes
 _BROW, _EARS = -0.45, 0.2  # how far down, how far back: below and before them is a face
+# radii beside a head that its surface still moves; how far they are moved wholly, and not at all
+_NEXT, _SHIFTED, _LOW = 0.3, (0.1, 0.25), 0.35
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 _RIM, _HAIR_PULL = 0.8, 1.5  # where, in radii, the colour of hair that is not seen is taken from; how far upwards
 
@@ -45,6 +48,8 @@ def place_in_head(there: Part, here: Part, x, y) -> Place:
     other_half = share > 0.5
     own, other = (_shown_at(at, here.rotation, turns) for at in (point, point * _MIRROR))
     found, twin = (np.where(other_half[..., None], *pair) for pair in ((other, own), (own, other)))
+    jaw = face & ~other_half & (point[..., 1] > _LOW)
+    outside = _next_to(np.stack([x, y], -1) / (there.reach_px / HAIR), inside, jaw, found, outside)
     back = on_picture(here, np.where(inside[..., None], found, outside))
     alike = there.rotation[2] @ here.rotation[2]
     narrow = (facing < _TURNS_AWAY) & (alike > _ALIKE)
@@ -65,6 +70,27 @@ def place_in_head(there: Part, here: Part, x, y) -> Place:
         share=share,
         twin=on_picture(here, twin),
     )
+
+
+def _next_to(plane, inside, moving, found, outside):
+    """Places [..., 2] beside a head that go on from those of the surface next to them: where one map ends and another
+    begins a jaw would be there twice.
+
+    plane  [..., 2] where they are in their own picture;  inside  bool [...] the surface is there, at `found` [..., 2]
+    moving  bool [...], the surface that takes along what is beside it: chin and jaw
+    All are in head radii. Far from the surface, or where both maps have little to do with each other, they stay.
+    """
+    shape, inside = outside.shape, inside.ravel()
+    if inside.all() or not inside.any():
+        return outside
+    plane, found, made = (at.reshape(-1, 2) for at in (plane, found, outside.copy()))
+    shift = np.where(moving.ravel()[:, None], found - made, 0.0)[inside]
+    far, nearest = cKDTree(plane[inside]).query(plane[~inside], distance_upper_bound=_NEXT)
+    at_hand = np.isfinite(far)
+    shift = shift[nearest[at_hand]]
+    share = (1.0 - far[at_hand] / _NEXT) * (1.0 - smoothstep(np.linalg.norm(shift, axis=-1), *_SHIFTED))
+    made[np.flatnonzero(~inside)[at_hand]] += share[:, None] * shift
+    return made.reshape(shape)
 
 
 def _shown_at(point, rotation, turns):

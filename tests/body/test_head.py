@@ -144,3 +144,19 @@ def test_no_places_show_nothing():
     source = Source(np.full((*SIZE, 3), WALL, np.uint8), one(act, 0), rotation[0])
     head = parts_of(act, 1, rotation[1])["head"]
     assert source.colours("head", place_in(head, source.parts["head"], nowhere, nowhere)).shape == (0, 3)
+
+
+@pytest.mark.parametrize("pitch_rad", [0.0, 0.12, -0.12])
+def test_a_jaw_is_not_there_twice_where_its_surface_ends(pitch_rad):
+    """Down from the lips over the chin: the places in the photo go on as they are, from the surface to beside it."""
+    act, _ = performance()
+    still = parts_of(act, 0, np.eye(3))["head"]
+    head = parts_of(act, 0, rotvec_to_matrix(np.array([pitch_rad, 0.0, 0.0])))["head"]
+    middle = still.points["middle"]
+    y = middle[1] + HEAD_PX * np.arange(0.5, 1.15, 0.01)
+    for aside in (0.0, 0.25):
+        place = place_in(head, still, np.full(len(y), middle[0] + aside * HEAD_PX), y)
+        assert place.skin[0] and not place.skin[-1]
+        end = int(np.argmin(place.skin))
+        step = (place.y[end] - place.y[end - 1]) / HEAD_PX
+        assert -0.005 < step < 0.04, f"a step of {step:.3f} radii where a pixel's is 0.010"
