@@ -20,7 +20,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "animate"
 LAYER = "video"
-VERSION = 10
+VERSION = 11
 _MOST_STRENGTH = 3.0
 _MOST_PSEUDO = 3
 _DECIDING = ("seed", "steps", "solver", "cfg_ref", "cfg_motion", "segment", "carry_expression", "face_strength")

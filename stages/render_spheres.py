@@ -20,7 +20,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "render-spheres"
 LAYERS = ("body", "head")
-VERSION = 14
+VERSION = 15
 FRAMINGS = ("reference", "driver")
 CAMERAS = ("driver", "still")
 _MULTIPLE = 16
