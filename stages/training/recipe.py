@@ -165,7 +165,7 @@ RECIPES: dict[str, Recipe] = {
                 muon_lr=8e-3,
             ),
         ),
-        face=FaceRecipe(steps=6000),
+        face=FaceRecipe(steps=9400),
         phases=PHASES,
         phase_steps=(2400, 1000, 700, 2600),
         compositor=CompositorRecipe(rehearsals=900, steps=2500),
