@@ -1,5 +1,6 @@
 """The inside of a mouth that opens: dark, with teeth that belong to the skull and to the jaw."""
 
+import cv2
 import numpy as np
 
 from stages.core.arkit import ARKIT_INDEX
@@ -10,13 +11,13 @@ CENTER, RADIUS, SIDE = np.array([100.0, 80.0]), 80.0, 200
 SKIN = 150
 
 
-def opened(skin=SKIN, **units):
+def opened(skin=SKIN, radius=RADIUS, **units):
     """Picture and kinds of a face of one colour, its mouth shut in the photo, with these ARKit weights."""
     picture, kind = np.full((SIDE, SIDE, 3), skin, np.uint8), np.full((SIDE, SIDE), SEEN_FIGURE, np.uint8)
     after = np.zeros(54)
     for name, weight in units.items():
         after[[ARKIT_INDEX[full] for full in ARKIT_INDEX if full in (name, f"{name}Left", f"{name}Right")]] = weight
-    return carry_expression(picture, kind, CENTER, RADIUS, np.eye(3), np.zeros(54), after, face_shape())
+    return carry_expression(picture, kind, CENTER, radius, np.eye(3), np.zeros(54), after, face_shape())
 
 
 def middle(picture) -> np.ndarray:
@@ -64,3 +65,15 @@ def test_the_darker_a_skin_the_paler_its_teeth():
 def test_a_mouth_that_stays_shut_has_none():
     made, kind = opened(mouthSmile=0.3)
     assert (kind == SEEN_FIGURE).all() and not len(teeth(made))
+
+
+def test_a_mouth_of_a_few_pixels_is_plainly_dark():
+    """A row of less than a pixel would fill it, and it would read as shut."""
+    wide = {"jawOpen": 0.8, "mouthUpperUp": 0.6, "mouthLowerDown": 0.6}
+    brightest = {}
+    for radius in (20.0, 30.0, 40.0):
+        made, kind = opened(radius=radius, **wide)
+        inside = cv2.erode((kind == DOUBTFUL_FIGURE).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        assert inside.sum() > 10
+        brightest[radius] = float(made[inside].astype(float).mean(-1).max())
+    assert brightest[20.0] < 0.45 * SKIN < brightest[30.0] < brightest[40.0], brightest
