@@ -19,7 +19,7 @@ from stages.face.crop import FACE_MIDDLE_RADII, HALF_SIDE_RADII, crop_affine, wa
 from stages.face.encoder import EXPRESSIONS, SUPERVISED
 from stages.face.mouth import FACING, INNER_LIP, LOWER, UPPER, paint_mouth
 
-READABLE = 0.35  # cosine between face and camera below which a face says nothing, as in training
+READABLE = 0.35  # cosine between face and camera below which a face says nothing; training takes none of those
 SHAPE_FILE = Path(__file__).parent / "weights" / "shape.safetensors"
 _SMALLEST_PX = 8.0  # radius of a head below which a mouth is three pixels wide and says nothing
 _RING, _RING_RADII = 16, 1.3  # points around the head that stay where they are

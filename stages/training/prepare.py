@@ -14,6 +14,7 @@ from stages.body.framing import cut
 from stages.core.carried import averaged_kind
 from stages.core.pictures import averaged
 from stages.core.rng import numpy_rng
+from stages.face.carry import READABLE
 from stages.head.sphere import draw_sphere
 from stages.model.vae import CausalVae, frames_pm1
 from stages.training.pool import REFERENCE_FRAMES, Pool, scaled
@@ -29,8 +30,6 @@ from stages.training.variety import (
     views_of,
 )
 from stages.training.warps import carry_references
-
-_FACING = 0.35  # cosine between the face and the camera below which a face crop says nothing
 
 
 def prepare_clips(
@@ -57,7 +56,7 @@ def prepare_clips(
 
 def face_valid(R_cam_head: np.ndarray) -> np.ndarray:
     """bool [N]: the face looks far enough towards the camera to be read. R_cam_head float [N, 3, 3]"""
-    return R_cam_head[:, 2, 2] > _FACING
+    return R_cam_head[:, 2, 2] > READABLE
 
 
 def control_maps(truth: dict[str, np.ndarray], height: int, width: int) -> np.ndarray:
