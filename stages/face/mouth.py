@@ -30,8 +30,8 @@ _ARCH = 0.10  # radii that the ends of a row lie farther back than its middle
 _SMILE = 0.015  # radii by which the biting edge recedes there
 _TONGUE_PLACE, _TONGUE_RADII = (0.0, 0.035, -0.74), (0.115, 0.06)
 # Radius of a head up to which its mouth is plainly dark, and from which it has all of its teeth: a row of less than a
-# pixel fills the mouth, which then reads as shut (r of eight half bodies' mouths 0.62 with all, 0.70 without).
-_TOO_SMALL_PX, _LARGE_PX = 20.0, 40.0
+# pixel fills the mouth, which then reads as shut (r of eight half bodies' mouths 0.62 with all, 0.70 with none).
+_TOO_SMALL_PX, _LARGE_PX = 24.0, 36.0
 _SCALE = 16  # of places drawn between pixels
 
 
