@@ -7,20 +7,16 @@ from the first to the second. What no photo with a closed mouth can show, its in
 that tokens made from speech move the photo just the same.
 """
 
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-
 import cv2
 import numpy as np
 
 from stages.core.arkit import ARKIT_INDEX
 from stages.face.crop import FACE_MIDDLE_RADII, HALF_SIDE_RADII, crop_affine, warp_crop
-from stages.face.encoder import EXPRESSIONS, SUPERVISED
-from stages.face.mouth import FACING, INNER_LIP, LOWER, UPPER, paint_mouth
+from stages.face.encoder import SUPERVISED
+from stages.face.mouth import paint_mouth
+from stages.face.shape import FACING, INNER_LIP, LOWER, UPPER, FaceShape, covered_u8, face_shape
 
 READABLE = 0.35  # cosine between face and camera below which a face says nothing; training takes none of those
-SHAPE_FILE = Path(__file__).parent / "weights" / "shape.safetensors"
 _SMALLEST_PX = 8.0  # radius of a head below which a mouth is three pixels wide and says nothing
 _RING, _RING_RADII = 16, 1.3  # points around the head that stay where they are
 _STIFF = 0.002  # smoothing of the spline, in head radii: points that nearly meet must not tear
@@ -34,30 +30,6 @@ _GRID = 12.0  # nodes of the field a head radius
 # (outline, upper points, lower points) of what can close
 _EYES = ((slice(36, 42), (37, 38), (41, 40)), (slice(42, 48), (43, 44), (47, 46)))
 _MOUTH = (INNER_LIP, UPPER, LOWER)
-
-
-@dataclass(frozen=True)
-class FaceShape:
-    """An average head: neutral float [68, 3], moves float [52, 68, 3] at weight 1; head axes, in head radii.
-
-    Head axes: x to the right of the picture for a head that faces us, y down, z away from the camera.
-    """
-
-    neutral: np.ndarray
-    moves: np.ndarray
-
-    def points(self, weights: np.ndarray) -> np.ndarray:
-        """float [68, 3] of ARKit weights float [52], limited to 0..1."""
-        return self.neutral + np.einsum("e,epk->pk", np.clip(weights[:EXPRESSIONS], 0.0, 1.0), self.moves)
-
-
-@lru_cache(maxsize=1)
-def face_shape() -> FaceShape:
-    """The shape shipped with the package (made by stages.training.face_shape)."""
-    from stages.weights.checkpoint import load_checkpoint
-
-    tensors, _ = load_checkpoint(SHAPE_FILE)
-    return FaceShape(tensors["neutral"].numpy().astype(np.float64), tensors["moves"].numpy().astype(np.float64))
 
 
 def express(encoder, pictures_u8, kinds_u8, head, references, tokens):
@@ -192,8 +164,7 @@ def _close(picture, kind, part, share, points, center_px, radius_px) -> None:
     if not inside.any():
         return
     colour = np.median(picture[row[inside], column[inside]].astype(np.float64), 0)
-    cover = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(cover, [np.round(place[outline] * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
+    cover = covered_u8(place[outline], kind.shape)
     strength = share * cv2.GaussianBlur(cover, (0, 0), max(0.5, 0.03 * radius_px))[..., None] / 255.0
     strength = np.minimum(1.6 * strength, share)
     line = np.zeros((height, width), np.uint8)  # where the lids or lips meet it stays darker

@@ -11,10 +11,8 @@ import numpy as np
 
 from stages.core.arkit import ARKIT_INDEX
 from stages.core.carried import DOUBTFUL_FIGURE, SEEN_FIGURE
+from stages.face.shape import FACING, INNER_LIP, LOWER, OUTER_LIP, UPPER, FaceShape, covered_u8
 
-FACING = -0.12  # depth in radii (towards the camera is negative) up to which a point takes part
-OUTER_LIP, INNER_LIP = slice(48, 60), slice(60, 68)
-UPPER, LOWER = (61, 62, 63), (67, 66, 65)
 _INNER_FACE = slice(17, 68)  # brows, nose, eyes and mouth
 _OPEN = 0.10  # radii between the inner lips from which a mouth is painted in full
 _INSIDE = np.array([0.45, 0.28, 0.28])  # times the colour of the lips
@@ -32,24 +30,22 @@ _TONGUE_PLACE, _TONGUE_RADII = (0.0, 0.035, -0.74), (0.115, 0.06)
 # Radius of a head up to which its mouth is plainly dark, and from which it has all of its teeth: a row of less than a
 # pixel fills the mouth, which then reads as shut (r of eight half bodies' mouths 0.62 with all, 0.70 with none).
 _TOO_SMALL_PX, _LARGE_PX = 24.0, 36.0
-_SCALE = 16  # of places drawn between pixels
 
 
-def gap(points) -> float:
+def _gap(points) -> float:
     """How far the inner lips are apart, in head radii, as the camera sees it."""
     return float(np.linalg.norm(points[list(UPPER), :2] - points[list(LOWER), :2], axis=-1).mean())
 
 
-def paint_mouth(picture, kind, there, here, after, head, shape) -> None:
+def paint_mouth(picture, kind, there, here, after, head, shape: FaceShape) -> None:
     """Paint the inside of a mouth that is more open than the photo's and mark it as doubtful. Works in place.
 
     picture, kind  uint8 [H, W, 3] and [H, W] as stages.body.warp gives them, the lips already moved
     there, here    float [68, 3] face points of the photo and of the wanted face, in camera axes and head radii
     after          float [>= 52] wanted ARKit weights;  head  center_px [2], radius_px, R_cam_head [3, 3]
-    shape          stages.face.carry.FaceShape
     """
     center_px, radius_px, _ = head
-    more = gap(here) - gap(there)
+    more = _gap(here) - _gap(there)
     if more <= 0.01 or (here[INNER_LIP, 2] > FACING).any():
         return
     height, width = kind.shape
@@ -78,10 +74,7 @@ def paint_mouth(picture, kind, there, here, after, head, shape) -> None:
 
 def _filled(outline, center_px, radius_px, shape) -> np.ndarray:
     """float [H, W], 0..1: how much of a pixel lies within an outline [n, >= 2] of a head."""
-    cover = np.zeros(shape, np.uint8)
-    place = outline[:, :2] * radius_px + np.asarray(center_px)
-    cv2.fillPoly(cover, [np.round(place * _SCALE).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
-    return cover / 255.0
+    return covered_u8(outline[:, :2] * radius_px + np.asarray(center_px), shape) / 255.0
 
 
 def _brightest(picture, points, center_px, radius_px) -> float:
@@ -92,17 +85,17 @@ def _brightest(picture, points, center_px, radius_px) -> float:
     return 255.0 * float(grey_01) ** _PALER
 
 
-def _jaw_moves(shape) -> np.ndarray:
+def _jaw_moves(shape: FaceShape) -> np.ndarray:
     """float [4, 3]: how far each unit of the jaw takes what is fast to it, seen at the middle of the lower lip."""
     return shape.moves[list(_JAW_UNITS)][:, list(LOWER)].mean(1)
 
 
-def _lips_meet(shape) -> float:
+def _lips_meet(shape: FaceShape) -> float:
     """How far below the head's middle the neutral lips meet, in radii."""
     return float(shape.neutral[list(UPPER + LOWER), 1].mean())
 
 
-def _row(shape, moved, half_width, edge, depth, high) -> np.ndarray:
+def _row(shape: FaceShape, moved, half_width, edge, depth, high) -> np.ndarray:
     """float [n, 3], head axes: the outline of a row of teeth, first along its biting edge."""
     across = np.linspace(-1.0, 1.0, 9)
     x, z = half_width * across, depth + _ARCH * across**2
@@ -110,7 +103,7 @@ def _row(shape, moved, half_width, edge, depth, high) -> np.ndarray:
     return moved + np.concatenate([bite, (bite + [0.0, high, 0.0])[::-1]])
 
 
-def _tongue(shape, moved) -> np.ndarray:
+def _tongue(shape: FaceShape, moved) -> np.ndarray:
     angle = 2 * np.pi * np.arange(16) / 16
     x, y, z = _TONGUE_PLACE
     flat = np.zeros_like(angle)

@@ -44,7 +44,7 @@ def _of_person(assets: Assets, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def main() -> None:
     import torch
 
-    from stages.face.carry import SHAPE_FILE
+    from stages.face.shape import SHAPE_FILE
     from stages.weights.checkpoint import save_checkpoint
 
     neutral, moves = (torch.from_numpy(array).float() for array in measure_face_shape(load_assets("full")))

@@ -62,7 +62,7 @@ def true_units(timeline: Timeline, frames: int) -> tuple[np.ndarray, np.ndarray]
 def gap_of_units() -> Tensor:
     """float32 [12]: how far each unit parts the inner lips of an average head, 1 = as far as an `aa` does."""
     from stages.audio.predict import expressions_of
-    from stages.face.carry import face_shape
+    from stages.face.shape import face_shape
 
     down = face_shape().moves[:, :, 1]
     gap = down[:, _LOWER].mean(1) - down[:, _UPPER].mean(1)  # [52]

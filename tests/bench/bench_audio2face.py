@@ -23,7 +23,7 @@ import numpy as np
 from stages.audio.network import FRAMES_PER_S, load_speech_face
 from stages.audio.predict import at_frames, expressions_of, hear
 from stages.audio.voice import load_voice_net
-from stages.face.carry import face_shape
+from stages.face.shape import face_shape
 from stages.training.speech_align import ROUGH
 from stages.training.speech_loop import true_units
 from stages.training.speech_pool import Programme, read_programmes

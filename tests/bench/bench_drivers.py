@@ -120,8 +120,8 @@ def wander(R):
 def before_the_networks(mixed, theirs):
     """(numbers of the tokens alone, numbers of the carried photo) of a mixed bundle."""
     from stages.animation.signals import BundleSignals
-    from stages.face.carry import face_shape
     from stages.face.encoder import load_face_encoder
+    from stages.face.shape import face_shape
     from tests.bench.bench_control import FACING_LEAST, MOUTH_LEAST, compare, follows, track
 
     encoder = load_face_encoder()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stages.body import ellipsoid, relief
-from stages.face.carry import face_shape
+from stages.face.shape import face_shape
 
 FACING = np.diag([1.0, 1.0, 1.0])
 

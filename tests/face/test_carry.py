@@ -6,8 +6,9 @@ import pytest
 
 from stages.core.carried import DOUBTFUL_FIGURE, SEEN_FIGURE
 from stages.core.geometry import rotvec_to_matrix
-from stages.face.carry import carry_expression, carry_expressions, face_shape, reference_weights
+from stages.face.carry import carry_expression, carry_expressions, reference_weights
 from stages.face.encoder import load_face_encoder
+from stages.face.shape import face_shape
 
 JAW_OPEN, BLINK_LEFT = 24, 8  # of the 52 ARKit weights in alphabetical order
 CENTER, RADIUS, SIDE = np.array([60.0, 64.0]), 40.0, 128

@@ -5,7 +5,8 @@ import numpy as np
 
 from stages.core.arkit import ARKIT_INDEX
 from stages.core.carried import DOUBTFUL_FIGURE, SEEN_FIGURE
-from stages.face.carry import carry_expression, face_shape
+from stages.face.carry import carry_expression
+from stages.face.shape import face_shape
 
 CENTER, RADIUS, SIDE = np.array([100.0, 80.0]), 80.0, 200
 SKIN = 150

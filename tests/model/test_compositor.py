@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from stages.core.errors import WeightsError
-from stages.face.carry import face_shape
+from stages.face.shape import face_shape
 from stages.head.sphere import draw_sphere
 from stages.model.animator import Animator, warp_state
 from stages.model.compositor import Compositor, add_new_parts, shifted

@@ -47,7 +47,7 @@ def test_jaw_and_lids_count_thrice_and_the_others_as_their_spread_and_the_tokens
 
 
 def test_a_mirror_exchanges_the_sides_of_face_points():
-    from stages.face.carry import face_shape
+    from stages.face.shape import face_shape
 
     points = torch.from_numpy(face_shape().neutral[:, :2]).float()[None]  # of the average head: nearly symmetric
     turned = mirrored_points(points)
