@@ -26,7 +26,7 @@ _TURNS_AWAY, _ALIKE, _EDGE = 0.4, 0.75, 0.1  # of what is near the outline; of v
 _FACE = 0.2  # of where a face and where the camera looks, from which chin and jaw are before the neck
 _HAIRLINE = (0.35, 0.8), (-0.1, 0.5)  # how far back, how far down: below it is skin, stretched head axes
 _BROW, _EARS = -0.45, 0.2  # how far down, how far back: below and before them is a face
-# Of jaws: radii beside them that go on from them; how far those are moved wholly, and not at all; how far down they begin
+# Of jaws: radii beside them that go on from them; how far those are moved wholly, and not at all; where they begin
 _NEXT, _SHIFTED, _LOW = 0.3, (0.1, 0.25), 0.35
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 _RIM, _HAIR_PULL = 0.8, 1.5  # where, in radii, the colour of hair that is not seen is taken from; how far upwards
