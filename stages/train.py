@@ -47,7 +47,7 @@ class Params:
     total_minutes  of learning in the whole run; 0 = the preset's number of steps. Rendering comes on top
     steps_scale    multiplies the preset's steps
     clips          rendered clips, with close-ups of faces in proportion; 0 = the preset's
-    workers        rendering processes; 0 = one a core
+    workers        processes that render and prepare; 0 = one a core
     init           a model to go on from: default (the shipped one) or a folder of weights. VAE and face encoder stay as
                    they are, the transformer goes on with stage 3, the compositor goes on as well
     face_learns    with init: the face encoder goes on too; what its tokens mean stays, so that transformers fit
@@ -241,6 +241,10 @@ class _Session:
             )
         return self._filled(self.pool_folder, source, params.clips or self.recipe.clips, "clips")
 
+    @property
+    def _workers(self) -> int:
+        return self.params.workers or os.cpu_count() or 1
+
     def _close_ups(self, source: ClipSource | None) -> Pool:
         from stages.training.face_people import FIRST, SyntheticFaces
         from stages.training.pool import usual_assets
@@ -255,13 +259,12 @@ class _Session:
         from stages.training.pool import Pool, fill_pool
 
         clear_leftovers(folder)
-        workers = self.params.workers or os.cpu_count() or 1
 
         def say(done: int, total: int) -> None:
             self._report(done, total, note)
 
         stop = self.slice.over
-        if not fill_pool(folder, source, count, workers=workers, stop=stop, progress=say, first=first):
+        if not fill_pool(folder, source, count, workers=self._workers, stop=stop, progress=say, first=first):
             self._stopped(f"rendering {note}")
         return Pool(folder, count)
 
@@ -338,7 +341,7 @@ class _Session:
 
         if not prepare_clips(
             pool, vae.to(self.device).eval(), folder, stop=self.slice.over, autocast=self._autocast,
-            device=self.device, progress=say,
+            device=self.device, progress=say, workers=self._workers,
         ):  # fmt: skip
             self._stopped("preparing clips")
         return folder

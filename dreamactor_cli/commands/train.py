@@ -24,7 +24,7 @@ def command(
     ),
     steps_scale: Annotated[float, typer.Option(help="Multiplies the preset's steps.")] = Params.steps_scale,
     clips: Annotated[int, typer.Option(help="Rendered clips; 0 = the preset's.")] = Params.clips,
-    workers: Annotated[int, typer.Option(help="Rendering processes; 0 = one a core.")] = Params.workers,
+    workers: Annotated[int, typer.Option(help="Processes that render and prepare; 0 = one a core.")] = Params.workers,
     init: Annotated[str, typer.Option(help="Go on from a model: default (the shipped one) or a folder.")] = Params.init,
     face_learns: Annotated[
         bool, typer.Option("--face-learns", help="With --init: the face encoder goes on too, its tokens mean the same.")

@@ -18,6 +18,7 @@ from stages.core.errors import InputError
 from stages.core.rng import numpy_rng
 from stages.face.encoder import SUPERVISED, FaceEncoderConfig, FaceMotionNet
 from stages.training.course import Course, Pace
+from stages.training.drawn import face_valid
 from stages.training.face_augment import augment
 from stages.training.face_objective import (
     CROPS_OF_ONE,
@@ -32,7 +33,6 @@ from stages.training.face_people import CROP_PX
 from stages.training.face_readout import read_out, reopen
 from stages.training.learner import Learner
 from stages.training.pool import Pool
-from stages.training.prepare import face_valid
 from stages.training.recipe import FaceRecipe
 from stages.weights.checkpoint import load_strictly
 

@@ -17,8 +17,7 @@ A folder appears by rename, so a kill leaves no half clip. Nothing here imports 
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +29,7 @@ from stages.core.errors import ConflictError, InputError, UsageError
 from stages.core.pictures import averaged
 from stages.synthetic.clip_data import SyntheticClip
 from stages.synthetic.seeds import GENERATOR_VERSION, clip_seed, split_of
-from stages.synthetic.stream import become_worker
+from stages.training.workers import shared_out
 
 REFERENCE_FRAMES = 5  # of other moments, behind the contiguous frames of every clip
 FPS = 24.0
@@ -201,7 +200,7 @@ def fill_pool(
     have = {clip.name for clip in _clip_folders(folder)}
     seeds = [seed for seed in (train_seed(number) for number in range(first, first + count)) if _name(seed) not in have]
     done = count - len(seeds)
-    for _ in _rendered(folder, source, seeds, workers, stop):
+    for _ in shared_out(_render, [(folder, source, seed) for seed in seeds], workers, stop):
         done += 1
         if progress is not None:
             progress(done, count)
@@ -218,29 +217,6 @@ def checked_seed(seed: int) -> int:
     if split_of(seed) != "train":
         raise UsageError(f"clip {seed}: of the {split_of(seed)} split, whose people are never trained on")
     return seed
-
-
-def _rendered(folder: Path, source: ClipSource, seeds: list[int], workers: int, stop) -> Iterator[int]:
-    """The seeds as their clips get ready; ends early when `stop()`, after the clips that are under way."""
-    if workers <= 1 or len(seeds) <= 1:
-        for seed in seeds:
-            if stop():
-                return
-            yield _render((folder, source, seed))
-        return
-    import multiprocessing
-
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(seeds)), spawn, initializer=become_worker) as executor:
-        waiting, running = list(reversed(seeds)), set[Future]()
-        while waiting or running:
-            while waiting and len(running) < 2 * workers and not stop():
-                running.add(executor.submit(_render, (folder, source, waiting.pop())))
-            if stop():
-                waiting = []
-            finished, running = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result()
 
 
 def _render(work: tuple[Path, ClipSource, int]) -> int:

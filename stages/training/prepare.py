@@ -1,7 +1,6 @@
-"""From pool clips to prepared clips (stages.training.data): latents by the frozen VAE, maps drawn from truth."""
+"""From pool clips to prepared clips (stages.training.data): what stages.training.drawn draws, and its latents."""
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,69 +8,42 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.body.draw import draw_skeleton
-from stages.body.framing import cut
-from stages.core.carried import averaged_kind
-from stages.core.pictures import averaged
-from stages.core.rng import numpy_rng
-from stages.face.carry import READABLE
-from stages.head.sphere import draw_sphere
 from stages.model.vae import CausalVae, frames_pm1
-from stages.training.pool import REFERENCE_FRAMES, Pool, scaled
-from stages.training.variety import (
-    Variety,
-    choose_window,
-    drawn_flags,
-    fine_window,
-    half_body_window,
-    hide_joints,
-    reframed,
-    view_window,
-    views_of,
-)
-from stages.training.warps import carry_references
+from stages.training.drawn import EXTRAS, draw_clip
+from stages.training.pool import REFERENCE_FRAMES, Pool
+from stages.training.variety import Variety
+from stages.training.workers import shared_out
 
 
 def prepare_clips(
     pool: Pool, vae: CausalVae, folder: str | os.PathLike, *, stop: Callable[[], bool], autocast,
     device: str = "cpu", progress: Callable[[int, int], None] | None = None, variety: Variety | None = None,
+    workers: int = 1,
 ) -> bool:  # fmt: skip
     """Write what is missing of the pool's clips to `folder`; True when all are there.
 
     autocast  makes the context in which the VAE runs;  variety  other than the usual
+    workers   processes that carry and draw while this one encodes; 1: this one does it all. The same files either way
+    errors    ResourceError: a worker was killed
     """
     variety = variety or Variety()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [clip for clip in pool.clips if not (folder / clip.name).is_dir()]
-    for done, clip in enumerate(missing, start=len(pool.clips) - len(missing) + 1):
-        if stop():
-            return False
+    work = [(pool, clip, folder, variety) for clip in pool.clips if not (folder / clip.name).is_dir()]
+    done = len(pool.clips) - len(work)
+    for partial in shared_out(draw_clip, work, workers, stop):
         with torch.no_grad(), autocast():
-            _prepare(pool, clip, vae, folder, device, variety)
+            _encode(partial, vae, device)
+        os.rename(partial, folder / _name_of(partial))
+        done += 1
         if progress is not None:
             progress(done, len(pool.clips))
-    return True
+    return done == len(pool.clips)
 
 
-def face_valid(R_cam_head: np.ndarray) -> np.ndarray:
-    """bool [N]: the face looks far enough towards the camera to be read. R_cam_head float [N, 3, 3]"""
-    return R_cam_head[:, 2, 2] > READABLE
-
-
-def control_maps(truth: dict[str, np.ndarray], height: int, width: int) -> np.ndarray:
-    """uint8 [N, H, W, 6]: skeleton map and sphere map of each frame, without the joints that were hidden from them."""
-    maps, (drawn, hands_drawn) = [], drawn_flags(truth)
-    for index, joints in enumerate(truth["joints_px"]):
-        skeleton = draw_skeleton(
-            joints, drawn[index], truth["hands_px"][index], hands_drawn[index],
-            height, width, joints_z_m=truth["joints_z_m"][index],
-        )  # fmt: skip
-        sphere = draw_sphere(
-            truth["head_center_px"][index], truth["head_radius_px"][index], truth["R_cam_head"][index], height, width
-        )
-        maps.append(np.concatenate([skeleton, sphere], -1))
-    return np.stack(maps)
+def _name_of(partial: Path) -> str:
+    """NAME of `.NAME.PID`."""
+    return partial.name[1:].rpartition(".")[0]
 
 
 def video_pm1(frames_u8: np.ndarray, device: str = "cpu") -> Tensor:
@@ -94,74 +66,13 @@ def _half(latents: Tensor) -> np.ndarray:
     return latents.float().cpu().numpy().astype(np.float16)
 
 
-def _extras(pool: Pool, clip: Path, frames, truth, picture_size: int, canvas_size, variety: Variety):
-    """Further references uint8 [K, H, W, 3] and their maps uint8 [K, H, W, 6]: views by other cameras, and of a
-    full-body clip the upper body at the last of its other moments."""
-    pictures, maps = [], []
-
-    def add(source_u8, about, window) -> None:
-        if window is not None:
-            picture, moved = reframed(source_u8, about, window)
-            pictures.append(picture)
-            maps.append(control_maps(moved, *canvas_size))
-
-    views, about = pool.views(clip), views_of(truth)
-    for index in range(0 if views is None else len(views)):
-        one = {name: array[index : index + 1] for name, array in about.items()}
-        add(views[index : index + 1], one, view_window(about, index, picture_size, canvas_size))
-    if variety.half_body and str(truth["framing"]) == "full":
-        one = {name: array[-1:] for name, array in truth.items() if np.ndim(array) and len(array) == len(frames)}
-        add(frames[-1:], one, half_body_window(truth, len(frames) - 1, canvas_size))
-    height, width = canvas_size
-    return (
-        np.concatenate(pictures) if pictures else np.zeros((0, height, width, 3), np.uint8),
-        np.concatenate(maps) if maps else np.zeros((0, height, width, 6), np.uint8),
-    )
-
-
-def _prepare(pool: Pool, clip: Path, vae: CausalVae, folder: Path, device: str, variety: Variety) -> None:
-    frames, fine, truth = pool.frames(clip), pool.fine(clip), pool.truth(clip)
-    rng, side = numpy_rng(0, "train", "variety", clip.name), frames.shape[1]
-    times = 1 if fine is None else fine.shape[1] // side
-    window = choose_window(truth, side, rng, variety)
-    truth = hide_joints(truth, rng, variety)
-    if window is not None:
-        frames, truth = reframed(frames, truth, window)
-        fine = None if fine is None else np.stack([cut(picture, fine_window(window, times)) for picture in fine])
-    canvas_size = frames.shape[1:3]
-    large, large_truth = (frames, truth) if fine is None else (fine, scaled(truth, times))
-    carried = carry_references(large, large_truth, numpy_rng(0, "train", "warp", clip.name))
-    carried_small = averaged(carried["frames"], times), averaged_kind(carried["kind"], times)
-    extras, extra_maps = _extras(pool, clip, frames, truth, side, canvas_size, variety)
-    facing = truth["R_cam_head"]
-    partial = folder / f".{clip.name}.{os.getpid()}"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+def _encode(partial: Path, vae: CausalVae, device: str) -> None:
+    """Add the latents to what `draw_clip` drew."""
+    frames, carried = np.load(partial / "frames.npy"), np.load(partial / "warp_frames.npy")
     np.save(partial / "latents.npy", _photo_latents(frames, vae, device))
     np.save(partial / "clip.npy", _video_latents(frames, vae, device))
-    np.save(partial / "warp_frames.npy", carried_small[0])
-    np.save(partial / "warp_kind.npy", carried_small[1])
-    np.save(partial / "warp_latents.npy", np.stack([_photo_latents(x, vae, device) for x in carried_small[0]]))
-    np.save(partial / "warp_clip.npy", np.stack([_video_latents(x, vae, device) for x in carried_small[0]]))
-    if times > 1:
-        count = len(large) - REFERENCE_FRAMES
-        np.save(partial / "fine_frames.npy", large)
-        np.save(partial / "fine_warp_frames.npy", carried["frames"][:, :count])
-        np.save(partial / "fine_warp_kind.npy", carried["kind"][:, :count])
-        about = {name: x[:count] if np.ndim(x) and len(x) == len(large) else x for name, x in large_truth.items()}
-        np.savez_compressed(partial / "fine_maps.npz", maps=control_maps(about, *large.shape[1:3]))
-    np.savez(partial / "warp.npz", refs=carried["refs"])
-    np.save(partial / "maps.npy", control_maps(truth, *canvas_size))
-    if len(extras):
-        np.save(partial / "extra_latents.npy", _photo_latents(extras, vae, device))
-        np.save(partial / "extra_maps.npy", extra_maps)
-    np.save(partial / "frames.npy", frames)
-    np.save(partial / "faces.npy", pool.faces(clip))
-    np.savez(
-        partial / "labels.npz",
-        expressions=truth["expressions"].astype(np.float32),
-        face_valid=face_valid(facing),
-        yaw_rad=np.arctan2(-facing[:, 0, 2], facing[:, 2, 2]).astype(np.float32),
-        **({"face_px": truth["face_px"].astype(np.float32)} if "face_px" in truth else {}),
-    )
-    os.rename(partial, folder / clip.name)
+    np.save(partial / "warp_latents.npy", np.stack([_photo_latents(x, vae, device) for x in carried]))
+    np.save(partial / "warp_clip.npy", np.stack([_video_latents(x, vae, device) for x in carried]))
+    if (partial / EXTRAS).is_file():
+        np.save(partial / "extra_latents.npy", _photo_latents(np.load(partial / EXTRAS), vae, device))
+        (partial / EXTRAS).unlink()

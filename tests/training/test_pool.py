@@ -115,8 +115,8 @@ def test_rendered_close_ups_fill_the_crop():
     """The head sphere of a close-up is as large in its crop as in those cut from clips."""
     from stages.core.errors import WeightsError
     from stages.synthetic.canvas import FACE_BOX_RADII
+    from stages.training.drawn import face_valid
     from stages.training.face_people import CROP_PX, CROPS, FIRST, SyntheticFaces
-    from stages.training.prepare import face_valid
 
     source = SyntheticFaces("anny")
     try:

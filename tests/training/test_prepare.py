@@ -9,11 +9,12 @@ import torch
 from stages.core.errors import InputError
 from stages.head.sphere import recover_rotation
 from stages.training.data import PreparedClips, same_squares
+from stages.training.drawn import control_maps, face_valid
 from stages.training.objective import figure_cells, head_cells
 from stages.training.pool import REFERENCE_FRAMES
-from stages.training.prepare import control_maps, face_valid, prepare_clips, video_pm1
+from stages.training.prepare import prepare_clips, video_pm1
 from stages.training.variety import PLAIN
-from tests.training.fake_people import After, FakePeople
+from tests.training.fake_people import After, FakePeople, never
 
 
 @torch.no_grad()
@@ -61,6 +62,20 @@ def test_preparing_goes_on_where_it_stopped(pool, vae, prepared, tmp_path):
             assert (tmp_path / clip.name / f"{name}.npy").read_bytes() == (
                 prepared / clip.name / f"{name}.npy"
             ).read_bytes()
+
+
+def test_workers_prepare_the_same_files(pool, vae, prepared, tmp_path):
+    done = []
+    assert prepare_clips(
+        pool, vae, tmp_path, stop=never, autocast=nullcontext, variety=PLAIN, workers=2,
+        progress=lambda at, of: done.append((at, of)),
+    )  # fmt: skip
+    assert done == [(number, 4) for number in range(1, 5)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [clip.name for clip in pool.clips]
+    for clip in pool.clips:
+        kept = {path.name: path.read_bytes() for path in (prepared / clip.name).glob("*.npy")}
+        assert len(kept) > 8 and {n: (tmp_path / clip.name / n).read_bytes() for n in kept} == kept
+        assert len(list((tmp_path / clip.name).iterdir())) == len(list((prepared / clip.name).iterdir()))
 
 
 @pytest.mark.parametrize(("frames", "references"), [(1, 1), (5, 3), (9, 2)])

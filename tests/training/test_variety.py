@@ -14,9 +14,10 @@ from stages.model.sampler import SamplerConfig
 from stages.training import data
 from stages.training.compositor_loop import Rehearsals
 from stages.training.data import PreparedClips
+from stages.training.drawn import control_maps
 from stages.training.objective import ObjectiveConfig, training_loss, without_maps
 from stages.training.pool import REFERENCE_FRAMES, Pool, fill_pool
-from stages.training.prepare import control_maps, prepare_clips
+from stages.training.prepare import prepare_clips
 from stages.training.rehearse import rehearse
 from stages.training.variety import (
     PLAIN,
