@@ -14,7 +14,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -433,15 +433,9 @@ class _Session:
         return Course(steps, seconds if phase is None else seconds * self.recipe.phases[phase].share)
 
     def _autocast(self):
-        """bfloat16 where the device multiplies it fast."""
-        import torch
+        from stages.core.device import mixed_precision
 
-        from stages.model.animator import fast_bfloat16
-
-        kind = self.device.partition(":")[0]
-        if kind == "cpu" and not fast_bfloat16():
-            return nullcontext()
-        return torch.autocast(kind, torch.bfloat16)
+        return mixed_precision(self.device)
 
     def _saying(self, part: str) -> Callable[..., None]:
         def say(**values) -> None:

@@ -1,9 +1,10 @@
-"""Which device computes, and with how many threads."""
+"""Which device computes, with how many threads, and in which precision."""
 
 from __future__ import annotations
 
 import os
 import re
+from functools import cache
 
 from stages.core.errors import ResourceError, UsageError
 
@@ -54,3 +55,28 @@ def set_threads(count: int | None = None) -> int:
         raise UsageError(f"--threads: found {count}, expected 1 or more")
     torch.set_num_threads(count)
     return count
+
+
+def mixed_precision(device: str):
+    """The context in which torch multiplies in bfloat16, if the device is fast at that; otherwise it does nothing.
+
+    device  as `pick_device` names it
+    """
+    import torch
+
+    kind = device.partition(":")[0]
+    return torch.autocast(kind if kind == "cuda" else "cpu", torch.bfloat16, enabled=fast_bfloat16(device))
+
+
+@cache
+def fast_bfloat16(device: str = "cpu") -> bool:
+    """True where the device multiplies bfloat16 in hardware. Elsewhere float32 is faster: on a CPU of 2021 a product of
+    bfloat16 matrices takes 20 to 30 times as long."""
+    import torch
+
+    kind = device.partition(":")[0]
+    if kind == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    if kind != "cpu" or "AVX512" not in torch.backends.cpu.get_cpu_capability():
+        return False
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())

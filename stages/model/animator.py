@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from stages.core.carried import state_planes
+from stages.core.device import mixed_precision
 from stages.core.errors import InputError
 from stages.model.canvas import AveragedSignals, enlarged, shrink_of
 from stages.model.compositor import Compositor
@@ -57,14 +58,10 @@ class Animator:
         load_strictly(compositor, compositor_tensors, str(files["compositor"]))
         return cls(config, vae, dit, compositor, device)
 
-    def _autocast(self):
-        kind = "cuda" if self.device.startswith("cuda") else "cpu"
-        return torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda" or fast_bfloat16())
-
     @torch.no_grad()
     def encode(self, frames_u8: np.ndarray) -> Tensor:
         """Return normalised latents [1, C, t, h, w] of frames uint8 [4k+1, H, W, 3]."""
-        with self._autocast():
+        with mixed_precision(self.device):
             return self.vae.encode(frames_pm1(frames_u8, self.device).transpose(0, 1)[None])
 
     def segments(
@@ -125,7 +122,7 @@ class Animator:
         kept: list[Tensor] = []
 
         def predict(z, t):
-            with self._autocast():
+            with mixed_precision(self.device):
                 latents, keep = guided_with_keep(self.dit, z, t, part, sampler)
             kept[:] = [keep]
             return latents
@@ -154,7 +151,7 @@ class Animator:
             context = min(start, _DECODER_MEMORY)
             stop = min(start + _DECODE_LATENTS, count)
             latents = read(start - context, stop)
-            with self._autocast():
+            with mixed_precision(self.device):
                 video = self.vae.decode(latents[:, :channels].to(self.device), context)
             frames = video[0].transpose(0, 1).clamp(-1, 1)  # [n, 3, H, W]
             if tracks is not None:
@@ -171,7 +168,7 @@ class Animator:
         logits = unpack_keeps(keep.to(self.device).float(), self.config.dit.keep_detail)[0, :, -len(made) :]
         state = warp_state(part.warp_kind).to(self.device).transpose(0, 1)  # [n, 2, H, W]
         maps = torch.from_numpy(part.maps).to(self.device).permute(0, 3, 1, 2).float() / 255.0
-        with self._autocast():
+        with mixed_precision(self.device):
             return self.compositor(
                 torch.stack([made, still, carried], 1), state, torch.sigmoid(logits).transpose(0, 1), maps
             ).float()
@@ -246,9 +243,3 @@ def segment_spans(total: int, length: int) -> list[tuple[int, int]]:
         spans.append((start, stop))
         start = stop - 1
     return spans
-
-
-def fast_bfloat16() -> bool:
-    """True where this CPU multiplies bfloat16 in hardware; elsewhere float32 is faster."""
-    flags = torch.backends.cpu.get_cpu_capability()
-    return "AVX512" in flags and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())

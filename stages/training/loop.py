@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from stages.core.device import mixed_precision
 from stages.face.encoder import FaceEncoderConfig, FaceMotionNet, config_to_dict
 from stages.model.config import ModelConfig
 from stages.model.dit import DiT
@@ -146,7 +147,7 @@ class Trainer:
         # the plateau is long only in the last phase of the last stage; earlier ones are warmed up and barely decayed
         last = self.progress.phase == len(self.phases) - 1
         set_learning_rate(self.optimisers, progress_01, decay_from_01=0.35 if last else 0.7)
-        with torch.autocast(self.device.partition(":")[0], torch.bfloat16):
+        with mixed_precision(self.device):
             loss = training_loss(
                 self.dit, self.face, batch, self.latent_weight, phase.stage, self.objective, generator,
                 group=group_of(phase.frames[which], phase.batch[which]),

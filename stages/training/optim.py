@@ -7,13 +7,15 @@ are the published ones of K. Jordan.
 import torch
 from torch import Tensor, nn
 
+from stages.core.device import fast_bfloat16
+
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
-    """Return the matrix [M, N] with its singular values pushed towards 1 (bfloat16 inside)."""
+    """Return the matrix [M, N] with its singular values pushed towards 1 (in bfloat16 where that is fast)."""
     a, b, c = _NEWTON_SCHULZ
-    x = matrix.bfloat16()
+    x = matrix.bfloat16() if fast_bfloat16(matrix.device.type) else matrix.float()
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     x = x / (x.norm() + 1e-7)

@@ -1,6 +1,6 @@
 """A clip of a minute: does memory stay flat, do person and colours stay the same, do the joints of segments show?
 
-    python tests/bench/bench_long.py --out long [--seconds 60] [--framing half] [--number 31] [--json long.json]
+    python tests/bench/bench_long.py --out long [--loop 97] [--seconds 60] [--framing half] [--number 31] [--json FILE]
 
 A synthetic person of the validation split (25 frames a second, 128 px) drives itself through the whole chain; the film
 is made by the command `dreamactor animate` in a process of its own, whose memory is read ten times a second. Then
@@ -15,6 +15,10 @@ is made by the command `dreamactor animate` in a process of its own, whose memor
             frames begins elsewhere, and of all; the ratio of the first two; the same of the driver's film
   resume    the run is killed with SIGKILL after --kill segments, and run again: the film's bytes against the first's
 
+With --loop N the driver is a film of 256 px, N frames forth and back until the time is over, read by `extract-pose`
+like anybody's. Segments that begin as the second did show the same motion, so what they have lost of person and colours
+the chain of segments has lost; without it, heads turn meanwhile, and the last segment shows what it happens to show.
+
 What is there is not made again; --make only makes the driver.
 """
 
@@ -27,6 +31,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -65,13 +70,30 @@ def dreamactor(*words, wait=True):
 
 def make_driver(folder, arguments):
     """The bundle with all control layers; made where it is not there."""
-    bundle = folder / f"val_{arguments.number:06d}.zarr"
+    once = folder / f"val_{arguments.number:06d}.zarr"
+    bundle = folder / "looped.zarr" if arguments.loop else once
     if not (bundle / "face").exists():
-        words = ("--split", "val", "--seed", arguments.number, "--framing", arguments.framing, "--size", 128)
-        dreamactor("synth", "--out", folder, *words, "--frames", round(arguments.seconds * FPS), "--fps", FPS)
+        count = round(arguments.seconds * FPS)
+        size, frames = (256, arguments.loop) if arguments.loop else (128, count)
+        words = ("--split", "val", "--seed", arguments.number, "--framing", arguments.framing, "--size", size)
+        dreamactor("synth", "--out", folder, *words, "--frames", frames, "--fps", FPS)
+        if arguments.loop:
+            loop_film(once, folder / "looped.mp4", count)
+            dreamactor("extract-pose", folder / "looped.mp4", "-o", bundle)
         dreamactor("render-spheres", bundle)
         dreamactor("encode-face", bundle)
     return bundle
+
+
+def loop_film(bundle, path, count):
+    """The frames of a bundle forth and back, `count` in all."""
+    from stages.bundle import open_bundle
+    from stages.media import clip_frames, write_video
+
+    with clip_frames(open_bundle(bundle)) as reader:
+        frames = list(reader)
+    there = [*range(len(frames)), *range(len(frames) - 2, 0, -1)]
+    write_video(path, (frames[there[index % len(there)]] for index in range(count)), Fraction(FPS))
 
 
 def resident_mb(pid):
@@ -147,7 +169,8 @@ def layer_bytes(bundle):
 
 
 def memory(rows):
-    """Resident MB at the second and the last segment; of the film's making the median of its second and last third."""
+    """Resident MB at the second and the last segment, and the median of ten at both ends, because every segment has
+    short peaks; of the film's making the median of its second and last third."""
     table = np.array(rows)
     last = int(table[:, 2].max())
     done = [np.flatnonzero(table[:, 2] == number) for number in range(1, last + 1)]
@@ -161,6 +184,7 @@ def memory(rows):
         "second_segment": second,
         "last_segment": at[-1],
         "growth": at[-1] / second - 1,
+        "growth_of_ten": float(np.median(at[-10:]) / np.median(at[1:11]) - 1),
         "sampling_most": float(table[:begin, 1].max()),
         "film_middle": early,
         "film_end": late,
@@ -230,9 +254,23 @@ def scored(folder, film, real):
     return {kind: next(arrays for arrays in found if name in arrays) for kind, name in wanted.items()}
 
 
-def change(curve):
-    """The last segment against the second: relative change; and of the mean of five at both ends (less noise)."""
+def change(curve, period=0):
+    """The last segment against the second: relative change; and of the mean of five at both ends (less noise).
+
+    period  of a looped driver, in segments: then the last one that shows what the second shows, and the means and the
+            most of those of the last whole period against the same segments of the first
+    """
     curve = np.asarray(curve, np.float64)
+    if period:
+        last = 1 + (len(curve) - 2) // period * period
+        turns = np.array([[k, k + (len(curve) - 1 - k) // period * period] for k in range(1, 1 + period)])
+        each = curve[turns[:, 1]] / curve[turns[:, 0]] - 1
+        return {
+            "last_over_second": (curve[last] / curve[1] - 1).tolist(),
+            "segments": [2, last + 1],
+            "period_over_period": each.mean(0).tolist(),
+            "most_of_period": np.abs(each).max(0).tolist(),
+        }
     late, early = np.nanmean(curve[-5:], 0), np.nanmean(curve[1:6], 0)
     return {
         "last_over_second": (curve[-1] / curve[1] - 1).tolist(),
@@ -258,7 +296,7 @@ def verdicts(result):
     """Each bar with what was found: "0.012 within 0.05"."""
     found = {
         "growth": abs(result["memory"]["growth"]),
-        "identity": abs(result["identity"]["made_over_real"]["last_over_second"]),
+        "identity": abs(result["identity"]["made" if result["loop"] else "made_over_real"]["last_over_second"]),
         "colour": float(np.abs(result["colour"]["made"]["last_over_second"]).max()),
         "joint_ratio": result["joints"]["made"]["to_latent_starts"],
     }
@@ -277,12 +315,15 @@ def main():
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--framing", default="half")
     parser.add_argument("--number", type=int, default=31)
+    parser.add_argument("--loop", type=int, default=0, help="frames that go forth and back: 8 k + 1; 0 = no loop")
     parser.add_argument("--kills", type=int, default=4, help="kills of the second run; 0 = no second run")
     parser.add_argument("--kill-seed", type=int, default=0)
     parser.add_argument("--make", action="store_true")
     parser.add_argument("--json", default="")
     arguments = parser.parse_args()
-    folder = Path(arguments.out)
+    if arguments.loop and (arguments.loop < 9 or arguments.loop % 8 != 1):
+        parser.error("--loop: expected 8 k + 1 frames, so that forth and back are whole segments")
+    folder, period = Path(arguments.out), (arguments.loop - 1) * 2 // SEGMENT
     folder.mkdir(parents=True, exist_ok=True)
     bundle = make_driver(folder, arguments)
     if arguments.make:
@@ -293,20 +334,20 @@ def main():
     from stages.bundle import open_bundle
     from stages.media import clip_media
 
-    result = {"memory": memory(json.loads(watched.read_text()))}
+    result = {"loop": arguments.loop, "memory": memory(json.loads(watched.read_text()))}
     real = folder / "real.mp4"
     if not real.exists():
         with clip_media(open_bundle(bundle)) as path:
             shutil.copy(path, real)
     made, truth = frames_of(film), frames_of(real)
-    result["colour"] = {"made": change(colours(made)), "real": change(colours(truth))}
+    result["colour"] = {"made": change(colours(made), period), "real": change(colours(truth), period)}
     result["joints"] = {"made": joints(made), "real": joints(truth)}
     layers = scored(folder, film, real)
     identity = layers["identity"]
     curves = {"made": by_segment(identity["to_reference"]), "real": by_segment(identity["real_to_reference"])}
     curves["made_over_real"] = curves["made"] / curves["real"]  # heads turn: a profile is less like the photo
     result["identity"] = {
-        **{name: {**change(curve), **trend(curve)} for name, curve in curves.items()},
+        **{name: {**change(curve, period), **trend(curve)} for name, curve in curves.items()},
         "to_reference": float(np.nanmean(identity["to_reference"])),
         "found": float(identity["found"].mean()),
         "slope_per_100": float(identity["slope_reference"]) if "slope_reference" in identity else None,

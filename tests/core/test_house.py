@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stages.core import errors, rng
-from stages.core.device import pick_device
+from stages.core.device import fast_bfloat16, mixed_precision, pick_device
 from stages.core.records import Record
 
 
@@ -77,3 +77,13 @@ def test_devices():
         pick_device("gpu")
     with pytest.raises(errors.ResourceError):
         pick_device("cuda:4711")
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_bfloat16_only_where_it_is_fast(monkeypatch, fast):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr("stages.core.device.fast_bfloat16", lambda device: fast)
+    with mixed_precision("cpu"):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert product.dtype == (torch.bfloat16 if fast else torch.float32)
+    assert not fast_bfloat16("mps") and isinstance(fast_bfloat16("cpu"), bool)

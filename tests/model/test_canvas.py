@@ -68,7 +68,7 @@ def test_the_transformer_sees_the_same_and_the_film_is_as_large_as_the_canvas():
 @torch.no_grad()
 def test_carried_pixels_keep_the_sharpness_of_the_canvas(monkeypatch):
     """Told to keep the carried picture everywhere, the film shows single pixels of the large canvas."""
-    monkeypatch.setattr("stages.model.animator.fast_bfloat16", lambda: False)
+    monkeypatch.setattr("stages.core.device.fast_bfloat16", lambda device: False)
     animator = Animator(TINY, tiny_vae(), tiny_dit(), Compositor(TINY.compositor))
     given = large(9)
     given.warp_frames[:] = np.random.default_rng(1).integers(0, 256, given.warp_frames.shape, np.uint8)

@@ -111,7 +111,7 @@ def test_the_kind_of_a_carried_pixel_becomes_two_planes():
 @torch.no_grad()
 def test_decoding_in_pieces_composes_each_frame_with_its_own_carried_picture(monkeypatch):
     """Untrained and told to keep the carried picture everywhere, the film is the carried pictures, in order."""
-    monkeypatch.setattr("stages.model.animator.fast_bfloat16", lambda: False)
+    monkeypatch.setattr("stages.core.device.fast_bfloat16", lambda device: False)
     animator = Animator(TINY, tiny_vae(), tiny_dit(), Compositor(TINY.compositor))
     given, count = tracks(38), 11  # 41 frames: more than one piece, and padded at the end
     latents = torch.zeros(1, 16 + 128, count, 8, 8)

@@ -81,7 +81,7 @@ def test_latents_that_are_only_looked_back_at_give_no_pictures(vae):
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 9, 17, 20])
 @torch.no_grad()
 def test_decoding_in_pieces_equals_decoding_at_once(vae, count, monkeypatch):
-    monkeypatch.setattr("stages.model.animator.fast_bfloat16", lambda: False)
+    monkeypatch.setattr("stages.core.device.fast_bfloat16", lambda device: False)
     latents = torch.randn((1, 16, count, 2, 2), generator=torch.Generator().manual_seed(count)) * 0.5
     animator = Animator(TINY, vae, tiny_dit(), tiny_compositor())
     pieces = np.concatenate(list(animator.decode(latents)))

@@ -203,6 +203,41 @@ def test_orthogonalised_matrices_have_singular_values_near_one(shape):
     assert values.min() > 0.4 and values.max() < 1.6, values
 
 
+def test_matrices_are_orthogonalised_in_float32_where_bfloat16_is_slow(monkeypatch):
+    """Bug: in bfloat16 everywhere, which took 30 times as long as float32 on CPUs without it, hours of a training."""
+    matrix = torch.randn((24, 16), generator=torch.Generator().manual_seed(0))
+    exact, errors = _orthogonalised(matrix.double()), {}
+    for fast in (True, False):
+        monkeypatch.setattr("stages.training.optim.fast_bfloat16", lambda kind, fast=fast: fast)
+        errors[fast] = float((orthogonalise(matrix) - exact).norm() / exact.norm())
+    assert errors[False] < 1e-5 < 1e-3 < errors[True], errors
+
+
+def _orthogonalised(matrix):
+    """The five steps on the singular values, in float64."""
+    u, values, vt = torch.linalg.svd(matrix, full_matrices=False)
+    values = values / values.norm()
+    for _ in range(5):
+        values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
+    return u @ torch.diag(values) @ vt
+
+
+def test_a_step_multiplies_as_the_device_is_fast(clips, tmp_path, monkeypatch):
+    """Bug: the transformer's loop asked for bfloat16 on every CPU."""
+    seen = []
+    loss = training_loss
+
+    def watched(*args, **options):
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return loss(*args, **options)
+
+    monkeypatch.setattr("stages.training.loop.training_loss", watched)
+    for fast in (False, True):
+        monkeypatch.setattr("stages.core.device.fast_bfloat16", lambda device, fast=fast: fast)
+        trainer(tmp_path / str(fast))._step(clips, PHASES[0], 0.5)
+    assert seen == [False, True]
+
+
 def test_muon_takes_matrices_and_adamw_the_rest():
     muon, adamw = build_optimisers(DiT(TINY.dit), 1e-3)
     assert isinstance(muon, Muon) and muon.param_groups[0]["lr"] == pytest.approx(0.02)
