@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ def prepare_clips(
     """Write what is missing of the pool's clips to `folder`; True when all are there.
 
     autocast  makes the context in which the VAE runs;  variety  other than the usual
-    workers   processes that carry and draw while this one encodes; 1: this one does it all. The same files either way
+    workers   processes that carry and draw while this one encodes, on one thread, so as not to be in their way; 1: this
+              one does it all. The same files either way
     errors    ResourceError: a worker was killed
     """
     variety = variety or Variety()
@@ -32,13 +34,24 @@ def prepare_clips(
     work = [(pool, clip, folder, variety) for clip in pool.clips if not (folder / clip.name).is_dir()]
     done = len(pool.clips) - len(work)
     for partial in shared_out(draw_clip, work, workers, stop):
-        with torch.no_grad(), autocast():
+        with torch.no_grad(), autocast(), _one_thread():
             _encode(partial, vae, device)
         os.rename(partial, folder / _name_of(partial))
         done += 1
         if progress is not None:
             progress(done, len(pool.clips))
     return done == len(pool.clips)
+
+
+@contextmanager
+def _one_thread():
+    """Torch computes on one thread of the CPU meanwhile."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _name_of(partial: Path) -> str:

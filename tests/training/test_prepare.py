@@ -65,12 +65,12 @@ def test_preparing_goes_on_where_it_stopped(pool, vae, prepared, tmp_path):
 
 
 def test_workers_prepare_the_same_files(pool, vae, prepared, tmp_path):
-    done = []
+    done, threads = [], torch.get_num_threads()
     assert prepare_clips(
         pool, vae, tmp_path, stop=never, autocast=nullcontext, variety=PLAIN, workers=2,
         progress=lambda at, of: done.append((at, of)),
     )  # fmt: skip
-    assert done == [(number, 4) for number in range(1, 5)]
+    assert done == [(number, 4) for number in range(1, 5)] and torch.get_num_threads() == threads
     assert sorted(path.name for path in tmp_path.iterdir()) == [clip.name for clip in pool.clips]
     for clip in pool.clips:
         kept = {path.name: path.read_bytes() for path in (prepared / clip.name).glob("*.npy")}
