@@ -39,12 +39,14 @@ def place_in_head(there: Part, here: Part, x, y) -> Place:
     head has no holes, but where it turns away from the camera it is as narrow as the other picture shows it.
     """
     point, inside, outside, free = head_surface(there, here, x, y)
-    level, other_level = (relief.towards(at, here.rotation) for at in (point, point * _MIRROR))
+    level = _level(point, here.rotation, inside)
     face = inside & (point[..., 1] > _BROW) & (point[..., 2] < _EARS)
     facing = ellipsoid.towards(point, there.rotation)
     turns = smoothstep(facing - level, *_TURNS) * inside
     oblique = 1.0 - np.where(face, smoothstep(level, *_OBLIQUE), smoothstep(level, *_HAIR_OBLIQUE))
-    share = turns * oblique * smoothstep(other_level - level, *_BETTER) * (other_level > _UNSEEN)
+    share = turns * oblique
+    other_level = _level(point * _MIRROR, here.rotation, share > 0)
+    share = share * smoothstep(other_level - level, *_BETTER) * (other_level > _UNSEEN)
     other_half = share > 0.5
     own, other = (_shown_at(at, here.rotation, turns) for at in (point, point * _MIRROR))
     found, twin = (np.where(other_half[..., None], *pair) for pair in ((other, own), (own, other)))
@@ -64,12 +66,29 @@ def place_in_head(there: Part, here: Part, x, y) -> Place:
         towards=np.where(inside, level, alike),
         inside=inside,
         free=free,
-        skin=inside & (there.rotation[2, 2] > _FACE),
+        skin=_is_turned(there, inside),
         face=face,
         turns=turns,
         share=share,
         twin=on_picture(here, twin),
     )
+
+
+def skin_at(head: Part, x, y) -> np.ndarray:
+    """bool as x and y: the `skin` of `place_in_head`, of places (x, y) of a head in its own picture."""
+    plane = _plane(head, x, y)
+    return _is_turned(head, relief.surface(plane, head.rotation)[1])
+
+
+def _is_turned(head: Part, inside) -> np.ndarray:
+    return inside & (head.rotation[2, 2] > _FACE)
+
+
+def _level(points, rotation, asked) -> np.ndarray:
+    """float [...]: `relief.towards` of points [..., 3] where that is asked, bool [...]; -1 elsewhere."""
+    level = np.full(asked.shape, -1.0)
+    level[asked] = relief.towards(points[asked], rotation)
+    return level
 
 
 def _next_to(plane, inside, moving, found, outside):
@@ -113,10 +132,15 @@ def _is_skin(point) -> np.ndarray:
 def head_surface(there: Part, here: Part, x, y):
     """Points [..., 3] of the head that its pixels (x, y) show, whether they show any of it, for those beside it the
     places [..., 2] about the middle of the other picture's head where they lie, and whether nothing of it is there."""
-    plane = np.stack([x - there.points["middle"][0], y - there.points["middle"][1]], -1) / (there.reach_px / HAIR)
+    plane = _plane(there, x, y)
     point, inside, miss2 = relief.surface(plane, there.rotation)
     outside = ellipsoid.beside(plane, miss2, there.rotation, here.rotation)
     return point, inside, outside, relief.free_beside(outside, inside, there.rotation, here.rotation)
+
+
+def _plane(head: Part, x, y) -> np.ndarray:
+    """Places [..., 2] about the middle of a head, which are in half its height, of px x and y."""
+    return np.stack([x - head.points["middle"][0], y - head.points["middle"][1]], -1) / (head.reach_px / HAIR)
 
 
 def on_picture(head: Part, places):

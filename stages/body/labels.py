@@ -8,7 +8,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from stages.body.parts import distance_px, fingers_in, place_in
+from stages.body.head import skin_at
+from stages.body.parts import distance_px, fingers_in
 from stages.body.piece import Part, Place
 from stages.body.place import Performance
 from stages.body.smooth import fill
@@ -100,8 +101,7 @@ def reference_labels(still: Performance, parts: dict[str, Part], names: list[str
     if "head" in parts:
         head = names.index("head")
         near = away[head] < REACH
-        place = place_in(parts["head"], parts["head"], x[near], y[near])
-        away[head][near] = nearer(away[head][near], place.skin)
+        away[head][near] = nearer(away[head][near], skin_at(parts["head"], x[near], y[near]))
     labels = part_labels(away, parts, names, np.broadcast_to(solid > 0.5, away.shape))
     if matted:  # soft edges, hair and loose cloth belong to what is nearest
         nearest = away.argmin(0) if len(away) else np.zeros(solid.shape, int)

@@ -44,12 +44,14 @@ def _best_moves(picture, hole):
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     rim = (wide & ~hole)[box].astype(np.float32)
     best, own, both = np.full(rim.shape, np.inf, np.float32), picture[box], np.empty((*rim.shape, 2), np.float32)
+    around = _Surroundings(picture, ~hole)
     for across, down in _tried(*hole.shape):
-        there, seen = _beside(picture, ~hole, box, across, down)
+        there, seen = around.beside(box, across, down)
         if not (seen & hole[box]).any():
             continue
         np.multiply(rim, seen, out=both[..., 1])
-        np.multiply(np.abs(there - own).mean(-1), both[..., 1], out=both[..., 0])
+        red, green, blue = cv2.split(cv2.absdiff(there, own))
+        np.multiply((red + green + blue) / np.float32(3), both[..., 1], out=both[..., 0])
         total = cv2.boxFilter(both, -1, (_NEAR, _NEAR)) + _FAR_SHARE * cv2.boxFilter(both, -1, (_FAR, _FAR))
         weight = 1e-6 + total[..., 1]
         unseen = np.where(weight < 1e-4, _UNSEEN_RIM, 0.0)
@@ -71,14 +73,15 @@ def _copied(picture_u8, hole, smooth_u8, moves, scale: int):
     """The picture with its hole copied as moves int [H, W, 2] say, soft where they meet, and made to fit at the rim."""
     total, weight = np.zeros(picture_u8.shape, np.float32), np.zeros(hole.shape, np.float32)
     wide = grown(hole, 2)
-    kinds, number = np.unique(moves[wide], axis=0, return_inverse=True)
+    told = moves[wide]
+    _, first, number = np.unique(told @ (2 * hole.shape[0] + 1, 1), return_index=True, return_inverse=True)
     labels = np.zeros(hole.shape, int)
-    labels[wide] = number.ravel() + 1
-    soft = 2 * scale
-    for label, (place, (across, down)) in enumerate(zip(find_objects(labels), kinds, strict=True), start=1):
+    labels[wide] = number + 1
+    soft, around = 2 * scale, _Surroundings(picture_u8, ~hole)
+    for label, (place, (across, down)) in enumerate(zip(find_objects(labels), told[first], strict=True), start=1):
         if across or down:
             box = tuple(slice(max(0, side.start - 2 * soft - 1), side.stop + 2 * soft + 1) for side in place)
-            there, seen = _beside(picture_u8, ~hole, box, across, down)
+            there, seen = around.beside(box, across, down)
             share = cv2.boxFilter((labels[box] == label).astype(np.float32), -1, (2 * soft + 1, 2 * soft + 1)) * seen
             total[box] += share[..., None] * there
             weight[box] += share
@@ -90,13 +93,22 @@ def _copied(picture_u8, hole, smooth_u8, moves, scale: int):
     return np.where(hole[..., None], np.clip(np.rint(made), 0, 255).astype(np.uint8), picture_u8)
 
 
-def _beside(picture, known, box, across: int, down: int):
-    """What lies `across`, `down` beside each pixel of a box (rows, columns), and whether that is known."""
-    height, width = known.shape
-    rows, columns = np.arange(height)[box[0]] + down, np.arange(width)[box[1]] + across
-    inside = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))
-    at = np.ix_(np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1))
-    return picture[at], known[at] & inside
+class _Surroundings:
+    """A picture [H, W, 3] of which bool [H, W] `known` is known, with as much again on all sides, which is not."""
+
+    def __init__(self, picture, known) -> None:
+        height, width = self._size = known.shape
+        border = height, height, width, width
+        self._picture = cv2.copyMakeBorder(picture, *border, cv2.BORDER_REPLICATE)
+        self._known = np.pad(known, ((height, height), (width, width)))
+
+    def beside(self, box, across: int, down: int):
+        """What lies `across`, `down` beside each pixel of a box (rows, columns), and whether that is known."""
+        at = tuple(
+            slice(side.start + size + move, min(side.stop, size) + size + move)
+            for side, size, move in zip(box, self._size, (down, across), strict=True)
+        )
+        return self._picture[at], self._known[at]
 
 
 def grown(mask, px: int):

@@ -97,8 +97,8 @@ def free_beside(outside, inside, there, here) -> np.ndarray:
     apart = np.clip((near - there[2] @ here[2]) / (near - far), 0.0, 1.0)
     if apart == 0.0:
         return np.zeros(inside.shape, bool)
-    free = np.zeros(inside.shape, bool)
+    free, air = np.zeros(inside.shape, bool), ~inside
     for share in (1.0, 1.0 - _WIDER * apart):
-        point, on_face, _ = surface(share * np.asarray(outside), here)
-        free |= on_face & (np.linalg.norm(point, axis=-1) > _STANDS_OUT)
-    return free & ~inside
+        point, on_face, _ = surface(share * np.asarray(outside)[air], here)
+        free[air] |= on_face & (np.linalg.norm(point, axis=-1) > _STANDS_OUT)
+    return free

@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from stages.body.head import skin_at
 from stages.body.labels import nearer, sure_of
-from stages.body.parts import distance_px, place_in
+from stages.body.parts import distance_px
 from stages.body.piece import Part, Place
 from stages.body.regrow import grown
 
@@ -56,8 +57,8 @@ def below_jaw(place: Place, way, here: Part, there: Part, x, y) -> Place:
     right, down = x[edge] - middle[0], y[edge] - middle[1]
     inwards = np.maximum(1.0 - width * there.reach_px / here.reach_px / np.maximum(np.hypot(right, down), 1e-6), 0.0)
     right, down = middle[0] + inwards * right, middle[1] + inwards * down
-    skin = place_in(there, here, right, down).skin
-    at_jaw = nearer(distance_px(there, right, down) / there.reach_px, skin) < sure_of(there)
+    away = distance_px(there, right, down) / there.reach_px
+    at_jaw = nearer(away, skin_at(there, right, down)) < sure_of(there)
     left = np.zeros(len(x), bool)
     left[edge[~at_jaw]] = True
     return replace(place, x=place.x + left * way[:, 0], y=place.y + left * way[:, 1], sees=place.sees & ~left)

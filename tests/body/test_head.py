@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stages.body import ellipsoid
-from stages.body.head import head_surface
+from stages.body.head import head_surface, skin_at
 from stages.body.labels import bent, labels_behind
 from stages.body.parts import parts_of, place_in
 from stages.body.piece import Part
@@ -46,6 +46,15 @@ def by_several(picture, act, rotations, matte=None):
 @pytest.fixture(params=[by_one, by_several])
 def carried(request):
     return request.param
+
+
+@pytest.mark.parametrize("yaw", [0.0, 0.9, 2.2])
+def test_the_skin_asked_for_alone_is_that_of_the_whole_answer(yaw):
+    act, _ = performance(2)
+    seen, other = (parts_of(act, 0, turned(angle))["head"] for angle in (yaw, 0.4))
+    skin = skin_at(seen, *pixels())
+    assert np.array_equal(skin, place_in(seen, other, *pixels()).skin)
+    assert skin.any() == (yaw < 1.5), "the back of a head shows no face"
 
 
 def test_a_half_of_the_face_that_is_not_seen_is_as_bright_as_where_both_halves_meet(carried):

@@ -75,3 +75,15 @@ def test_a_profile_has_no_face_to_give_beside_a_head_that_looks_at_us():
     assert not relief.free_beside(at_nose, beside, turned(70), profile).any(), "hardly another view: noses differ"
     crown = np.array([[0.0, -1.0]])
     assert not relief.free_beside(crown, beside, FACING, profile).any(), "hair may stand out"
+
+
+@pytest.mark.parametrize("yaw_deg", [60, 90, 150])
+def test_what_is_beside_a_head_does_not_depend_on_what_else_is_asked(yaw_deg):
+    """Places on the head itself are not looked up; leaving them out changes no other."""
+    there, here = turned(yaw_deg), FACING
+    plane = np.stack(np.meshgrid(np.linspace(-1.5, 1.5, 61), np.linspace(-1.5, 1.5, 61)), -1)
+    _, inside, miss2 = relief.surface(plane, there)
+    outside = ellipsoid.beside(plane, miss2, there, here)
+    free = relief.free_beside(outside, inside, there, here)
+    alone = relief.free_beside(outside[~inside], inside[~inside], there, here)
+    assert np.array_equal(free[~inside], alone) and free.any() and not free[inside].any()
