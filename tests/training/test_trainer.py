@@ -88,8 +88,8 @@ def test_each_stage_leaves_the_frozen_part_as_it_was(clips, tmp_path, stage):
     assert changed == wanted, (sorted(changed - wanted)[:5], sorted(wanted - changed)[:5])
 
 
-@pytest.mark.parametrize("stage", [1, 2, 3])
-def test_the_loss_of_one_batch_goes_down(clips, stage):
+@pytest.mark.parametrize(("stage", "steps"), [(1, 24), (2, 40), (3, 24)])
+def test_the_loss_of_one_batch_goes_down(clips, stage, steps):
     torch.manual_seed(0)
     dit, face = DiT(TINY.dit), FaceMotionNet(FaceEncoderConfig())
     face.load_state_dict(face_weights())
@@ -101,7 +101,7 @@ def test_the_loss_of_one_batch_goes_down(clips, stage):
     optimisers = build_optimisers(torch.nn.ModuleDict({"dit": dit, "face": face}), 3e-3, muon_lr=0.02)
     weight = torch.ones(1, 16, 1, 1, 1)
     losses = []
-    for _ in range(40):
+    for _ in range(steps):
         loss = training_loss(dit, face, batch, weight, stage, config, torch.Generator().manual_seed(0))
         losses.append(loss.item())
         for optimiser in optimisers:
@@ -109,7 +109,7 @@ def test_the_loss_of_one_batch_goes_down(clips, stage):
         loss.backward()
         for optimiser in optimisers:
             optimiser.step()
-    assert losses[-1] < {1: 0.5, 2: 0.9, 3: 0.5}[stage] * losses[0], losses[::8]
+    assert losses[-1] < {1: 0.5, 2: 0.9, 3: 0.5}[stage] * losses[0], losses[::4]
 
 
 def test_stage_one_does_not_see_the_face(clips):
