@@ -43,8 +43,9 @@ class Steps:
             ),
         )
         code, messages = done.returncode, (done.stderr or "").splitlines()
-        hidden = [f"... {len(messages) - 2} more of the kind"] if len(messages) > 3 else messages[1:-1]
-        for line in (*messages[:1], *hidden, *messages[1:][-1:]):
+        if len(messages) > 3:
+            messages[1:-1] = [f"... {len(messages) - 2} more of the kind"]
+        for line in messages:
             say(line)
         if code not in allowed:
             say(f"benchmark: `dreamactor {words[0]}` failed, exit code {code}")
