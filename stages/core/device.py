@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from stages.core.errors import ResourceError, UsageError
@@ -55,6 +57,23 @@ def set_threads(count: int | None = None) -> int:
         raise UsageError(f"--threads: found {count}, expected 1 or more")
     torch.set_num_threads(count)
     return count
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch with one thread meanwhile: sums of matrix products then do not depend on the number of threads, and nobody
+    else's core is taken."""
+    import torch
+
+    threads = torch.get_num_threads()
+    if threads == 1:  # also in a worker, whose setting would become that of threads still to come
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def mixed_precision(device: str):

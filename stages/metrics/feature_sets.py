@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,19 +74,3 @@ def halves(parts: Sequence[np.ndarray], splits: int, seed: int) -> Iterator[tupl
         if split:
             order = generator.permutation(len(parts))
         yield stack([parts[index] for index in sorted(order[::2])]), stack([parts[i] for i in sorted(order[1::2])])
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch with one thread: sums of matrix products then do not depend on the number of threads."""
-    import torch
-
-    threads = torch.get_num_threads()
-    if threads == 1:  # also in a worker, whose setting would become that of threads still to come
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

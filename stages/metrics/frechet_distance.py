@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stages.core.device import one_thread
 from stages.core.errors import UsageError
 from stages.metrics import statistics
-from stages.metrics.feature_sets import FeatureSets, gather, halves, one_thread
+from stages.metrics.feature_sets import FeatureSets, gather, halves
 from stages.metrics.interface import ClipArrays, Summary
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stages.core.device import one_thread
 from stages.core.errors import UsageError
 from stages.metrics import statistics
-from stages.metrics.feature_sets import FeatureSets, gather, halves, one_thread
+from stages.metrics.feature_sets import FeatureSets, gather, halves
 from stages.metrics.interface import ClipArrays, Summary
 
 PAIRS = ("all", "across-clips")

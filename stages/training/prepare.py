@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from stages.core.device import one_thread
 from stages.model.vae import CausalVae, frames_pm1
 from stages.training.drawn import EXTRAS, draw_clip
 from stages.training.pool import REFERENCE_FRAMES, Pool
@@ -34,24 +34,13 @@ def prepare_clips(
     work = [(pool, clip, folder, variety) for clip in pool.clips if not (folder / clip.name).is_dir()]
     done = len(pool.clips) - len(work)
     for partial in shared_out(draw_clip, work, workers, stop):
-        with torch.no_grad(), autocast(), _one_thread():
+        with torch.no_grad(), autocast(), one_thread():
             _encode(partial, vae, device)
         os.rename(partial, folder / _name_of(partial))
         done += 1
         if progress is not None:
             progress(done, len(pool.clips))
     return done == len(pool.clips)
-
-
-@contextmanager
-def _one_thread():
-    """Torch computes on one thread of the CPU meanwhile."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _name_of(partial: Path) -> str:
