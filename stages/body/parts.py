@@ -25,6 +25,7 @@ _LIMBS = (
 UPPER_ARMS = ("left_shoulder-left_elbow", "right_shoulder-right_elbow")
 FOREARMS = ("left_elbow-left_wrist", "right_elbow-right_wrist")
 HANDS = ("left_wrist-hand", "right_wrist-hand")
+THIGHS = ("left_hip-left_knee", "right_hip-right_knee")
 _TORSO = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")  # around its outline
 _THIGH, _THIGH_RADIUS = 3.2, 0.62  # of a thigh whose knee is not drawn, in head radii
 _TUBE = 0.5  # of the torso's tube, what belongs to it as surely as what lies between the joints

@@ -44,7 +44,7 @@ def _best_moves(picture, hole):
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     rim = (wide & ~hole)[box].astype(np.float32)
     best, own, both = np.full(rim.shape, np.inf, np.float32), picture[box], np.empty((*rim.shape, 2), np.float32)
-    around = _Surroundings(picture, ~hole)
+    around = Surroundings(picture, ~hole)
     for across, down in _tried(*hole.shape):
         there, seen = around.beside(box, across, down)
         if not (seen & hole[box]).any():
@@ -77,7 +77,7 @@ def _copied(picture_u8, hole, smooth_u8, moves, scale: int):
     _, first, number = np.unique(told @ (2 * hole.shape[0] + 1, 1), return_index=True, return_inverse=True)
     labels = np.zeros(hole.shape, int)
     labels[wide] = number + 1
-    soft, around = 2 * scale, _Surroundings(picture_u8, ~hole)
+    soft, around = 2 * scale, Surroundings(picture_u8, ~hole)
     for label, (place, (across, down)) in enumerate(zip(find_objects(labels), told[first], strict=True), start=1):
         if across or down:
             box = tuple(slice(max(0, side.start - 2 * soft - 1), side.stop + 2 * soft + 1) for side in place)
@@ -93,7 +93,7 @@ def _copied(picture_u8, hole, smooth_u8, moves, scale: int):
     return np.where(hole[..., None], np.clip(np.rint(made), 0, 255).astype(np.uint8), picture_u8)
 
 
-class _Surroundings:
+class Surroundings:
     """A picture [H, W, 3] of which bool [H, W] `known` is known, with as much again on all sides, which is not."""
 
     def __init__(self, picture, known) -> None:

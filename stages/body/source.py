@@ -10,14 +10,16 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from stages.body.behind_arms import behind_arms
+from stages.body.cloth import cloth_gone_on
 from stages.body.head import halves_meet
 from stages.body.labels import LOOSE, REACH, SURE, bent, grid, part_distances, reference_labels, sure_of
 from stages.body.lent import Loan, covered, loans, mirrored
-from stages.body.parts import FOREARMS, HANDS, distance_px, fingers_of, parts_of, place_in
+from stages.body.parts import FOREARMS, HANDS, THIGHS, distance_px, fingers_of, parts_of, place_in
 from stages.body.piece import Part, Place
 from stages.body.place import Performance
 from stages.body.regrow import grown
-from stages.body.sleeves import with_rims
+from stages.body.sleeves import with_rims, without_cloth
 from stages.body.smooth import gone_on, mirrored_on, sampled
 from stages.body.throat import below_jaw, beyond_edge, jaw_edge, past_edge
 
@@ -26,6 +28,7 @@ _INSIDE = 0.8  # of the matte, from which a pixel has the person's colour alone
 _MOST_BRIGHTER = 1.4  # half of a face than the other
 _BEHIND_CHIN = 1.5  # of the neck's radius: so wide is the throat that a chin hides
 _SOME_PX = 8  # of a part, from which its colours are known
+_CORE_PX = 4 * _SOME_PX  # of a hand without its outermost pixels, from which those alone tell its colours
 _THROAT = ("neck", "torso")
 _BEYOND = 0.3  # share of a part's outline on the photo below which it lies beyond
 _LEAST_COVERED = 0.4  # share of the surest pixels of the limbs that a matte must show, else it is of something else
@@ -56,8 +59,12 @@ class Source:
         if self.matted:
             self._matte = _trusted(matte_01, [self.parts[name] for name in names], away, self.x, self.y)
         labels = reference_labels(still, self.parts, names, away, self._matte, self.matted)
-        self.labels = with_rims(self.picture_u8, labels, self.parts, away, self._matte > _INSIDE)
+        known_colours = self.parts, away, self._matte > _INSIDE
+        labels = with_rims(self.picture_u8, labels, *known_colours)
+        self.labels = without_cloth(self.picture_u8, labels, *known_colours)
         self.solid = np.where(self.labels >= 0, self._matte, 0.0).astype(np.float32)
+        if "torso" in self.parts:
+            self._behind = behind_arms(self.parts, self.labels, self._matte > 0.5)
         self._known = np.ones(self.shape, bool) if known is None else known
         self._told = np.where(self._known, self.labels, -1)
         self.names = names
@@ -99,8 +106,22 @@ class Source:
         if loan.colour_u8 is not None:
             return np.where(own[..., None], self.picture_u8, loan.colour_u8)
         if self._bends and name in _THROAT:
-            return self._throat(own)
-        return gone_on(self.picture_u8, own) if own.sum() > _SOME_PX else self.picture_u8
+            layer = self._throat(own)
+        else:
+            layer = gone_on(self.picture_u8, self._inner(name, own)) if own.sum() > _SOME_PX else self.picture_u8
+            layer = np.where(own[..., None], self.picture_u8, layer)
+        if name == "torso":
+            shoulders_px = self.parts[name].tube.corners[:2, :2]
+            unit_px = float(np.linalg.norm(shoulders_px[0] - shoulders_px[1]))
+            layer = cloth_gone_on(self.picture_u8, layer, self._own(name), self._behind.hidden, unit_px)
+        return layer
+
+    def _inner(self, name: str, own) -> np.ndarray:
+        """bool [H, W]: what tells how a part goes on. Of a hand that the photo cuts off not its outermost pixels, which
+        are half of what lies behind: more would go on in that colour than there is of the hand."""
+        cut_off = name in HANDS and (own[[0, -1]].any() or own[:, [0, -1]].any())
+        core = own & ~grown(~own, 1) if cut_off else own
+        return core if core.sum() > _CORE_PX else own
 
     def _throat(self, own) -> np.ndarray:
         """The layer of the neck: what the chin hides goes on as the throat below it does, not as the collar."""
@@ -150,9 +171,29 @@ class Source:
         own = self.of(self._at(self.labels, x, y), loan.name)
         if name in FOREARMS or name in HANDS:  # fingers and sleeves too, which their capsules do not cover
             place = replace(place, skin=inside & own & (sampled(self.solid, x, y) > 0.5))
-        cover = np.where(inside, sampled(self.solid, x, y) * (own | close), close) * ~place.free
+        cover = np.where(inside, sampled(self.solid, x, y) * (own | self._may_hide(loan.name, close, x, y)), close)
+        cover = np.where(~inside & self._goes_on_below(loan.name, x, y), 1.0, cover) * ~place.free
+        if name == "torso":
+            cover = cover * sampled(self._behind.share, x, y)
         told = self.of(self._at(self._told, place.x, place.y), loan.name) & (loan.name == name)
         return Shown(place, cover, place.sees & inside & told)
+
+    def _may_hide(self, name: str, close, x, y) -> np.ndarray:
+        """bool [n] `close`, but not where forearms and hands would be before what the photo shows there."""
+        if name not in FOREARMS and name not in HANDS:
+            return close
+        mine = self.parts[name].depth_m
+        farther = np.array([self.parts[other].depth_m > mine for other in sorted(self.parts)] + [False])
+        return close & ~farther[self._at(self.labels, x, y)]
+
+    def _goes_on_below(self, name: str, x, y) -> np.ndarray:
+        """bool [n]: places float [n] lie below the photo, under what is torso or thigh there at its edge."""
+        height, width = self.shape
+        if name != "torso" and name not in THIGHS:
+            return np.zeros(len(x), bool)
+        below = (y > height - 1) & (x > 0) & (x < width - 1)
+        y = np.minimum(y, height - 1)
+        return below & self.of(self._at(self.labels, x, y), name) & (self._at(self.solid, x, y) > 0.5)
 
     def colours(self, name: str, place: Place) -> np.ndarray:
         """What the photo shows of a part at its places, [n, 3]; cloth goes on beyond the photo as in a mirror."""

@@ -84,16 +84,8 @@ def turned(there: Trunk, here: Trunk, x, y):
     hips = there.has_hips and here.has_hips
     drawn, other = _axes(there, hips), _axes(here, hips)
     places = np.stack([x, y], -1).astype(np.float64)
-    height = np.zeros(len(places))
-    off = np.zeros(len(places))
-    long = max(float(drawn.line[:2] @ drawn.down), _LEAST * drawn.size)
-    for _ in range(_PASSES):
-        height = ((places - drawn.top[:2]) @ drawn.down - off) / long
-        tube = _ellipses(drawn, height)
-        width, rim = tube.rim(drawn.aside)
-        beside = ((places - tube.middle[:, :2]) @ drawn.aside) / width
-        angle = _nearer(tube, rim, np.arccos(np.clip(beside, -1.0, 1.0)))
-        off = (tube.middle - drawn.top - height[:, None] * drawn.line + tube.at(angle))[:, :2] @ drawn.down
+    height, beside, angle, tube = _lying(drawn, places)
+    width = tube.rim(drawn.aside)[0]
     scale = other.size / drawn.size
     beyond = scale * np.sign(beside) * np.maximum(np.abs(beside) - 1.0, 0.0) * width
     missed = scale * ((places - tube.middle[:, :2] - tube.at(angle)[:, :2]) @ drawn.down)  # what the search left over
@@ -118,6 +110,28 @@ def outline_px(trunk: Trunk, share: float) -> np.ndarray:
     width = share * tube.rim(axes.aside)[0]
     width[0] *= _NAPE_WIDTH
     return np.concatenate([tube.middle[:, :2] + side * width[:, None] * axes.aside for side in (-1.0, 1.0)])
+
+
+def on_tube(trunk: Trunk, x, y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How high pixels x, y float [n] lie on a torso (0 at the shoulder joints, 1 at the hips), how far beside its
+    middle (-1 and 1 at the sides of the tube), and half the tube's width there, px; float [n] each."""
+    axes = _axes(trunk, trunk.has_hips)
+    height, aside, _, tube = _lying(axes, np.stack([x, y], -1).astype(np.float64))
+    return height, aside, tube.rim(axes.aside)[0]
+
+
+def _lying(axes: _Axes, places) -> tuple[np.ndarray, np.ndarray, np.ndarray, _Ellipses]:
+    """Of pixels [n, 2] of a torso: height, how far beside the middle, in half widths, angle, and ellipses there."""
+    height, off = np.zeros(len(places)), np.zeros(len(places))
+    long = max(float(axes.line[:2] @ axes.down), _LEAST * axes.size)
+    for _ in range(_PASSES):
+        height = ((places - axes.top[:2]) @ axes.down - off) / long
+        tube = _ellipses(axes, height)
+        width, rim = tube.rim(axes.aside)
+        aside = ((places - tube.middle[:, :2]) @ axes.aside) / width
+        angle = _nearer(tube, rim, np.arccos(np.clip(aside, -1.0, 1.0)))
+        off = (tube.middle - axes.top - height[:, None] * axes.line + tube.at(angle))[:, :2] @ axes.down
+    return height, aside, angle, tube
 
 
 def _nearer(tube: _Ellipses, rim, away) -> np.ndarray:
