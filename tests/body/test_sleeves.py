@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from stages.body.parts import distance_px, parts_of
+from stages.body.parts import distance_px, fingers_of, parts_of
+from stages.body.source import Source
 from stages.body.warp import ReferenceWarp
 from stages.core.skeleton import BODY_INDEX
 from tests.body.actor import SIZE
@@ -72,3 +73,60 @@ def test_a_shirt_of_the_arms_colour_stays_a_shirt():
     plain = ReferenceWarp(np.full_like(picture, 90), one(act, BEFORE), rotation[BEFORE])
     carried, kind = warp.to_pose(act, UP, rotation[UP])
     assert np.array_equal(kind, plain.to_pose(act, UP, rotation[UP])[1])
+
+
+def with_hand_before_the_belly():
+    """The same with the hand at the end of the forearm, pointing away from it, and where its fingers are."""
+    act, rotation = with_forearm_before_the_belly()
+    wrist, elbow = (act.joints_px[BEFORE, BODY_INDEX[name]] for name in ("left_wrist", "left_elbow"))
+    ahead = (wrist - elbow) / np.linalg.norm(wrist - elbow)
+    aside = np.array([-ahead[1], ahead[0]])
+    points = [wrist] + [
+        wrist + reach * ahead + (finger - 2) * 2.5 * aside for finger in range(5) for reach in (3, 5, 7, 9)
+    ]
+    hands, drawn = act.hands_px.copy(), act.hands_drawn.copy()
+    hands[BEFORE, 0], drawn[BEFORE, 0] = points, True
+    act = dataclasses.replace(act, hands_px=hands, hands_drawn=drawn)
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]].astype(float)
+    return act, rotation, fingers_of(parts_of(act, BEFORE, rotation[BEFORE])["left_wrist-hand"], x, y)
+
+
+def hand_of(picture, act, rotation):
+    source = Source(picture, one(act, BEFORE), rotation[BEFORE], np.ones(SIZE))
+    return source.labels == source.number_of("left_wrist-hand"), source
+
+
+def test_a_hand_does_not_take_the_shirt_along():
+    act, rotation, fingers = with_hand_before_the_belly()
+    picture = np.full((*SIZE, 3), SHIRT, np.uint8)
+    mitten, source = hand_of(picture, act, rotation)  # nothing to tell them apart by
+    picture[fingers] = SKIN
+    hand, _ = hand_of(picture, act, rotation)
+    cuff = distance_px(source.parts["left_elbow-left_wrist"], source.x, source.y)
+    cuff = cuff < 1.3 * source.parts["left_elbow-left_wrist"].reach_px
+    assert (mitten & ~fingers & ~cuff).sum() > 30
+    assert (hand & ~fingers & ~cuff).sum() < 0.1 * (mitten & ~fingers & ~cuff).sum()
+    assert (hand & fingers).sum() > 0.98 * (mitten & fingers).sum()
+
+
+def test_a_hand_carried_away_shows_no_shirt_around_it():
+    act, rotation, fingers = with_hand_before_the_belly()
+    picture = np.full((*SIZE, 3), SHIRT, np.uint8)
+    picture[fingers] = SKIN
+    moved = {name: getattr(act, name).copy() for name in ("joints_px", "hands_px", "hands_drawn", "points_m")}
+    for array in moved.values():
+        array[UP] = array[BEFORE]
+    side = np.array([-110.0, 0.0])  # beside the body, before the wall
+    moved["joints_px"][UP, [BODY_INDEX["left_elbow"], BODY_INDEX["left_wrist"]]] += side
+    moved["hands_px"][UP, 0] += side
+    act = dataclasses.replace(act, **moved)
+    carried, kind = ReferenceWarp(picture, one(act, BEFORE), rotation[BEFORE], np.ones(SIZE)).to_pose(
+        act, UP, rotation[BEFORE]
+    )
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]].astype(float)
+    parts = parts_of(act, UP, rotation[BEFORE])
+    there, arm = parts["left_wrist-hand"], parts["left_elbow-left_wrist"]
+    around = (distance_px(there, x, y) < 1.1 * there.reach_px) & ~fingers_of(there, x, y)
+    around &= distance_px(arm, x, y) > 1.3 * arm.reach_px
+    assert around.sum() > 30
+    assert (kind[around] < 2).mean() > 0.8, "what is there is the wall"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.body.trunk import Trunk, outline_px, turned
+from stages.body.trunk import Trunk, on_tube, outline_px, turned
 
 SHOULDERS = 60.0  # px between the shoulder joints
 FACING_US = np.array([[30, 0, 0], [-30, 0, 0], [-17, 72, 0], [17, 72, 0.0]]) + [100, 50, 0]
@@ -85,3 +85,16 @@ def test_shoulders_rise_to_the_neck():
     nape, shoulders = outline[outline[:, 1] < top - 0.05 * SHOULDERS], outline[np.abs(outline[:, 1] - top) < 1.0]
     assert len(nape) == 2 and len(shoulders) == 2
     assert np.ptp(nape[:, 0]) < 0.7 * np.ptp(shoulders[:, 0])
+
+
+@pytest.mark.parametrize("degrees", [-40, 0, 30])
+def test_heights_and_sides_are_those_of_the_tube(degrees):
+    """Its outline lies at -1 and 1, its shoulders at 0 and its hips at 1."""
+    trunk = turned_by(degrees)
+    sides = outline_px(trunk, 1.0)[1:6], outline_px(trunk, 1.0)[7:12]
+    for points in sides:
+        height, beside, half_width = on_tube(trunk, *points.T)
+        assert np.allclose(np.abs(beside), 1.0, atol=0.05) and (np.diff(height) > 0).all() and (half_width > 10).all()
+        assert (np.sign(beside) == np.sign(beside[0])).all()
+    middle, _, _ = on_tube(trunk, *np.array([trunk.corners[:2].mean(0), trunk.corners[2:].mean(0)])[:, :2].T)
+    assert np.allclose(middle, [0.0, 1.0], atol=0.15)

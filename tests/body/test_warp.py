@@ -222,3 +222,23 @@ def test_a_chest_that_the_neck_leaves_is_the_photos():
     chest = slice(row - 8, row + 3), slice(column - 14, column + 1)
     same = np.abs(carried[chest].astype(int) - picture[chest]).max(-1) <= 2
     assert (same & (kind[chest] == SEEN_FIGURE)).mean() > 0.9
+
+
+def test_a_body_cut_off_by_the_photo_goes_on_below_it_without_a_gap():
+    """Moved up, what lay below the photo shows: the columns of the trousers go on to the edge, between the thighs
+    too, and beside them is background."""
+    act, rotation = performance(place_m=(0.0, 1.1, 4.0), wave=0.0)
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    pelvis = act.joints_px[0, BODY_INDEX["pelvis"]]
+    knees = act.joints_px[0, [BODY_INDEX["left_knee"], BODY_INDEX["right_knee"]]]
+    assert pelvis[1] < SIZE[0] - 10 and (knees[:, 1] > SIZE[0]).all(), "the photo ends between hips and knees"
+    matte = np.where((np.abs(x - pelvis[0]) < 34) & (y > pelvis[1] - 130), 1.0, 0.0)
+    picture = np.where(matte[..., None] > 0.5, [40, 60, 90], [200, 200, 200]).astype(np.uint8)
+    up = 25.0
+    moved = dataclasses.replace(one(act, 0), joints_px=one(act, 0).joints_px - [0.0, up])
+    moved = dataclasses.replace(moved, head_px=moved.head_px - [0.0, up], hands_px=moved.hands_px - [0.0, up])
+    carried, kind = ReferenceWarp(picture, one(act, 0), rotation[0], matte).to_pose(moved, 0, rotation[0])
+    below = (y > SIZE[0] - up + 2) & (np.abs(x - pelvis[0]) < 26)
+    assert (kind[below] >= DOUBTFUL_FIGURE).all() and np.abs(carried[below].astype(int) - [40, 60, 90]).max() < 30
+    beside = (y > SIZE[0] - up + 2) & (np.abs(x - pelvis[0]) > 60)
+    assert (kind[beside] < DOUBTFUL_FIGURE).all()
