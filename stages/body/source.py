@@ -15,7 +15,7 @@ from stages.body.cloth import cloth_gone_on
 from stages.body.head import halves_meet
 from stages.body.labels import LOOSE, REACH, SURE, bent, grid, part_distances, reference_labels, sure_of
 from stages.body.lent import Loan, covered, loans, mirrored
-from stages.body.parts import FOREARMS, HANDS, THIGHS, distance_px, fingers_of, parts_of, place_in
+from stages.body.parts import FOREARMS, HANDS, THIGHS, UPPER_ARMS, distance_px, fingers_of, parts_of, place_in
 from stages.body.piece import Part, Place
 from stages.body.place import Performance
 from stages.body.regrow import grown
@@ -171,15 +171,22 @@ class Source:
         own = self.of(self._at(self.labels, x, y), loan.name)
         if name in FOREARMS or name in HANDS:  # fingers and sleeves too, which their capsules do not cover
             place = replace(place, skin=inside & own & (sampled(self.solid, x, y) > 0.5))
-        cover = np.where(inside, sampled(self.solid, x, y) * (own | self._may_hide(loan.name, close, x, y)), close)
+        hidden = self._may_hide(loan.name, close, away, x, y)
+        cover = np.where(inside, sampled(self.solid, x, y) * (own | hidden), close)
         cover = np.where(~inside & self._goes_on_below(loan.name, x, y), 1.0, cover) * ~place.free
         if name == "torso":
             cover = cover * sampled(self._behind.share, x, y)
         told = self.of(self._at(self._told, place.x, place.y), loan.name) & (loan.name == name)
         return Shown(place, cover, place.sees & inside & told)
 
-    def _may_hide(self, name: str, close, x, y) -> np.ndarray:
-        """bool [n] `close`, but not where forearms and hands would be before what the photo shows there."""
+    def _may_hide(self, name: str, close, away, x, y) -> np.ndarray:
+        """bool [n] `close`, but arms only within their radius, so that no end of one stands out of an elbow that bends;
+        and forearms and hands not before what the photo shows there.
+
+        away  float [n] from the part, in its radii;  x, y  float [n] where that is in the photo
+        """
+        if name in UPPER_ARMS or name in FOREARMS:
+            close = close & (away < 1.0)
         if name not in FOREARMS and name not in HANDS:
             return close
         mine = self.parts[name].depth_m

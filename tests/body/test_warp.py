@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stages.body import ellipsoid
-from stages.body.parts import parts_of
+from stages.body.parts import distance_px, parts_of
 from stages.body.person import make_person
 from stages.body.place import own_performance
 from stages.body.smooth import fill
@@ -242,3 +242,26 @@ def test_a_body_cut_off_by_the_photo_goes_on_below_it_without_a_gap():
     assert (kind[below] >= DOUBTFUL_FIGURE).all() and np.abs(carried[below].astype(int) - [40, 60, 90]).max() < 30
     beside = (y > SIZE[0] - up + 2) & (np.abs(x - pelvis[0]) > 60)
     assert (kind[beside] < DOUBTFUL_FIGURE).all()
+
+
+def test_no_end_of_an_upper_arm_stands_out_of_an_elbow_that_bends():
+    """The photo shows a straight arm, so below the elbow is the person too; bent, it is the wall again."""
+    act, rotation = performance(wave=0.0)
+    shoulder, elbow, wrist = (BODY_INDEX[f"left_{name}"] for name in ("shoulder", "elbow", "wrist"))
+    straight = one(act, 0)
+    bent = straight.joints_px.copy()
+    bent[0, wrist] = bent[0, elbow] + [12.0, -50.0]
+    bent = dataclasses.replace(straight, joints_px=bent, hands_drawn=np.zeros_like(straight.hands_drawn))
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]].astype(float)
+    here = parts_of(straight, 0, rotation[0])
+    arm = here["left_shoulder-left_elbow"], here["left_elbow-left_wrist"]
+    matte = np.max([distance_px(part, x, y) < 1.5 * part.reach_px for part in arm], 0)
+    matte |= distance_px(here["torso"], x, y) == 0
+    picture = np.where(matte[..., None], [200, 40, 40], [90, 90, 90]).astype(np.uint8)
+    _, kind = ReferenceWarp(picture, straight, rotation[0], matte * 1.0).to_pose(bent, 0, rotation[0])
+    there = parts_of(bent, 0, rotation[0])
+    end, fore = there["left_shoulder-left_elbow"], there["left_elbow-left_wrist"]
+    beyond = distance_px(end, x, y) / end.reach_px
+    beyond = (beyond > 1.02) & (beyond < 1.13) & (y > bent.joints_px[0, elbow, 1] + 0.7 * end.reach_px)
+    beyond &= distance_px(fore, x, y) > 1.16 * fore.reach_px
+    assert beyond.sum() > 8 and (kind[beyond] < DOUBTFUL_FIGURE).mean() > 0.5, "0 of them with its whole reach"
