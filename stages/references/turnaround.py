@@ -17,7 +17,7 @@ import numpy as np
 
 from stages.core.errors import InputError, UsageError
 
-VERSION = 6
+VERSION = 7
 STAGE = "turn-around"
 TURN_DEG = 55.0  # to each side of the photo's own direction; the shipped model dissolves faces beyond
 FRAMES = 37
