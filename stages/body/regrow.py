@@ -1,9 +1,10 @@
 """Background that nobody has seen, made of background that was seen: parts of the picture moved over the hole.
 
 For every place of the hole that move of the whole picture is taken which fits best along the rim of the hole nearby, so
-that walls, fences, streets and skies go on with their texture. What differs at the rim is spread smoothly over the
-hole. Where no move shows anything that was seen, colours go on smoothly. Source: ours, after shift maps (Pritch et al.
-2009) and the membranes of Perez et al. 2003.
+that walls, fences, streets and skies go on with their texture; of those that fit, one that brings in what a smooth wall
+would not have comes last, so that no pieces of lamps and frames stand about. What differs at the rim is spread smoothly
+over the hole. Where no move shows anything that was seen, colours go on smoothly. Source: ours, after shift maps (Pritch
+et al. 2009) and the membranes of Perez et al. 2003.
 """
 
 import cv2
@@ -17,6 +18,7 @@ _STEP, _ASIDE = 3, 9  # between the moves tried, which go far along one axis and
 _RIM = 3  # width of the rim that is compared
 _NEAR, _FAR = 7, 31  # sides of the windows through which a place sees the rim
 _FAR_SHARE = 0.02  # what the wide one counts
+_PLAIN, _PLAIN_SIDE = 0.2, 5  # what differences to colours that go on smoothly count, and the side of their window
 _UNSEEN_RIM = 40.0  # grey levels that a move costs where the rim cannot be seen
 _LENGTH = 0.05  # grey levels that a move costs for each px it is long
 _MOST = 0.9  # of the picture that may be missing
@@ -37,7 +39,10 @@ def regrown(picture_u8, hole):
 
 
 def _best_moves(picture, hole):
-    """float32 [h, w, 2] (right, down): where pixels of the hole and its rim are taken from; 0, 0 = from nowhere."""
+    """float32 [h, w, 2] (right, down): where pixels of the hole and its rim are taken from; 0, 0 = from nowhere.
+
+    picture  float32 [h, w, 3], smooth in the hole
+    """
     moves = np.zeros((*hole.shape, 2), np.float32)
     wide = grown(hole, _RIM)
     rows, columns = (np.flatnonzero(wide.any(axis)) for axis in (1, 0))
@@ -51,11 +56,13 @@ def _best_moves(picture, hole):
             continue
         np.multiply(rim, seen, out=both[..., 1])
         red, green, blue = cv2.split(cv2.absdiff(there, own))
-        np.multiply((red + green + blue) / np.float32(3), both[..., 1], out=both[..., 0])
+        apart = (red + green + blue) / np.float32(3)
+        np.multiply(apart, both[..., 1], out=both[..., 0])
         total = cv2.boxFilter(both, -1, (_NEAR, _NEAR)) + _FAR_SHARE * cv2.boxFilter(both, -1, (_FAR, _FAR))
         weight = 1e-6 + total[..., 1]
         unseen = np.where(weight < 1e-4, _UNSEEN_RIM, 0.0)
         cost = total[..., 0] / weight + unseen + _LENGTH * np.hypot(across, down)
+        cost += _PLAIN * cv2.boxFilter(apart, -1, (_PLAIN_SIDE, _PLAIN_SIDE))
         better = seen & (cost < best)
         best[better], moves[box][better] = cost[better], (across, down)
     return moves
