@@ -3,8 +3,8 @@
 For every place of the hole that move of the whole picture is taken which fits best along the rim of the hole nearby, so
 that walls, fences, streets and skies go on with their texture; of those that fit, one that brings in what a smooth wall
 would not have comes last, so that no pieces of lamps and frames stand about. What differs at the rim is spread smoothly
-over the hole. Where no move shows anything that was seen, colours go on smoothly. Source: ours, after shift maps (Pritch
-et al. 2009) and the membranes of Perez et al. 2003.
+over the hole. Where no move shows anything that was seen, colours go on smoothly. Source: ours, after the shift maps of
+Pritch et al. 2009 and the membranes of Perez et al. 2003.
 """
 
 import cv2
