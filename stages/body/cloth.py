@@ -88,6 +88,8 @@ def _moves(picture, pattern, known, wanted, unit_px: float) -> np.ndarray:
 
 def _tried(picture, known, wanted, unit: float) -> list[tuple[int, int]]:
     """Moves (right, down) px: of each cell of moves that which lays what is known onto itself best."""
+    if not known.any():  # threads of cloth, gone on the smaller picture
+        return []
     height, width = known.shape
     shape = fft.next_fast_len(2 * height, real=True), fft.next_fast_len(2 * width, real=True)
     mask = known.astype(np.float32)
